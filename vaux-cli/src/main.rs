@@ -1,0 +1,2 @@
+//! The `vaux` command.
+fn main() {}

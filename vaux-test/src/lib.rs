@@ -1,0 +1,1 @@
+//! vaux-test
