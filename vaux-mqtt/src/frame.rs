@@ -1,0 +1,75 @@
+//! Finding packets in a stream of bytes: the fixed header.
+
+use crate::error::{Error, Rule};
+use crate::varint::{self, Varint};
+use crate::version::Version;
+
+/// One whole packet as it stood on the wire, not yet understood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Frame<'a> {
+    bytes: &'a [u8],
+    header_len: u8,
+    overlong: bool,
+}
+
+impl<'a> Frame<'a> {
+    /// The packet at the beginning of `bytes`, `None` while it is not whole.
+    ///
+    /// The remaining length is not limited here: look at [`Frame::promised_len`] before waiting for a large one.
+    ///
+    /// # Errors
+    ///
+    /// A remaining length of more than four bytes.
+    pub fn split(bytes: &'a [u8]) -> Result<Option<Frame<'a>>, Error> {
+        let Some((total, header_len, overlong)) = header(bytes)? else { return Ok(None) };
+        let Some(bytes) = bytes.get(..total) else { return Ok(None) };
+        Ok(Some(Frame { bytes, header_len, overlong }))
+    }
+
+    /// How long the packet at the beginning of `bytes` says it is, fixed header included; `None` while the fixed
+    /// header itself is not whole.
+    ///
+    /// # Errors
+    ///
+    /// A remaining length of more than four bytes.
+    pub fn promised_len(bytes: &[u8]) -> Result<Option<usize>, Error> {
+        Ok(header(bytes)?.map(|(total, ..)| total))
+    }
+
+    /// The whole packet.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// The first byte: packet type and flags.
+    pub fn first_byte(&self) -> u8 {
+        self.bytes[0]
+    }
+
+    /// The length of the fixed header, 2 to 5 bytes.
+    pub fn header_len(&self) -> usize {
+        usize::from(self.header_len)
+    }
+
+    /// What follows the fixed header.
+    pub fn body(&self) -> &'a [u8] {
+        &self.bytes[self.header_len()..]
+    }
+
+    /// Whether the remaining length took more bytes than it needed, which version 5.0 forbids.
+    pub fn is_overlong(&self) -> bool {
+        self.overlong
+    }
+}
+
+fn header(bytes: &[u8]) -> Result<Option<(usize, u8, bool)>, Error> {
+    let Some(rest) = bytes.get(1..) else { return Ok(None) };
+    match varint::read(rest) {
+        Varint::Whole { value, len, overlong } => {
+            Ok(Some((1 + len + value as usize, 1 + len as u8, overlong)))
+        }
+        Varint::Incomplete => Ok(None),
+        // The version is not known to this layer. The rule is the same in all of them.
+        Varint::TooLong => Err(Error::new(Rule::RemainingLengthTooLong, Version::V5, 4)),
+    }
+}

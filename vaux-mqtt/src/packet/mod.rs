@@ -1,0 +1,346 @@
+//! The control packets: one type each, for all versions and both directions.
+//!
+//! A packet borrows what it was decoded from, or what it is to be encoded from. What has no meaning in versions 3.1
+//! and 3.1.1 (properties, reason codes) is left out when encoding for them and empty when decoding.
+
+mod ack;
+mod auth;
+mod connack;
+mod connect;
+mod disconnect;
+mod packet_id;
+mod publish;
+mod suback;
+mod subscribe;
+mod unsuback;
+mod unsubscribe;
+
+pub use ack::Ack;
+pub use auth::Auth;
+pub use connack::ConnAck;
+pub use connect::{Connect, Will};
+pub use disconnect::Disconnect;
+pub use packet_id::PacketId;
+pub use publish::Publish;
+pub use suback::SubAck;
+pub use subscribe::{RetainHandling, Subscribe, Subscription, SubscriptionOptions, Subscriptions};
+pub use unsuback::UnsubAck;
+pub use unsubscribe::{Filters, Unsubscribe};
+
+use crate::error::{Error, Rule};
+use crate::frame::Frame;
+use crate::reader::Reader;
+use crate::varint;
+use crate::version::Version;
+use crate::writer::Writer;
+
+/// Which side of a connection a packet comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sender {
+    /// The client sent it; the reader is a server.
+    Client,
+    /// The server sent it; the reader is a client.
+    Server,
+    /// Not known, as for someone who reads a dump: what either side may send is accepted.
+    Any,
+}
+
+impl Sender {
+    /// Picks by sender, both when it is not known.
+    pub(crate) const fn choose(self, client: u32, server: u32) -> u32 {
+        match self {
+            Sender::Client => client,
+            Sender::Server => server,
+            Sender::Any => client | server,
+        }
+    }
+}
+
+/// The type of a control packet, as the upper half of its first byte numbers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum PacketType {
+    /// CONNECT
+    Connect = 1,
+    /// CONNACK
+    ConnAck = 2,
+    /// PUBLISH
+    Publish = 3,
+    /// PUBACK
+    PubAck = 4,
+    /// PUBREC
+    PubRec = 5,
+    /// PUBREL
+    PubRel = 6,
+    /// PUBCOMP
+    PubComp = 7,
+    /// SUBSCRIBE
+    Subscribe = 8,
+    /// SUBACK
+    SubAck = 9,
+    /// UNSUBSCRIBE
+    Unsubscribe = 10,
+    /// UNSUBACK
+    UnsubAck = 11,
+    /// PINGREQ
+    PingReq = 12,
+    /// PINGRESP
+    PingResp = 13,
+    /// DISCONNECT
+    Disconnect = 14,
+    /// AUTH
+    Auth = 15,
+}
+
+impl PacketType {
+    /// All types, in their order.
+    pub const ALL: [PacketType; 15] = [
+        PacketType::Connect,
+        PacketType::ConnAck,
+        PacketType::Publish,
+        PacketType::PubAck,
+        PacketType::PubRec,
+        PacketType::PubRel,
+        PacketType::PubComp,
+        PacketType::Subscribe,
+        PacketType::SubAck,
+        PacketType::Unsubscribe,
+        PacketType::UnsubAck,
+        PacketType::PingReq,
+        PacketType::PingResp,
+        PacketType::Disconnect,
+        PacketType::Auth,
+    ];
+
+    /// The type that a first byte begins; type 0 is reserved.
+    pub const fn from_first_byte(first_byte: u8) -> Option<PacketType> {
+        match first_byte >> 4 {
+            0 => None,
+            number => Some(PacketType::ALL[number as usize - 1]),
+        }
+    }
+
+    /// The name that the specification gives it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            PacketType::Connect => "CONNECT",
+            PacketType::ConnAck => "CONNACK",
+            PacketType::Publish => "PUBLISH",
+            PacketType::PubAck => "PUBACK",
+            PacketType::PubRec => "PUBREC",
+            PacketType::PubRel => "PUBREL",
+            PacketType::PubComp => "PUBCOMP",
+            PacketType::Subscribe => "SUBSCRIBE",
+            PacketType::SubAck => "SUBACK",
+            PacketType::Unsubscribe => "UNSUBSCRIBE",
+            PacketType::UnsubAck => "UNSUBACK",
+            PacketType::PingReq => "PINGREQ",
+            PacketType::PingResp => "PINGRESP",
+            PacketType::Disconnect => "DISCONNECT",
+            PacketType::Auth => "AUTH",
+        }
+    }
+
+    /// Whether `sender` may send this type in `version`.
+    pub const fn is_sent_by(self, sender: Sender, version: Version) -> bool {
+        let (client, server) = match self {
+            PacketType::Connect | PacketType::Subscribe | PacketType::Unsubscribe | PacketType::PingReq => {
+                (1, 0)
+            }
+            PacketType::ConnAck | PacketType::SubAck | PacketType::UnsubAck | PacketType::PingResp => (0, 1),
+            PacketType::Disconnect => (1, version.has_properties() as u32),
+            PacketType::Auth => (version.has_properties() as u32, version.has_properties() as u32),
+            PacketType::Publish
+            | PacketType::PubAck
+            | PacketType::PubRec
+            | PacketType::PubRel
+            | PacketType::PubComp => (1, 1),
+        };
+        sender.choose(client, server) != 0
+    }
+
+    /// The first byte of a packet of this type whose flags are fixed. PUBLISH sets its own.
+    pub const fn first_byte(self) -> u8 {
+        (self as u8) << 4
+            | match self {
+                PacketType::PubRel | PacketType::Subscribe | PacketType::Unsubscribe => 0b0010,
+                _ => 0,
+            }
+    }
+}
+
+/// A control packet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Packet<'a> {
+    /// A client asks for a session.
+    Connect(Connect<'a>),
+    /// The server accepts or refuses it.
+    ConnAck(ConnAck<'a>),
+    /// A message.
+    Publish(Publish<'a>),
+    /// Acknowledges a message with QoS 1.
+    PubAck(Ack<'a>),
+    /// Says that a message with QoS 2 was received.
+    PubRec(Ack<'a>),
+    /// Releases the packet identifier of a message with QoS 2.
+    PubRel(Ack<'a>),
+    /// Ends the exchange of a message with QoS 2.
+    PubComp(Ack<'a>),
+    /// Asks for subscriptions.
+    Subscribe(Subscribe<'a>),
+    /// Answers SUBSCRIBE.
+    SubAck(SubAck<'a>),
+    /// Ends subscriptions.
+    Unsubscribe(Unsubscribe<'a>),
+    /// Answers UNSUBSCRIBE.
+    UnsubAck(UnsubAck<'a>),
+    /// Asks for a sign of life.
+    PingReq,
+    /// Gives one.
+    PingResp,
+    /// The last packet of a connection.
+    Disconnect(Disconnect<'a>),
+    /// A step of enhanced authentication.
+    Auth(Auth<'a>),
+}
+
+impl<'a> Packet<'a> {
+    /// Reads a packet that `sender` sent on a connection of `version`. CONNECT says its own version, which is used
+    /// instead.
+    ///
+    /// # Errors
+    ///
+    /// The first rule of the protocol that the packet breaks, with its byte.
+    pub fn decode(frame: &Frame<'a>, version: Version, sender: Sender) -> Result<Packet<'a>, Error> {
+        let first_byte = frame.first_byte();
+        let packet_type = PacketType::from_first_byte(first_byte).ok_or(Error::new(
+            Rule::PacketTypeReserved,
+            version,
+            0,
+        ))?;
+        // PUBLISH comes first: it is what a broker reads all day.
+        if packet_type == PacketType::Publish {
+            check_overlong(frame, version)?;
+            return Publish::decode(frame, version, sender).map(Packet::Publish);
+        }
+        if packet_type == PacketType::Auth && !version.has_properties() {
+            return Err(Error::new(Rule::PacketTypeReserved, version, 0));
+        }
+        if !packet_type.is_sent_by(sender, version) {
+            return Err(Error::new(Rule::UnexpectedPacket, version, 0));
+        }
+        check_flags(packet_type, first_byte, version)?;
+        if packet_type != PacketType::Connect {
+            check_overlong(frame, version)?;
+        }
+        let mut reader = Reader::new(frame.bytes(), frame.header_len(), version);
+        let packet = decode_body(packet_type, frame, &mut reader, sender)?;
+        reader.finish()?;
+        Ok(packet)
+    }
+
+    /// The type of the packet.
+    pub const fn packet_type(&self) -> PacketType {
+        match self {
+            Packet::Connect(_) => PacketType::Connect,
+            Packet::ConnAck(_) => PacketType::ConnAck,
+            Packet::Publish(_) => PacketType::Publish,
+            Packet::PubAck(_) => PacketType::PubAck,
+            Packet::PubRec(_) => PacketType::PubRec,
+            Packet::PubRel(_) => PacketType::PubRel,
+            Packet::PubComp(_) => PacketType::PubComp,
+            Packet::Subscribe(_) => PacketType::Subscribe,
+            Packet::SubAck(_) => PacketType::SubAck,
+            Packet::Unsubscribe(_) => PacketType::Unsubscribe,
+            Packet::UnsubAck(_) => PacketType::UnsubAck,
+            Packet::PingReq => PacketType::PingReq,
+            Packet::PingResp => PacketType::PingResp,
+            Packet::Disconnect(_) => PacketType::Disconnect,
+            Packet::Auth(_) => PacketType::Auth,
+        }
+    }
+}
+
+/// PINGREQ as bytes.
+#[cfg(feature = "client")]
+pub const PINGREQ: [u8; 2] = [0xc0, 0];
+
+/// PINGRESP as bytes.
+#[cfg(feature = "server")]
+pub const PINGRESP: [u8; 2] = [0xd0, 0];
+
+/// The arms of a side that is not built are unreachable: `is_sent_by` refused them, since a build with one side only
+/// reads what the other side sends.
+fn decode_body<'a>(
+    packet_type: PacketType,
+    frame: &Frame<'a>,
+    reader: &mut Reader<'a>,
+    sender: Sender,
+) -> Result<Packet<'a>, Error> {
+    match packet_type {
+        PacketType::PubAck => Ack::decode(reader, packet_type, sender).map(Packet::PubAck),
+        PacketType::PubRec => Ack::decode(reader, packet_type, sender).map(Packet::PubRec),
+        PacketType::PubRel => Ack::decode(reader, packet_type, sender).map(Packet::PubRel),
+        PacketType::PubComp => Ack::decode(reader, packet_type, sender).map(Packet::PubComp),
+        PacketType::Disconnect => Disconnect::decode(reader, sender).map(Packet::Disconnect),
+        PacketType::Auth => Auth::decode(reader, sender).map(Packet::Auth),
+        #[cfg(feature = "server")]
+        PacketType::Connect => Connect::decode(frame, reader).map(Packet::Connect),
+        #[cfg(feature = "server")]
+        PacketType::Subscribe => Subscribe::decode(reader).map(Packet::Subscribe),
+        #[cfg(feature = "server")]
+        PacketType::Unsubscribe => Unsubscribe::decode(reader).map(Packet::Unsubscribe),
+        #[cfg(feature = "server")]
+        PacketType::PingReq => Ok(Packet::PingReq),
+        #[cfg(feature = "client")]
+        PacketType::ConnAck => ConnAck::decode(reader).map(Packet::ConnAck),
+        #[cfg(feature = "client")]
+        PacketType::SubAck => SubAck::decode(reader).map(Packet::SubAck),
+        #[cfg(feature = "client")]
+        PacketType::UnsubAck => UnsubAck::decode(reader).map(Packet::UnsubAck),
+        #[cfg(feature = "client")]
+        PacketType::PingResp => Ok(Packet::PingResp),
+        _ => Err(Error::new(Rule::UnexpectedPacket, reader.version(), frame.header_len())),
+    }
+}
+
+fn check_flags(packet_type: PacketType, first_byte: u8, version: Version) -> Result<(), Error> {
+    // Version 3.1 lets requests that are sent again carry DUP.
+    let ignored = match packet_type {
+        PacketType::PubRel | PacketType::Subscribe | PacketType::Unsubscribe if version == Version::V31 => {
+            0b1000
+        }
+        _ => 0,
+    };
+    if first_byte & !ignored == packet_type.first_byte() {
+        return Ok(());
+    }
+    let rule = match packet_type {
+        PacketType::PubRel => Rule::PubRelFlags,
+        PacketType::Subscribe => Rule::SubscribeFlags,
+        PacketType::Unsubscribe => Rule::UnsubscribeFlags,
+        PacketType::Disconnect => Rule::DisconnectFlags,
+        PacketType::Auth => Rule::AuthFlags,
+        _ => Rule::FixedHeaderFlags,
+    };
+    Err(Error::new(rule, version, 0))
+}
+
+fn check_overlong(frame: &Frame<'_>, version: Version) -> Result<(), Error> {
+    if frame.is_overlong() && version.has_properties() {
+        return Err(Error::new(Rule::VarintOverlong, version, 1));
+    }
+    Ok(())
+}
+
+/// Appends the fixed header.
+fn write_header(first_byte: u8, remaining_len: usize, out: &mut impl Writer) {
+    out.write_u8(first_byte);
+    varint::write(remaining_len as u32, out);
+}
+
+/// The length of a packet whose fixed header says `remaining_len`.
+fn packet_len(remaining_len: usize) -> usize {
+    1 + varint::len(remaining_len as u32) + remaining_len
+}

@@ -1,0 +1,281 @@
+//! Lists of properties, read from a packet or to be written into one.
+
+use super::{Property, PropertyId, PropertySet};
+use crate::error::{Error, Rule};
+use crate::reader::Reader;
+use crate::varint;
+use crate::version::Version;
+use crate::writer::Writer;
+
+/// A list of properties that borrows the bytes of a packet or a slice of values.
+///
+/// Two lists are equal when they hold the same properties in the same order, wherever they come from.
+///
+/// ```
+/// use vaux_mqtt::property::{Properties, Property};
+///
+/// let list = [Property::MessageExpiryInterval(60), Property::UserProperty("unit", "°C")];
+/// let properties = Properties::from_slice(&list);
+/// assert_eq!(properties.message_expiry_interval(), Some(60));
+/// assert_eq!(properties.user_properties().next(), Some(("unit", "°C")));
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Properties<'a>(Source<'a>);
+
+#[derive(Clone, Copy, Debug)]
+enum Source<'a> {
+    /// Checked bytes, without the length in front of them.
+    Wire(&'a [u8]),
+    List(&'a [Property<'a>]),
+}
+
+impl Default for Properties<'_> {
+    fn default() -> Self {
+        Properties::EMPTY
+    }
+}
+
+impl<'a> Properties<'a> {
+    /// The list without a property.
+    pub const EMPTY: Properties<'static> = Properties(Source::Wire(&[]));
+
+    /// A list to be encoded. Which properties fit which packet is up to the caller; see [`PropertySet`].
+    pub const fn from_slice(list: &'a [Property<'a>]) -> Self {
+        Properties(Source::List(list))
+    }
+
+    /// A list from bytes as they stand on the wire after the property length, such as [`Properties::as_wire`] gave.
+    ///
+    /// # Errors
+    ///
+    /// Bytes that are no list of properties out of `allowed`, or a repeated property. Offsets in the error count
+    /// from the first byte of `wire`.
+    pub fn from_wire(wire: &'a [u8], allowed: PropertySet) -> Result<Self, Error> {
+        check(Reader::new(wire, 0, Version::V5), allowed, PropertySet::EMPTY)?;
+        Ok(Properties(Source::Wire(wire)))
+    }
+
+    /// Reads the property length and the properties, of which only those in `allowed` may appear, and only those in
+    /// `repeatable` (and user properties) more than once.
+    pub(crate) fn decode(
+        reader: &mut Reader<'a>,
+        allowed: PropertySet,
+        repeatable: PropertySet,
+    ) -> Result<Self, Error> {
+        let start = reader.at();
+        let len = reader.varint()? as usize;
+        if len == 0 {
+            return Ok(Properties::EMPTY);
+        }
+        let mut inner = reader.clone();
+        let wire = reader.take(len).map_err(|_| reader.error_at(Rule::FieldPastEnd, start))?;
+        inner.limit(len);
+        check(inner, allowed, repeatable)?;
+        Ok(Properties(Source::Wire(wire)))
+    }
+
+    /// The bytes behind the property length, when the list came from a packet.
+    pub const fn as_wire(&self) -> Option<&'a [u8]> {
+        match self.0 {
+            Source::Wire(wire) => Some(wire),
+            Source::List(_) => None,
+        }
+    }
+
+    /// Whether there is no property.
+    pub const fn is_empty(&self) -> bool {
+        match self.0 {
+            Source::Wire(wire) => wire.is_empty(),
+            Source::List(list) => list.is_empty(),
+        }
+    }
+
+    /// The properties in their order.
+    pub fn iter(&self) -> PropertyIter<'a> {
+        PropertyIter(match self.0 {
+            Source::Wire(wire) => IterSource::Wire(Reader::new(wire, 0, Version::V5)),
+            Source::List(list) => IterSource::List(list.iter()),
+        })
+    }
+
+    /// The length of the properties alone, without the property length in front.
+    pub fn body_len(&self) -> usize {
+        match self.0 {
+            Source::Wire(wire) => wire.len(),
+            Source::List(list) => list.iter().map(Property::encoded_len).sum(),
+        }
+    }
+
+    /// The length on the wire, with the property length in front.
+    pub fn encoded_len(&self) -> usize {
+        let body_len = self.body_len();
+        varint::len(body_len as u32) + body_len
+    }
+
+    /// Appends the property length and the properties.
+    pub fn encode(&self, out: &mut impl Writer) {
+        varint::write(self.body_len() as u32, out);
+        self.encode_body(out);
+    }
+
+    /// Appends the properties without the property length in front.
+    pub fn encode_body(&self, out: &mut impl Writer) {
+        match self.0 {
+            Source::Wire(wire) => out.write(wire),
+            Source::List(list) => list.iter().for_each(|property| property.encode(out)),
+        }
+    }
+
+    /// The user properties in their order.
+    pub fn user_properties(&self) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
+        self.iter().filter_map(|property| match property {
+            Property::UserProperty(name, value) => Some((name, value)),
+            _ => None,
+        })
+    }
+
+    /// The subscription identifiers in their order.
+    pub fn subscription_identifiers(&self) -> impl Iterator<Item = u32> + use<'a> {
+        self.iter().filter_map(|property| match property {
+            Property::SubscriptionIdentifier(value) => Some(value),
+            _ => None,
+        })
+    }
+}
+
+macro_rules! accessors {
+    ($($(#[$doc:meta])* $name:ident $variant:ident $type:ty;)*) => {
+        impl<'a> Properties<'a> {
+            $(
+                $(#[$doc])*
+                pub fn $name(&self) -> Option<$type> {
+                    self.iter().find_map(|property| match property {
+                        Property::$variant(value) => Some(value),
+                        _ => None,
+                    })
+                }
+            )*
+        }
+    };
+}
+
+accessors! {
+    /// The payload format indicator, 0 or 1.
+    payload_format_indicator PayloadFormatIndicator u8;
+    /// Seconds until the message expires.
+    message_expiry_interval MessageExpiryInterval u32;
+    /// The content type.
+    content_type ContentType &'a str;
+    /// The response topic.
+    response_topic ResponseTopic &'a str;
+    /// The correlation data.
+    correlation_data CorrelationData &'a [u8];
+    /// Seconds that the session outlives its connection.
+    session_expiry_interval SessionExpiryInterval u32;
+    /// The client identifier that the server chose.
+    assigned_client_identifier AssignedClientIdentifier &'a str;
+    /// The server's keep alive in seconds.
+    server_keep_alive ServerKeepAlive u16;
+    /// The authentication method.
+    authentication_method AuthenticationMethod &'a str;
+    /// The authentication data.
+    authentication_data AuthenticationData &'a [u8];
+    /// Whether problem information is wanted, 0 or 1.
+    request_problem_information RequestProblemInformation u8;
+    /// Seconds to wait before the will is published.
+    will_delay_interval WillDelayInterval u32;
+    /// Whether response information is wanted, 0 or 1.
+    request_response_information RequestResponseInformation u8;
+    /// The response information.
+    response_information ResponseInformation &'a str;
+    /// The server reference.
+    server_reference ServerReference &'a str;
+    /// The reason string.
+    reason_string ReasonString &'a str;
+    /// The receive maximum.
+    receive_maximum ReceiveMaximum u16;
+    /// The topic alias maximum.
+    topic_alias_maximum TopicAliasMaximum u16;
+    /// The topic alias.
+    topic_alias TopicAlias u16;
+    /// The maximum QoS, 0 or 1.
+    maximum_qos MaximumQos u8;
+    /// Whether messages are retained, 0 or 1.
+    retain_available RetainAvailable u8;
+    /// The maximum packet size in bytes.
+    maximum_packet_size MaximumPacketSize u32;
+    /// Whether wildcard subscriptions are taken, 0 or 1.
+    wildcard_subscription_available WildcardSubscriptionAvailable u8;
+    /// Whether subscription identifiers are taken, 0 or 1.
+    subscription_identifier_available SubscriptionIdentifierAvailable u8;
+    /// Whether shared subscriptions are taken, 0 or 1.
+    shared_subscription_available SharedSubscriptionAvailable u8;
+}
+
+impl PartialEq for Properties<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Properties<'_> {}
+
+impl<'a> IntoIterator for Properties<'a> {
+    type Item = Property<'a>;
+    type IntoIter = PropertyIter<'a>;
+
+    fn into_iter(self) -> PropertyIter<'a> {
+        self.iter()
+    }
+}
+
+/// Iterates over the properties of a list.
+#[derive(Clone, Debug)]
+pub struct PropertyIter<'a>(IterSource<'a>);
+
+#[derive(Clone, Debug)]
+enum IterSource<'a> {
+    Wire(Reader<'a>),
+    List(core::slice::Iter<'a, Property<'a>>),
+}
+
+impl<'a> Iterator for PropertyIter<'a> {
+    type Item = Property<'a>;
+
+    fn next(&mut self) -> Option<Property<'a>> {
+        match &mut self.0 {
+            IterSource::List(list) => list.next().copied(),
+            IterSource::Wire(reader) if reader.is_empty() => None,
+            // The bytes were checked when the list was made: reading them again cannot fail.
+            IterSource::Wire(reader) => read(reader).ok(),
+        }
+    }
+}
+
+fn read<'a>(reader: &mut Reader<'a>) -> Result<Property<'a>, Error> {
+    let id = read_id(reader)?;
+    Property::decode_value(id, reader)
+}
+
+fn read_id(reader: &mut Reader<'_>) -> Result<PropertyId, Error> {
+    let start = reader.at();
+    let number = reader.varint()?;
+    PropertyId::from_u32(number).ok_or_else(|| reader.error_at(Rule::PropertyNotAllowed, start))
+}
+
+fn check(mut reader: Reader<'_>, allowed: PropertySet, repeatable: PropertySet) -> Result<(), Error> {
+    let mut seen = PropertySet::EMPTY;
+    while !reader.is_empty() {
+        let start = reader.at();
+        let id = read_id(&mut reader)?;
+        if !allowed.contains(id) {
+            return Err(reader.error_at(Rule::PropertyNotAllowed, start));
+        }
+        let may_repeat = id == PropertyId::UserProperty || repeatable.contains(id);
+        if !seen.insert(id) && !may_repeat {
+            return Err(reader.error_at(Rule::PropertyRepeated, start));
+        }
+        Property::decode_value(id, &mut reader)?;
+    }
+    Ok(())
+}

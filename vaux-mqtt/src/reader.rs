@@ -1,0 +1,119 @@
+//! Reading fields in order, with every error pointing at its byte.
+
+use crate::error::{Error, Rule};
+use crate::packet::PacketId;
+use crate::string;
+use crate::varint::{self, Varint};
+use crate::version::Version;
+
+/// A position in a packet. Offsets in errors count from the packet's first byte.
+#[derive(Clone, Debug)]
+pub(crate) struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    version: Version,
+}
+
+impl<'a> Reader<'a> {
+    /// Reads `bytes`, which is a whole packet, from `at`.
+    pub(crate) fn new(bytes: &'a [u8], at: usize, version: Version) -> Self {
+        Reader { bytes, at, version }
+    }
+
+    pub(crate) fn version(&self) -> Version {
+        self.version
+    }
+
+    /// For CONNECT, whose version is known only after its first fields.
+    pub(crate) fn set_version(&mut self, version: Version) {
+        self.version = version;
+    }
+
+    pub(crate) fn at(&self) -> usize {
+        self.at
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.at >= self.bytes.len()
+    }
+
+    pub(crate) fn remaining(&self) -> usize {
+        self.bytes.len() - self.at
+    }
+
+    /// An error at the next byte.
+    pub(crate) fn error(&self, rule: Rule) -> Error {
+        self.error_at(rule, self.at)
+    }
+
+    pub(crate) fn error_at(&self, rule: Rule, at: usize) -> Error {
+        Error::new(rule, self.version, at)
+    }
+
+    pub(crate) fn u8(&mut self) -> Result<u8, Error> {
+        let value = *self.bytes.get(self.at).ok_or_else(|| self.error(Rule::FieldPastEnd))?;
+        self.at += 1;
+        Ok(value)
+    }
+
+    pub(crate) fn u16(&mut self) -> Result<u16, Error> {
+        let field = self.take(2)?;
+        Ok(u16::from_be_bytes([field[0], field[1]]))
+    }
+
+    pub(crate) fn u32(&mut self) -> Result<u32, Error> {
+        let field = self.take(4)?;
+        Ok(u32::from_be_bytes([field[0], field[1], field[2], field[3]]))
+    }
+
+    pub(crate) fn varint(&mut self) -> Result<u32, Error> {
+        match varint::read(&self.bytes[self.at..]) {
+            Varint::Whole { overlong: true, .. } => Err(self.error(Rule::VarintOverlong)),
+            Varint::Whole { value, len, .. } => {
+                self.at += len;
+                Ok(value)
+            }
+            Varint::Incomplete => Err(self.error(Rule::FieldPastEnd)),
+            Varint::TooLong => Err(self.error(Rule::VarintTooLong)),
+        }
+    }
+
+    pub(crate) fn take(&mut self, len: usize) -> Result<&'a [u8], Error> {
+        let field = self.bytes.get(self.at..self.at + len).ok_or_else(|| self.error(Rule::FieldPastEnd))?;
+        self.at += len;
+        Ok(field)
+    }
+
+    pub(crate) fn binary(&mut self) -> Result<&'a [u8], Error> {
+        let start = self.at;
+        let len = usize::from(self.u16()?);
+        self.take(len).map_err(|_| self.error_at(Rule::FieldPastEnd, start))
+    }
+
+    pub(crate) fn string(&mut self) -> Result<&'a str, Error> {
+        let bytes = self.binary()?;
+        string::check(bytes).map_err(|(rule, at)| self.error_at(rule, self.at - bytes.len() + at))
+    }
+
+    pub(crate) fn packet_id(&mut self) -> Result<PacketId, Error> {
+        let start = self.at;
+        PacketId::new(self.u16()?).ok_or_else(|| self.error_at(Rule::PacketIdZero, start))
+    }
+
+    /// Ends the bytes `len` after the position, which lies within them.
+    pub(crate) fn limit(&mut self, len: usize) {
+        self.bytes = &self.bytes[..self.at + len];
+    }
+
+    /// All that is left.
+    pub(crate) fn rest(&mut self) -> &'a [u8] {
+        let rest = &self.bytes[self.at..];
+        self.at = self.bytes.len();
+        rest
+    }
+
+    /// Fails when something is left.
+    pub(crate) fn finish(&self) -> Result<(), Error> {
+        if self.is_empty() { Ok(()) } else { Err(self.error(Rule::TrailingBytes)) }
+    }
+}

@@ -1,0 +1,52 @@
+//! Names that messages are published under.
+
+use core::fmt;
+
+use crate::error::Rule;
+use crate::string;
+
+/// A valid topic name: not empty, at most 65,535 bytes, no wildcards, no U+0000.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TopicName<'a>(&'a str);
+
+impl<'a> TopicName<'a> {
+    /// Checks `text`.
+    ///
+    /// # Errors
+    ///
+    /// The rule that it breaks.
+    pub fn new(text: &'a str) -> Result<Self, Rule> {
+        if text.is_empty() {
+            return Err(Rule::TopicEmpty);
+        }
+        if text.len() > usize::from(u16::MAX) {
+            return Err(Rule::FieldPastEnd);
+        }
+        string::check(text.as_bytes()).map_err(|(rule, _)| rule)?;
+        match wildcard(text) {
+            Some(_) => Err(Rule::TopicWildcard),
+            None => Ok(TopicName(text)),
+        }
+    }
+
+    /// The name.
+    pub const fn as_str(&self) -> &'a str {
+        self.0
+    }
+
+    /// Whether the name starts with `$`, so that filters starting with a wildcard do not match it.
+    pub fn is_dollar(&self) -> bool {
+        self.0.starts_with('$')
+    }
+}
+
+/// Where the first wildcard character stands.
+pub(crate) fn wildcard(text: &str) -> Option<usize> {
+    text.bytes().position(|byte| matches!(byte, b'+' | b'#'))
+}
+
+impl fmt::Display for TopicName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}

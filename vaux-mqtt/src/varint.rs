@@ -1,0 +1,50 @@
+//! Variable byte integers: seven bits a byte, low group first, at most four bytes.
+
+use crate::writer::Writer;
+
+/// The largest value that a variable byte integer can hold.
+pub(crate) const MAX: u32 = 268_435_455;
+
+/// What stands at the beginning of some bytes, read as a variable byte integer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Varint {
+    /// A whole integer of `len` bytes; `overlong` when fewer bytes would have held it.
+    Whole { value: u32, len: usize, overlong: bool },
+    /// The bytes end before the integer does.
+    Incomplete,
+    /// The fourth byte says that more follow.
+    TooLong,
+}
+
+/// Reads the integer at the beginning of `bytes`.
+pub(crate) fn read(bytes: &[u8]) -> Varint {
+    let mut value = 0;
+    for (index, &byte) in bytes.iter().take(4).enumerate() {
+        value |= u32::from(byte & 0x7f) << (7 * index);
+        if byte & 0x80 == 0 {
+            return Varint::Whole { value, len: index + 1, overlong: index > 0 && byte == 0 };
+        }
+    }
+    if bytes.len() < 4 { Varint::Incomplete } else { Varint::TooLong }
+}
+
+/// How many bytes `value` takes.
+pub(crate) const fn len(value: u32) -> usize {
+    match value {
+        0..=0x7f => 1,
+        0x80..=0x3fff => 2,
+        0x4000..=0x1f_ffff => 3,
+        _ => 4,
+    }
+}
+
+/// Writes `value`, which is at most [`MAX`], in its shortest form.
+pub(crate) fn write(mut value: u32, out: &mut impl Writer) {
+    let mut bytes = [0; 4];
+    let count = len(value);
+    for (index, byte) in bytes[..count].iter_mut().enumerate() {
+        *byte = (value & 0x7f) as u8 | if index + 1 < count { 0x80 } else { 0 };
+        value >>= 7;
+    }
+    out.write(&bytes[..count]);
+}
