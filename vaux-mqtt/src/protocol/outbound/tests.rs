@@ -1,0 +1,123 @@
+//! Windows, identifiers and redelivery of [`Outbound`].
+
+use super::*;
+
+fn id(value: u16) -> PacketId {
+    PacketId::new(value).unwrap()
+}
+
+fn connected(window: u16) -> Outbound<&'static str> {
+    let mut outbound = Outbound::new();
+    outbound.begin_connection(window);
+    outbound
+}
+
+#[test]
+fn identifiers_start_at_1_and_count_up() {
+    let mut outbound = connected(10);
+    assert_eq!(outbound.send(QoS::AtLeastOnce, "a"), Some(id(1)));
+    assert_eq!(outbound.handle_puback(id(1)), Some("a"));
+    assert_eq!(outbound.send(QoS::ExactlyOnce, "b"), Some(id(2)));
+}
+
+#[test]
+fn a_full_window_takes_no_message_but_requests_get_identifiers() {
+    let mut outbound = connected(1);
+    outbound.send(QoS::AtLeastOnce, "a");
+    assert_eq!(outbound.send(QoS::AtLeastOnce, "b"), None);
+    assert_eq!(outbound.reserve_id(), Some(id(2)));
+    outbound.handle_puback(id(1));
+    assert_eq!(outbound.send(QoS::AtLeastOnce, "b"), Some(id(3)));
+}
+
+#[test]
+fn the_window_stays_taken_until_pubcomp() {
+    let mut outbound = connected(1);
+    outbound.send(QoS::ExactlyOnce, "a");
+    assert_eq!(outbound.handle_pubrec(id(1), ReasonCode::Success), PubRecOutcome::Release(Some("a")));
+    assert!(!outbound.has_room());
+    assert!(outbound.handle_pubcomp(id(1)));
+    assert!(outbound.has_room());
+}
+
+#[test]
+fn a_refusing_pubrec_ends_the_exchange() {
+    let mut outbound = connected(1);
+    outbound.send(QoS::ExactlyOnce, "a");
+    assert_eq!(outbound.handle_pubrec(id(1), ReasonCode::QuotaExceeded), PubRecOutcome::Refused(Some("a")));
+    assert!(outbound.has_room());
+    assert!(!outbound.handle_pubcomp(id(1)));
+}
+
+#[test]
+fn a_repeated_pubrec_is_answered_again() {
+    let mut outbound = connected(1);
+    outbound.send(QoS::ExactlyOnce, "a");
+    outbound.handle_pubrec(id(1), ReasonCode::Success);
+    assert_eq!(outbound.handle_pubrec(id(1), ReasonCode::Success), PubRecOutcome::Release(None));
+}
+
+#[test]
+fn acknowledgements_of_the_wrong_kind_change_nothing() {
+    let mut outbound = connected(2);
+    outbound.send(QoS::AtLeastOnce, "a");
+    outbound.send(QoS::ExactlyOnce, "b");
+    assert_eq!(outbound.handle_pubrec(id(1), ReasonCode::Success), PubRecOutcome::Unknown);
+    assert_eq!(outbound.handle_puback(id(2)), None);
+    assert!(!outbound.handle_pubcomp(id(2)));
+    assert_eq!(outbound.handle_puback(id(7)), None);
+    assert_eq!(outbound.len(), 2);
+}
+
+#[test]
+fn resumed_messages_go_in_their_first_order_within_the_new_window() {
+    let mut outbound = connected(5);
+    for message in ["a", "b", "c"] {
+        outbound.send(QoS::AtLeastOnce, message);
+    }
+    outbound.send(QoS::ExactlyOnce, "d");
+    outbound.handle_pubrec(id(4), ReasonCode::Success);
+    outbound.begin_connection(2);
+    let mut sent = Vec::new();
+    while let Some(resend) = outbound.next_resend() {
+        sent.push(match resend {
+            Resend::Publish { packet_id, message, .. } => (packet_id.value(), *message),
+            Resend::PubRel(packet_id) => (packet_id.value(), "PUBREL"),
+        });
+    }
+    assert_eq!(sent, [(1, "a"), (2, "b")]);
+    assert!(!outbound.has_room());
+    outbound.handle_puback(id(2));
+    assert!(matches!(outbound.next_resend(), Some(Resend::Publish { message: &mut "c", .. })));
+    assert_eq!(outbound.next_resend(), Some(Resend::PubRel(id(4))));
+    outbound.handle_puback(id(1));
+    outbound.handle_puback(id(3));
+    assert!(outbound.has_room());
+}
+
+#[test]
+fn identifiers_in_use_are_skipped_after_65535() {
+    let mut outbound = connected(10);
+    outbound.send(QoS::AtLeastOnce, "stays");
+    outbound.send(QoS::AtLeastOnce, "stays too");
+    for _ in 0..65533 {
+        let packet_id = outbound.send(QoS::AtLeastOnce, "goes").unwrap();
+        assert_eq!(outbound.handle_puback(packet_id), Some("goes"));
+    }
+    assert_eq!(outbound.send(QoS::AtLeastOnce, "next"), Some(id(3)));
+    assert_eq!(outbound.handle_puback(id(2)), Some("stays too"));
+    assert_eq!(outbound.handle_puback(id(3)), Some("next"));
+    assert_eq!(outbound.handle_puback(id(1)), Some("stays"));
+    assert!(outbound.is_empty());
+}
+
+#[test]
+fn extracted_messages_free_their_room() {
+    let mut outbound = connected(2);
+    outbound.send(QoS::AtLeastOnce, "mine");
+    outbound.send(QoS::AtLeastOnce, "shared");
+    let extracted = outbound.extract(|entry| entry.message == Some("shared"));
+    assert_eq!(extracted.len(), 1);
+    assert!(outbound.has_room());
+    assert_eq!(outbound.handle_puback(id(1)), Some("mine"));
+}
