@@ -20,13 +20,10 @@ use crate::writer::Writer;
 /// assert_eq!(properties.user_properties().next(), Some(("unit", "°C")));
 /// ```
 #[derive(Clone, Copy, Debug)]
-pub struct Properties<'a>(Source<'a>);
-
-#[derive(Clone, Copy, Debug)]
-enum Source<'a> {
-    /// Checked bytes, without the length in front of them.
-    Wire(&'a [u8]),
-    List(&'a [Property<'a>]),
+pub struct Properties<'a> {
+    list: &'a [Property<'a>],
+    /// Checked bytes, without the length in front of them. They come after `list`.
+    wire: &'a [u8],
 }
 
 impl Default for Properties<'_> {
@@ -37,11 +34,11 @@ impl Default for Properties<'_> {
 
 impl<'a> Properties<'a> {
     /// The list without a property.
-    pub const EMPTY: Properties<'static> = Properties(Source::Wire(&[]));
+    pub const EMPTY: Properties<'static> = Properties { list: &[], wire: &[] };
 
     /// A list to be encoded. Which properties fit which packet is up to the caller; see [`PropertySet`].
     pub const fn from_slice(list: &'a [Property<'a>]) -> Self {
-        Properties(Source::List(list))
+        Properties { list, wire: &[] }
     }
 
     /// A list from bytes as they stand on the wire after the property length, such as [`Properties::as_wire`] gave.
@@ -52,7 +49,7 @@ impl<'a> Properties<'a> {
     /// from the first byte of `wire`.
     pub fn from_wire(wire: &'a [u8], allowed: PropertySet) -> Result<Self, Error> {
         check(Reader::new(wire, 0, Version::V5), allowed, PropertySet::EMPTY)?;
-        Ok(Properties(Source::Wire(wire)))
+        Ok(Properties { list: &[], wire })
     }
 
     /// Reads the property length and the properties, of which only those in `allowed` may appear, and only those in
@@ -71,39 +68,34 @@ impl<'a> Properties<'a> {
         let wire = reader.take(len).map_err(|_| reader.error_at(Rule::FieldPastEnd, start))?;
         inner.limit(len);
         check(inner, allowed, repeatable)?;
-        Ok(Properties(Source::Wire(wire)))
+        Ok(Properties { list: &[], wire })
+    }
+
+    /// The same properties behind those of `list`: a server adds its own to those that it forwards.
+    ///
+    /// A list in front of a list cannot be had: `self` must come from a packet, or its own list is replaced.
+    pub const fn with_list_before(self, list: &'a [Property<'a>]) -> Self {
+        Properties { list, wire: self.wire }
     }
 
     /// The bytes behind the property length, when the list came from a packet.
     pub const fn as_wire(&self) -> Option<&'a [u8]> {
-        match self.0 {
-            Source::Wire(wire) => Some(wire),
-            Source::List(_) => None,
-        }
+        if self.list.is_empty() { Some(self.wire) } else { None }
     }
 
     /// Whether there is no property.
     pub const fn is_empty(&self) -> bool {
-        match self.0 {
-            Source::Wire(wire) => wire.is_empty(),
-            Source::List(list) => list.is_empty(),
-        }
+        self.list.is_empty() && self.wire.is_empty()
     }
 
     /// The properties in their order.
     pub fn iter(&self) -> PropertyIter<'a> {
-        PropertyIter(match self.0 {
-            Source::Wire(wire) => IterSource::Wire(Reader::new(wire, 0, Version::V5)),
-            Source::List(list) => IterSource::List(list.iter()),
-        })
+        PropertyIter { list: self.list.iter(), wire: Reader::new(self.wire, 0, Version::V5) }
     }
 
     /// The length of the properties alone, without the property length in front.
     pub fn body_len(&self) -> usize {
-        match self.0 {
-            Source::Wire(wire) => wire.len(),
-            Source::List(list) => list.iter().map(Property::encoded_len).sum(),
-        }
+        self.list.iter().map(Property::encoded_len).sum::<usize>() + self.wire.len()
     }
 
     /// The length on the wire, with the property length in front.
@@ -120,10 +112,8 @@ impl<'a> Properties<'a> {
 
     /// Appends the properties without the property length in front.
     pub fn encode_body(&self, out: &mut impl Writer) {
-        match self.0 {
-            Source::Wire(wire) => out.write(wire),
-            Source::List(list) => list.iter().for_each(|property| property.encode(out)),
-        }
+        self.list.iter().for_each(|property| property.encode(out));
+        out.write(self.wire);
     }
 
     /// The user properties in their order.
@@ -231,23 +221,20 @@ impl<'a> IntoIterator for Properties<'a> {
 
 /// Iterates over the properties of a list.
 #[derive(Clone, Debug)]
-pub struct PropertyIter<'a>(IterSource<'a>);
-
-#[derive(Clone, Debug)]
-enum IterSource<'a> {
-    Wire(Reader<'a>),
-    List(core::slice::Iter<'a, Property<'a>>),
+pub struct PropertyIter<'a> {
+    list: core::slice::Iter<'a, Property<'a>>,
+    wire: Reader<'a>,
 }
 
 impl<'a> Iterator for PropertyIter<'a> {
     type Item = Property<'a>;
 
     fn next(&mut self) -> Option<Property<'a>> {
-        match &mut self.0 {
-            IterSource::List(list) => list.next().copied(),
-            IterSource::Wire(reader) if reader.is_empty() => None,
+        match self.list.next() {
+            Some(property) => Some(*property),
+            None if self.wire.is_empty() => None,
             // The bytes were checked when the list was made: reading them again cannot fail.
-            IterSource::Wire(reader) => read(reader).ok(),
+            None => read(&mut self.wire).ok(),
         }
     }
 }
