@@ -52,6 +52,18 @@ impl<'a> Properties<'a> {
         Ok(Properties { list: &[], wire })
     }
 
+    /// A list from bytes that are known to be one.
+    #[cfg(feature = "alloc")]
+    pub(super) const fn from_checked_wire(wire: &'a [u8]) -> Self {
+        Properties { list: &[], wire }
+    }
+
+    /// A list from bytes that were checked before: what [`Properties::as_wire`] gave, or whole properties cut from
+    /// it. Bytes that are no properties end the iteration early.
+    pub const fn from_checked_wire(wire: &'a [u8]) -> Self {
+        Properties { list: &[], wire }
+    }
+
     /// Reads the property length and the properties, of which only those in `allowed` may appear, and only those in
     /// `repeatable` (and user properties) more than once.
     pub(crate) fn decode(
