@@ -3,9 +3,13 @@
 //! A list borrows: either the bytes of a packet, checked when it was decoded, or a slice of [`Property`] values that
 //! is to be encoded. Order and repeated user properties are kept.
 
+#[cfg(feature = "alloc")]
+mod buffer;
 mod id;
 mod list;
 
+#[cfg(feature = "alloc")]
+pub use buffer::PropertyBuffer;
 pub use id::{PropertyId, PropertySet};
 pub use list::{Properties, PropertyIter};
 
