@@ -52,12 +52,6 @@ impl<'a> Properties<'a> {
         Ok(Properties { list: &[], wire })
     }
 
-    /// A list from bytes that are known to be one.
-    #[cfg(feature = "alloc")]
-    pub(super) const fn from_checked_wire(wire: &'a [u8]) -> Self {
-        Properties { list: &[], wire }
-    }
-
     /// A list from bytes that were checked before: what [`Properties::as_wire`] gave, or whole properties cut from
     /// it. Bytes that are no properties end the iteration early.
     pub const fn from_checked_wire(wire: &'a [u8]) -> Self {
