@@ -160,7 +160,7 @@ rules! {
     PropertyRepeated: Violation, ProtocolError, "U5-02", "MQTT-4.8.0-1", "this property must not appear twice";
     PropertyFlagRange: Violation, ProtocolError, "U5-09", "MQTT-4.8.0-1", "the value of this property must be 0 or 1";
     RequestInformationRange: Violation, ProtocolError, "U5-07", "MQTT-4.8.0-1", "the value of this property must be 0 or 1";
-    PayloadFormatRange: Violation, ProtocolError, "U5-01", "MQTT-4.8.0-1", "the payload format indicator must be 0 or 1";
+    PayloadFormatRange: Malformed, MalformedPacket, "U5-01", "MQTT-4.8.0-1", "the payload format indicator must be 0 or 1";
     ReceiveMaximumZero: Violation, ProtocolError, "U5-05", "MQTT-4.8.0-1", "the receive maximum must not be 0";
     MaximumPacketSizeZero: Violation, ProtocolError, "U5-06", "MQTT-4.8.0-1", "the maximum packet size must not be 0";
     SubscriptionIdentifierZero: Violation, ProtocolError, "U5-20", "MQTT-4.8.0-1", "a subscription identifier must not be 0";

@@ -9,6 +9,7 @@
 //! - [`topic`]: names, filters, shared subscriptions.
 //! - [`protocol`] (feature `alloc`): packet identifiers, send window, receive set, topic aliases, keep alive, and the
 //!   client's connection as a machine.
+//! - `explain` (feature `explain`): a packet byte by byte, for people.
 //! - [`error::Error`]: what was wrong, at which byte, under which statement of the specification.
 //!
 //! # Example
@@ -36,6 +37,8 @@ extern crate alloc;
 extern crate std;
 
 pub mod error;
+#[cfg(feature = "explain")]
+pub mod explain;
 pub mod frame;
 pub mod packet;
 pub mod property;

@@ -37,10 +37,6 @@ impl<'a> Reader<'a> {
         self.at >= self.bytes.len()
     }
 
-    pub(crate) fn remaining(&self) -> usize {
-        self.bytes.len() - self.at
-    }
-
     /// An error at the next byte.
     pub(crate) fn error(&self, rule: Rule) -> Error {
         self.error_at(rule, self.at)

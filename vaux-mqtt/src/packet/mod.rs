@@ -213,24 +213,12 @@ impl<'a> Packet<'a> {
     ///
     /// The first rule of the protocol that the packet breaks, with its byte.
     pub fn decode(frame: &Frame<'a>, version: Version, sender: Sender) -> Result<Packet<'a>, Error> {
-        let first_byte = frame.first_byte();
-        let packet_type = PacketType::from_first_byte(first_byte).ok_or(Error::new(
-            Rule::PacketTypeReserved,
-            version,
-            0,
-        ))?;
+        let packet_type = check_first_byte(frame.first_byte(), version, sender)?;
         // PUBLISH comes first: it is what a broker reads all day.
         if packet_type == PacketType::Publish {
             check_overlong(frame, version)?;
             return Publish::decode(frame, version, sender).map(Packet::Publish);
         }
-        if packet_type == PacketType::Auth && !version.has_properties() {
-            return Err(Error::new(Rule::PacketTypeReserved, version, 0));
-        }
-        if !packet_type.is_sent_by(sender, version) {
-            return Err(Error::new(Rule::UnexpectedPacket, version, 0));
-        }
-        check_flags(packet_type, first_byte, version)?;
         if packet_type != PacketType::Connect {
             check_overlong(frame, version)?;
         }
@@ -303,6 +291,26 @@ fn decode_body<'a>(
         PacketType::PingResp => Ok(Packet::PingResp),
         _ => Err(Error::new(Rule::UnexpectedPacket, reader.version(), frame.header_len())),
     }
+}
+
+/// What the first byte of a packet says by itself: its type, unless no packet may begin with it.
+pub(crate) fn check_first_byte(
+    first_byte: u8,
+    version: Version,
+    sender: Sender,
+) -> Result<PacketType, Error> {
+    let packet_type = PacketType::from_first_byte(first_byte)
+        .filter(|packet_type| *packet_type != PacketType::Auth || version.has_properties())
+        .ok_or(Error::new(Rule::PacketTypeReserved, version, 0))?;
+    if packet_type == PacketType::Publish {
+        publish::check_flags(first_byte, version)?;
+        return Ok(packet_type);
+    }
+    if !packet_type.is_sent_by(sender, version) {
+        return Err(Error::new(Rule::UnexpectedPacket, version, 0));
+    }
+    check_flags(packet_type, first_byte, version)?;
+    Ok(packet_type)
 }
 
 fn check_flags(packet_type: PacketType, first_byte: u8, version: Version) -> Result<(), Error> {

@@ -57,11 +57,7 @@ impl<'a> Publish<'a> {
 
     pub(super) fn decode(frame: &Frame<'a>, version: Version, sender: Sender) -> Result<Self, Error> {
         let flags = frame.first_byte();
-        let qos = QoS::from_bits(flags >> 1 & 0b11).ok_or(Error::new(Rule::QosBits, version, 0))?;
-        let dup = flags & DUP != 0;
-        if dup && qos == QoS::AtMostOnce {
-            return Err(Error::new(Rule::DupOnQos0, version, 0));
-        }
+        let qos = check_flags(flags, version)?;
         let mut reader = Reader::new(frame.bytes(), frame.header_len(), version);
         let topic_at = reader.at();
         let topic = reader.string()?;
@@ -78,7 +74,7 @@ impl<'a> Publish<'a> {
             return Err(reader.error_at(Rule::TopicEmpty, topic_at));
         }
         Ok(Publish {
-            dup,
+            dup: flags & DUP != 0,
             qos,
             retain: flags & RETAIN != 0,
             topic,
@@ -118,6 +114,15 @@ impl<'a> Publish<'a> {
             + if version.has_properties() { self.properties.encoded_len() } else { 0 }
             + self.payload.len()
     }
+}
+
+/// The QoS that the first byte says, once its flags are found to go together.
+pub(super) fn check_flags(first_byte: u8, version: Version) -> Result<QoS, Error> {
+    let qos = QoS::from_bits(first_byte >> 1 & 0b11).ok_or(Error::new(Rule::QosBits, version, 0))?;
+    if first_byte & DUP != 0 && qos == QoS::AtMostOnce {
+        return Err(Error::new(Rule::DupOnQos0, version, 0));
+    }
+    Ok(qos)
 }
 
 fn decode_properties<'a>(reader: &mut Reader<'a>, sender: Sender) -> Result<Properties<'a>, Error> {
