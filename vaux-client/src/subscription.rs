@@ -1,0 +1,140 @@
+//! Asking for messages, and the streams they come out of.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_core::Stream;
+use tokio::sync::mpsc;
+use vaux_mqtt::packet::SubscriptionOptions;
+use vaux_mqtt::property::{Property, PropertyBuffer};
+use vaux_mqtt::{Error, QoS, ReasonCode};
+
+use crate::message::Message;
+
+/// What to subscribe to.
+///
+/// ```
+/// use vaux_client::{QoS, Subscribe};
+///
+/// let one = Subscribe::to("room/+/temperature", QoS::AtLeastOnce);
+/// let two = Subscribe::to("room/#", QoS::AtMostOnce).and("hall/#", QoS::ExactlyOnce);
+/// # let _ = (one, two);
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Subscribe {
+    pub(crate) filters: Vec<(Box<str>, SubscriptionOptions)>,
+    pub(crate) properties: PropertyBuffer,
+}
+
+impl Subscribe {
+    /// One filter, with a maximum QoS.
+    pub fn to(filter: impl Into<Box<str>>, qos: QoS) -> Self {
+        Subscribe::default().and(filter, qos)
+    }
+
+    /// One filter with all options.
+    pub fn with_options(filter: impl Into<Box<str>>, options: SubscriptionOptions) -> Self {
+        Subscribe::default().and_with_options(filter, options)
+    }
+
+    /// Another filter in the same request.
+    #[must_use]
+    pub fn and(self, filter: impl Into<Box<str>>, qos: QoS) -> Self {
+        self.and_with_options(filter, SubscriptionOptions::with_qos(qos))
+    }
+
+    /// Another filter in the same request, with all options.
+    #[must_use]
+    pub fn and_with_options(mut self, filter: impl Into<Box<str>>, options: SubscriptionOptions) -> Self {
+        self.filters.push((filter.into(), options));
+        self
+    }
+
+    /// Adds a property: a subscription identifier or a user property, in version 5.0.
+    ///
+    /// # Errors
+    ///
+    /// A value that the protocol does not allow.
+    pub fn property(mut self, property: Property<'_>) -> Result<Self, Error> {
+        self.properties.push(property)?;
+        Ok(self)
+    }
+}
+
+/// The server's answer to SUBSCRIBE or UNSUBSCRIBE.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Answer {
+    /// One code for each filter, in their order. Versions 3.1 and 3.1.1 answer UNSUBSCRIBE without codes: then all
+    /// are success.
+    pub reasons: Vec<ReasonCode>,
+    /// Reason string and user properties.
+    pub properties: PropertyBuffer,
+}
+
+/// A stream of messages.
+///
+/// The stream is bounded: when nobody reads it, the client stops reading from its connection, and the server
+/// notices. Drop it when the messages are no longer wanted.
+#[derive(Debug)]
+pub struct Messages(pub(crate) mpsc::Receiver<Message>);
+
+impl Messages {
+    /// The next message, `None` when the client has ended.
+    pub async fn next(&mut self) -> Option<Message> {
+        self.0.recv().await
+    }
+
+    /// A message that is there already.
+    pub fn try_next(&mut self) -> Option<Message> {
+        self.0.try_recv().ok()
+    }
+}
+
+impl Stream for Messages {
+    type Item = Message;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Message>> {
+        self.0.poll_recv(context)
+    }
+}
+
+/// Subscriptions that the server granted, and their messages.
+///
+/// A message belongs to all live subscriptions with a filter that matches its topic; where both carry subscription
+/// identifiers, those decide. Dropping it does not unsubscribe: messages that still come count as unmatched.
+#[derive(Debug)]
+pub struct Subscription {
+    pub(crate) answer: Answer,
+    pub(crate) messages: Messages,
+}
+
+impl Subscription {
+    /// What the server granted: one code for each filter, of which at least one is no failure.
+    pub fn answer(&self) -> &Answer {
+        &self.answer
+    }
+
+    /// The next message, `None` when the client has ended.
+    pub async fn next(&mut self) -> Option<Message> {
+        self.messages.next().await
+    }
+
+    /// A message that is there already.
+    pub fn try_next(&mut self) -> Option<Message> {
+        self.messages.try_next()
+    }
+
+    /// The stream alone.
+    pub fn into_messages(self) -> Messages {
+        self.messages
+    }
+}
+
+impl Stream for Subscription {
+    type Item = Message;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Message>> {
+        Pin::new(&mut self.messages).poll_next(context)
+    }
+}

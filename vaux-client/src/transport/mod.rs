@@ -1,0 +1,88 @@
+//! Streams of bytes to a server: TCP, and TLS over it.
+//!
+//! A [`Dialer`] is made once from the options, so that files are read and mistakes found before anything is tried.
+
+mod tls;
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio_rustls::TlsConnector;
+
+use crate::error::{ConnectError, ConnectStage};
+use crate::options::ConnectOptions;
+
+pub use tls::TlsOptions;
+
+/// A stream of bytes in both directions.
+pub(crate) trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for S {}
+
+/// Makes connections to one server.
+#[derive(Debug)]
+pub(crate) struct Dialer {
+    host: String,
+    port: u16,
+    bind: Option<IpAddr>,
+    tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
+}
+
+impl Dialer {
+    pub(crate) fn new(options: &ConnectOptions) -> Result<Self, ConnectError> {
+        let tls = match &options.tls {
+            Some(tls) => Some((tls.build()?, tls.name_for(&options.host)?)),
+            None => None,
+        };
+        Ok(Dialer { host: options.host.clone(), port: options.port, bind: options.bind, tls })
+    }
+
+    /// Connects. `stage` always says what is being waited for, for the case that the caller stops waiting.
+    pub(crate) async fn dial(&self, stage: &mut ConnectStage) -> Result<Box<dyn ByteStream>, ConnectError> {
+        *stage = ConnectStage::Resolve;
+        let resolve_error = |source| ConnectError::Resolve { host: self.host.clone(), source };
+        let addresses: Vec<_> =
+            tokio::net::lookup_host((self.host.as_str(), self.port)).await.map_err(resolve_error)?.collect();
+        *stage = ConnectStage::Tcp;
+        let tcp = self.connect_to_any(&addresses).await?;
+        let Some((config, server_name)) = &self.tls else { return Ok(Box::new(tcp)) };
+        *stage = ConnectStage::Tls;
+        let connector = TlsConnector::from(config.clone());
+        let stream = connector
+            .connect(server_name.clone(), tcp)
+            .await
+            .map_err(|source| ConnectError::Tls { server_name: server_name.to_str().into_owned(), source })?;
+        Ok(Box::new(stream))
+    }
+
+    /// Tries the addresses in turn.
+    async fn connect_to_any(&self, addresses: &[SocketAddr]) -> Result<TcpStream, ConnectError> {
+        let fits = |address: &&SocketAddr| self.bind.is_none_or(|bind| bind.is_ipv4() == address.is_ipv4());
+        let mut last_error = None;
+        for &address in addresses.iter().filter(fits) {
+            match self.connect_to(address).await {
+                Ok(tcp) => return Ok(tcp),
+                Err(source) => last_error = Some(ConnectError::Tcp { address, source }),
+            }
+        }
+        Err(last_error.unwrap_or_else(|| ConnectError::Resolve {
+            host: self.host.clone(),
+            source: std::io::Error::new(std::io::ErrorKind::NotFound, "no address of a fitting kind"),
+        }))
+    }
+
+    async fn connect_to(&self, address: SocketAddr) -> std::io::Result<TcpStream> {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        if let Some(bind) = self.bind {
+            socket.bind(SocketAddr::new(bind, 0))?;
+        }
+        let tcp = socket.connect(address).await?;
+        // Packets are collected and written at once, so that waiting for more would only cost time.
+        tcp.set_nodelay(true)?;
+        Ok(tcp)
+    }
+}
