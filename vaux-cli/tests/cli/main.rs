@@ -1,0 +1,5 @@
+//! The `vaux` program as a user runs it: arguments in; output, messages and exit code out.
+
+mod decode;
+mod program;
+mod usage;
