@@ -165,7 +165,8 @@ rules! {
     MaximumPacketSizeZero: Violation, ProtocolError, "U5-06", "MQTT-4.8.0-1", "the maximum packet size must not be 0";
     SubscriptionIdentifierZero: Violation, ProtocolError, "U5-20", "MQTT-4.8.0-1", "a subscription identifier must not be 0";
     TopicAliasZero: Violation, TopicAliasInvalid, "MQTT-3.3.2-8", "MQTT-4.8.0-1", "a topic alias must not be 0";
-    ResponseTopicWildcard: Violation, ProtocolError, "MQTT-3.3.2-14", "MQTT-4.8.0-1", "a response topic must be a topic name: not empty and without wildcards";
+    ResponseTopicEmpty: Violation, ProtocolError, "MQTT-4.7.3-1", "MQTT-4.8.0-1", "a response topic must not be empty";
+    ResponseTopicWildcard: Violation, ProtocolError, "MQTT-3.3.2-14", "MQTT-4.8.0-1", "a response topic must not hold wildcards";
     AuthenticationDataAlone: Violation, ProtocolError, "U5-08", "MQTT-4.8.0-1", "authentication data needs an authentication method";
     AuthenticationMethodMissing: Violation, ProtocolError, "U5-26", "MQTT-4.8.0-1", "AUTH must name the authentication method";
     SubscriptionIdentifierFromClient: Violation, ProtocolError, "MQTT-3.3.4-6", "MQTT-4.8.0-1", "a PUBLISH from a client must not carry a subscription identifier";
@@ -180,7 +181,12 @@ rules! {
     WillQosWithoutWill: Malformed, MalformedPacket, "MQTT-3.1.2-11", "MQTT-3.1.2-13", "without a will the will QoS must be 0";
     WillRetainWithoutWill: Malformed, MalformedPacket, "MQTT-3.1.2-13", "MQTT-3.1.2-15", "without a will the will retain flag must be 0";
     PasswordWithoutUserName: Malformed, MalformedPacket, "MQTT-3.1.2-18", "MQTT-3.1.2-22", "without a user name there must be no password";
-    WillTopicInvalid: Violation, TopicNameInvalid, "MQTT-4.7.0-1", "MQTT-4.7.1-1", "a will topic must be a topic name: not empty and without wildcards";
+    ClientIdMissing: Malformed, MalformedPacket, "MQTT-3.1.3-3", "MQTT-3.1.3-3", "the client identifier must be present, be it empty";
+    WillMissing: Malformed, MalformedPacket, "MQTT-3.1.2-9", "MQTT-3.1.2-9", "the will must be present when its flag is set";
+    WillTopicEmpty: Violation, TopicNameInvalid, "MQTT-4.7.3-1", "MQTT-4.7.3-1", "a will topic must not be empty";
+    WillTopicWildcard: Violation, TopicNameInvalid, "MQTT-4.7.0-1", "MQTT-4.7.1-1", "a will topic must not hold wildcards";
+    UserNameMissing: Malformed, MalformedPacket, "MQTT-3.1.2-17", "MQTT-3.1.2-19", "the user name must be present when its flag is set";
+    PasswordMissing: Malformed, MalformedPacket, "MQTT-3.1.2-19", "MQTT-3.1.2-21", "the password must be present when its flag is set";
 
     // CONNACK
     ConnAckFlags: Malformed, MalformedPacket, "MQTT-3.2.2-1", "MQTT-4.8.0-1", "bits 7 to 1 of the CONNACK flags must be 0";

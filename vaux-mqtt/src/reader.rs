@@ -25,6 +25,7 @@ impl<'a> Reader<'a> {
     }
 
     /// For CONNECT, whose version is known only after its first fields.
+    #[cfg(feature = "server")]
     pub(crate) fn set_version(&mut self, version: Version) {
         self.version = version;
     }
@@ -50,6 +51,14 @@ impl<'a> Reader<'a> {
         let value = *self.bytes.get(self.at).ok_or_else(|| self.error(Rule::FieldPastEnd))?;
         self.at += 1;
         Ok(value)
+    }
+
+    /// Passes the next byte if it is 0, and says whether it was.
+    #[inline]
+    pub(crate) fn skip_zero(&mut self) -> bool {
+        let is_zero = self.bytes.get(self.at) == Some(&0);
+        self.at += usize::from(is_zero);
+        is_zero
     }
 
     pub(crate) fn u16(&mut self) -> Result<u16, Error> {
@@ -89,6 +98,12 @@ impl<'a> Reader<'a> {
     pub(crate) fn string(&mut self) -> Result<&'a str, Error> {
         let bytes = self.binary()?;
         string::check(bytes).map_err(|(rule, at)| self.error_at(rule, self.at - bytes.len() + at))
+    }
+
+    /// A string, and whether it holds a wildcard.
+    pub(crate) fn topic(&mut self) -> Result<(&'a str, bool), Error> {
+        let bytes = self.binary()?;
+        string::check_topic(bytes).map_err(|(rule, at)| self.error_at(rule, self.at - bytes.len() + at))
     }
 
     pub(crate) fn packet_id(&mut self) -> Result<PacketId, Error> {

@@ -155,7 +155,10 @@ impl ReasonCode {
             ReasonCode::Success => Some(0),
             ReasonCode::UnsupportedProtocolVersion => Some(1),
             ReasonCode::ClientIdentifierNotValid => Some(2),
-            ReasonCode::ServerUnavailable | ReasonCode::ServerBusy | ReasonCode::QuotaExceeded => Some(3),
+            ReasonCode::ServerUnavailable
+            | ReasonCode::ServerBusy
+            | ReasonCode::QuotaExceeded
+            | ReasonCode::ConnectionRateExceeded => Some(3),
             ReasonCode::BadUserNameOrPassword => Some(4),
             ReasonCode::NotAuthorized | ReasonCode::Banned | ReasonCode::BadAuthenticationMethod => Some(5),
             _ => None,

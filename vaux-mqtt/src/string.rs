@@ -3,10 +3,53 @@
 use crate::error::Rule;
 
 /// Reads `bytes` as a string of the protocol: well-formed UTF-8 (which excludes surrogates) without U+0000.
+#[inline]
 pub(crate) fn check(bytes: &[u8]) -> Result<&str, (Rule, usize)> {
-    let text = core::str::from_utf8(bytes).map_err(|error| (Rule::StringNotUtf8, error.valid_up_to()))?;
-    match bytes.iter().position(|&byte| byte == 0) {
-        Some(at) => Err((Rule::StringHoldsNul, at)),
-        None => Ok(text),
+    let text = utf8(bytes)?;
+    if holds_any(bytes, [0]) {
+        return Err(nul(bytes));
     }
+    Ok(text)
+}
+
+/// Reads `bytes` as a string like [`check`], and says whether it holds a wildcard. This is done for every message,
+/// so it looks at the bytes once for NUL and both wildcards.
+#[inline]
+pub(crate) fn check_topic(bytes: &[u8]) -> Result<(&str, bool), (Rule, usize)> {
+    let text = utf8(bytes)?;
+    if !holds_any(bytes, [0, b'+', b'#']) {
+        return Ok((text, false));
+    }
+    if bytes.contains(&0) { Err(nul(bytes)) } else { Ok((text, true)) }
+}
+
+#[inline]
+fn utf8(bytes: &[u8]) -> Result<&str, (Rule, usize)> {
+    core::str::from_utf8(bytes).map_err(|error| (Rule::StringNotUtf8, error.valid_up_to()))
+}
+
+#[cold]
+fn nul(bytes: &[u8]) -> (Rule, usize) {
+    (Rule::StringHoldsNul, bytes.iter().position(|&byte| byte == 0).unwrap_or(0))
+}
+
+/// Whether one of `wanted` is in `bytes`, eight bytes at a time.
+#[inline]
+fn holds_any<const N: usize>(bytes: &[u8], wanted: [u8; N]) -> bool {
+    let (words, rest) = bytes.as_chunks::<8>();
+    let mut found = 0;
+    for &word in words {
+        let word = u64::from_ne_bytes(word);
+        found |=
+            wanted.iter().fold(0, |found, &byte| found | zero_bytes(word ^ (LOW_BITS * u64::from(byte))));
+    }
+    found != 0 || rest.iter().any(|byte| wanted.contains(byte))
+}
+
+const LOW_BITS: u64 = 0x0101_0101_0101_0101;
+const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
+
+/// Not 0 exactly when a byte of `word` is 0: subtracting 1 then borrows into a high bit that was not set.
+const fn zero_bytes(word: u64) -> u64 {
+    word.wrapping_sub(LOW_BITS) & !word & HIGH_BITS
 }

@@ -4,7 +4,7 @@ use alloc::format;
 
 use super::count;
 use super::walker::Walker;
-use crate::property::PropertyId;
+use crate::property::{Form, PropertyId};
 
 /// Reads the property length, as a field of the given name, and the properties behind it.
 pub(super) fn walk(walker: &mut Walker<'_>, name: &'static str) -> Option<()> {
@@ -24,61 +24,39 @@ pub(super) fn walk(walker: &mut Walker<'_>, name: &'static str) -> Option<()> {
 fn property(walker: &mut Walker<'_>, id: PropertyId) -> Option<()> {
     let (name, start) = (id.name(), walker.at());
     walker.pass(1);
-    match id {
-        PropertyId::PayloadFormatIndicator => {
-            let value = walker.number(name, start, 1)?;
-            let meaning = match value {
-                0 => ", bytes",
-                1 => ", UTF-8",
-                _ => "",
-            };
-            walker.set_text(format!("{name} {value}{meaning}"));
+    match id.form() {
+        Form::Fixed(size) => {
+            let value = walker.number(name, start, size)?;
+            walker.set_text(format!("{name} {value}{}", unit_or_meaning(id, value)));
         }
-        PropertyId::RequestProblemInformation
-        | PropertyId::RequestResponseInformation
-        | PropertyId::MaximumQos
-        | PropertyId::RetainAvailable
-        | PropertyId::WildcardSubscriptionAvailable
-        | PropertyId::SubscriptionIdentifierAvailable
-        | PropertyId::SharedSubscriptionAvailable => {
-            walker.number(name, start, 1)?;
-        }
-        PropertyId::ReceiveMaximum | PropertyId::TopicAliasMaximum | PropertyId::TopicAlias => {
-            walker.number(name, start, 2)?;
-        }
-        PropertyId::ServerKeepAlive => {
-            let value = walker.number(name, start, 2)?;
-            walker.set_text(format!("{name} {value} s"));
-        }
-        PropertyId::MessageExpiryInterval | PropertyId::WillDelayInterval => {
-            let value = walker.number(name, start, 4)?;
-            walker.set_text(format!("{name} {value} s"));
-        }
-        PropertyId::SessionExpiryInterval => {
-            let value = walker.number(name, start, 4)?;
-            let meaning = if value == u32::MAX { ", never" } else { "" };
-            walker.set_text(format!("{name} {value} s{meaning}"));
-        }
-        PropertyId::MaximumPacketSize => {
-            let value = walker.number(name, start, 4)?;
-            walker.set_text(format!("{name} {}", count(value as usize, "byte")));
-        }
-        PropertyId::SubscriptionIdentifier => {
+        Form::Varint => {
             walker.varint(name, start)?;
         }
-        PropertyId::ContentType
-        | PropertyId::ResponseTopic
-        | PropertyId::AssignedClientIdentifier
-        | PropertyId::AuthenticationMethod
-        | PropertyId::ResponseInformation
-        | PropertyId::ServerReference
-        | PropertyId::ReasonString => {
+        Form::Text => {
             walker.string(name, start)?;
         }
-        PropertyId::CorrelationData | PropertyId::AuthenticationData => {
+        Form::Binary => {
             walker.binary(name, start)?;
         }
-        PropertyId::UserProperty => walker.pair(name, start)?,
+        Form::Pair => walker.pair(name, start)?,
     }
     Some(())
+}
+
+/// What is to be said behind the number.
+fn unit_or_meaning(id: PropertyId, value: u32) -> &'static str {
+    match (id, value) {
+        (PropertyId::PayloadFormatIndicator, 0) => ", bytes",
+        (PropertyId::PayloadFormatIndicator, 1) => ", UTF-8",
+        (PropertyId::SessionExpiryInterval, u32::MAX) => " s, never",
+        (
+            PropertyId::SessionExpiryInterval
+            | PropertyId::MessageExpiryInterval
+            | PropertyId::WillDelayInterval
+            | PropertyId::ServerKeepAlive,
+            _,
+        ) => " s",
+        (PropertyId::MaximumPacketSize, _) => " bytes",
+        _ => "",
+    }
 }

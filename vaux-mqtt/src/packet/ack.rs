@@ -2,7 +2,7 @@
 
 use super::{PacketId, PacketType, Sender};
 use crate::error::{Error, Rule};
-use crate::property::{Properties, PropertySet};
+use crate::property::{Allowed, Properties, PropertySet};
 use crate::reader::Reader;
 use crate::reason::ReasonCode;
 use crate::version::Version;
@@ -41,7 +41,7 @@ impl<'a> Ack<'a> {
         let properties = if reader.is_empty() {
             Properties::EMPTY
         } else {
-            Properties::decode(reader, PropertySet::ACKNOWLEDGEMENT, PropertySet::EMPTY)?
+            Properties::decode(reader, Allowed::only(PropertySet::ACKNOWLEDGEMENT))?
         };
         Ok(Ack { packet_id, reason, properties })
     }

@@ -2,7 +2,7 @@
 
 use super::{PacketType, Sender};
 use crate::error::{Error, Rule};
-use crate::property::{Properties, PropertySet};
+use crate::property::{Allowed, Properties, PropertySet};
 use crate::reader::Reader;
 use crate::reason::ReasonCode;
 use crate::writer::Writer;
@@ -29,7 +29,7 @@ impl<'a> Auth<'a> {
         if reader.is_empty() {
             return Err(reader.error(Rule::AuthenticationMethodMissing));
         }
-        let properties = Properties::decode(reader, PropertySet::AUTH, PropertySet::EMPTY)?;
+        let properties = Properties::decode(reader, Allowed::only(PropertySet::AUTH))?;
         if properties.authentication_method().is_none() {
             return Err(reader.error_at(Rule::AuthenticationMethodMissing, start + 1));
         }

@@ -6,7 +6,7 @@ use super::{PacketType, Sender};
 use crate::error::{Error, Rule};
 use crate::property::Properties;
 #[cfg(feature = "client")]
-use crate::property::PropertySet;
+use crate::property::{Allowed, PropertySet};
 #[cfg(feature = "client")]
 use crate::reader::Reader;
 use crate::reason::ReasonCode;
@@ -49,7 +49,7 @@ impl<'a> ConnAck<'a> {
             return Err(reader.error_at(Rule::SessionPresentOnRefusal, flags_at));
         }
         let properties = if version.has_properties() {
-            Properties::decode(reader, PropertySet::CONNACK, PropertySet::EMPTY)?
+            Properties::decode(reader, Allowed::only(PropertySet::CONNACK))?
         } else {
             Properties::EMPTY
         };

@@ -2,7 +2,7 @@
 
 use super::{PacketType, Sender};
 use crate::error::{Error, Rule};
-use crate::property::{Properties, PropertyId, PropertySet};
+use crate::property::{Allowed, Properties, PropertyId, PropertySet};
 use crate::reader::Reader;
 use crate::reason::ReasonCode;
 use crate::version::Version;
@@ -29,20 +29,17 @@ impl<'a> Disconnect<'a> {
         }
         let reason_at = reader.at();
         let reason = ReasonCode::from_u8(reader.u8()?)
-            .filter(|reason| reason.is_allowed_in(PacketType::Disconnect, sender))
+            .filter(|&reason| may_be_received(reason, sender))
             .ok_or_else(|| reader.error_at(Rule::DisconnectReasonCode, reason_at))?;
         if reader.is_empty() {
             return Ok(Disconnect::new(reason));
         }
-        let properties = Properties::decode(reader, PropertySet::DISCONNECT, PropertySet::EMPTY)?;
-        for property in properties.iter() {
-            let rule = match (property.id(), sender) {
-                (PropertyId::SessionExpiryInterval, Sender::Server) => Rule::SessionExpiryFromServer,
-                (PropertyId::ServerReference, Sender::Client) => Rule::ServerReferenceFromClient,
-                _ => continue,
-            };
-            return Err(reader.error_at(rule, reason_at + 1));
-        }
+        let unfit = match sender {
+            Sender::Client => Some((PropertyId::ServerReference, Rule::ServerReferenceFromClient)),
+            Sender::Server => Some((PropertyId::SessionExpiryInterval, Rule::SessionExpiryFromServer)),
+            Sender::Any => None,
+        };
+        let properties = Properties::decode(reader, Allowed::only(PropertySet::DISCONNECT).except(unfit))?;
         Ok(Disconnect { reason, properties })
     }
 
@@ -73,4 +70,9 @@ impl<'a> Disconnect<'a> {
             (false, _) => 1 + self.properties.encoded_len(),
         }
     }
+}
+
+/// The tables of the specification disagree about 0x8C, bad authentication method: it is not sent, but read.
+fn may_be_received(reason: ReasonCode, sender: Sender) -> bool {
+    reason.is_allowed_in(PacketType::Disconnect, sender) || reason == ReasonCode::BadAuthenticationMethod
 }

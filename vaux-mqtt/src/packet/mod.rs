@@ -212,20 +212,71 @@ impl<'a> Packet<'a> {
     /// # Errors
     ///
     /// The first rule of the protocol that the packet breaks, with its byte.
+    #[inline]
     pub fn decode(frame: &Frame<'a>, version: Version, sender: Sender) -> Result<Packet<'a>, Error> {
-        let packet_type = check_first_byte(frame.first_byte(), version, sender)?;
-        // PUBLISH comes first: it is what a broker reads all day.
-        if packet_type == PacketType::Publish {
-            check_overlong(frame, version)?;
+        // PUBLISH is what a broker reads all day: it goes past the checks and the reader of all others.
+        if frame.first_byte() >> 4 == PacketType::Publish as u8 {
             return Publish::decode(frame, version, sender).map(Packet::Publish);
         }
+        Packet::decode_other(frame, version, sender)
+    }
+
+    /// Everything but PUBLISH.
+    fn decode_other(frame: &Frame<'a>, version: Version, sender: Sender) -> Result<Packet<'a>, Error> {
+        let packet_type = check_first_byte(frame.first_byte(), version, sender)?;
         if packet_type != PacketType::Connect {
             check_overlong(frame, version)?;
         }
         let mut reader = Reader::new(frame.bytes(), frame.header_len(), version);
-        let packet = decode_body(packet_type, frame, &mut reader, sender)?;
+        let packet = decode_body(packet_type, &mut reader, sender)?;
         reader.finish()?;
+        // CONNECT tells its version, which decides about an over-long header, only now.
+        check_overlong(frame, reader.version())?;
         Ok(packet)
+    }
+
+    /// Appends the packet. CONNECT is encoded for the version that it names itself, everything else for `version`.
+    ///
+    /// Only builds for both sides have this, since a packet may be of either side; others encode the packet inside.
+    #[cfg(all(feature = "client", feature = "server"))]
+    pub fn encode(&self, version: Version, out: &mut impl Writer) {
+        match self {
+            Packet::Connect(connect) => connect.encode(out),
+            Packet::ConnAck(connack) => connack.encode(version, out),
+            Packet::Publish(publish) => publish.encode(version, out),
+            Packet::PubAck(ack) | Packet::PubRec(ack) | Packet::PubRel(ack) | Packet::PubComp(ack) => {
+                ack.encode(self.packet_type(), version, out);
+            }
+            Packet::Subscribe(subscribe) => subscribe.encode(version, out),
+            Packet::SubAck(suback) => suback.encode(version, out),
+            Packet::Unsubscribe(unsubscribe) => unsubscribe.encode(version, out),
+            Packet::UnsubAck(unsuback) => unsuback.encode(version, out),
+            Packet::PingReq => out.write(&PINGREQ),
+            Packet::PingResp => out.write(&PINGRESP),
+            Packet::Disconnect(disconnect) => disconnect.encode(version, out),
+            Packet::Auth(auth) => auth.encode(out),
+        }
+    }
+
+    /// The length of the whole packet as [`Packet::encode`] writes it.
+    #[cfg(all(feature = "client", feature = "server"))]
+    pub fn encoded_len(&self, version: Version) -> usize {
+        match self {
+            Packet::Connect(connect) => connect.encoded_len(),
+            Packet::ConnAck(connack) => connack.encoded_len(version),
+            Packet::Publish(publish) => publish.encoded_len(version),
+            Packet::PubAck(ack) | Packet::PubRec(ack) | Packet::PubRel(ack) | Packet::PubComp(ack) => {
+                ack.encoded_len(version)
+            }
+            Packet::Subscribe(subscribe) => subscribe.encoded_len(version),
+            Packet::SubAck(suback) => suback.encoded_len(version),
+            Packet::Unsubscribe(unsubscribe) => unsubscribe.encoded_len(version),
+            Packet::UnsubAck(unsuback) => unsuback.encoded_len(version),
+            Packet::PingReq => PINGREQ.len(),
+            Packet::PingResp => PINGRESP.len(),
+            Packet::Disconnect(disconnect) => disconnect.encoded_len(version),
+            Packet::Auth(auth) => auth.encoded_len(),
+        }
     }
 
     /// The type of the packet.
@@ -258,11 +309,10 @@ pub const PINGREQ: [u8; 2] = [0xc0, 0];
 #[cfg(feature = "server")]
 pub const PINGRESP: [u8; 2] = [0xd0, 0];
 
-/// The arms of a side that is not built are unreachable: `is_sent_by` refused them, since a build with one side only
-/// reads what the other side sends.
+/// What a side alone reads is not known to a build for the other side: such a packet is one that nobody should have
+/// sent there.
 fn decode_body<'a>(
     packet_type: PacketType,
-    frame: &Frame<'a>,
     reader: &mut Reader<'a>,
     sender: Sender,
 ) -> Result<Packet<'a>, Error> {
@@ -274,7 +324,7 @@ fn decode_body<'a>(
         PacketType::Disconnect => Disconnect::decode(reader, sender).map(Packet::Disconnect),
         PacketType::Auth => Auth::decode(reader, sender).map(Packet::Auth),
         #[cfg(feature = "server")]
-        PacketType::Connect => Connect::decode(frame, reader).map(Packet::Connect),
+        PacketType::Connect => Connect::decode(reader).map(Packet::Connect),
         #[cfg(feature = "server")]
         PacketType::Subscribe => Subscribe::decode(reader).map(Packet::Subscribe),
         #[cfg(feature = "server")]
@@ -289,7 +339,7 @@ fn decode_body<'a>(
         PacketType::UnsubAck => UnsubAck::decode(reader).map(Packet::UnsubAck),
         #[cfg(feature = "client")]
         PacketType::PingResp => Ok(Packet::PingResp),
-        _ => Err(Error::new(Rule::UnexpectedPacket, reader.version(), frame.header_len())),
+        _ => Err(Error::new(Rule::UnexpectedPacket, reader.version(), 0)),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{PacketId, Sender};
 use crate::error::{Error, Rule};
 use crate::frame::Frame;
-use crate::property::{Properties, PropertySet};
+use crate::property::{Allowed, Properties, PropertyId, PropertySet};
 use crate::reader::Reader;
 use crate::topic;
 use crate::version::{QoS, Version};
@@ -55,13 +55,16 @@ impl<'a> Publish<'a> {
         }
     }
 
+    #[inline]
     pub(super) fn decode(frame: &Frame<'a>, version: Version, sender: Sender) -> Result<Self, Error> {
         let flags = frame.first_byte();
         let qos = check_flags(flags, version)?;
+        super::check_overlong(frame, version)?;
         let mut reader = Reader::new(frame.bytes(), frame.header_len(), version);
         let topic_at = reader.at();
-        let topic = reader.string()?;
-        if let Some(at) = topic::wildcard(topic) {
+        let (topic, has_wildcard) = reader.topic()?;
+        if has_wildcard {
+            let at = topic::wildcard(topic).unwrap_or(0);
             return Err(reader.error_at(Rule::TopicWildcard, topic_at + 2 + at));
         }
         let packet_id = if qos == QoS::AtMostOnce { None } else { Some(reader.packet_id()?) };
@@ -126,10 +129,11 @@ pub(super) fn check_flags(first_byte: u8, version: Version) -> Result<QoS, Error
 }
 
 fn decode_properties<'a>(reader: &mut Reader<'a>, sender: Sender) -> Result<Properties<'a>, Error> {
-    let start = reader.at();
-    let properties = Properties::decode(reader, PropertySet::PUBLISH, PropertySet::REPEATABLE_IN_PUBLISH)?;
-    if sender == Sender::Client && properties.subscription_identifiers().next().is_some() {
-        return Err(reader.error_at(Rule::SubscriptionIdentifierFromClient, start));
-    }
-    Ok(properties)
+    let unfit = match sender {
+        Sender::Client => Some((PropertyId::SubscriptionIdentifier, Rule::SubscriptionIdentifierFromClient)),
+        Sender::Server | Sender::Any => None,
+    };
+    let allowed =
+        Allowed::only(PropertySet::PUBLISH).repeating(PropertyId::SubscriptionIdentifier).except(unfit);
+    Properties::decode(reader, allowed)
 }

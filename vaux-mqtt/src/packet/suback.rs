@@ -7,7 +7,7 @@ use super::{PacketType, Sender};
 use crate::error::{Error, Rule};
 use crate::property::Properties;
 #[cfg(feature = "client")]
-use crate::property::PropertySet;
+use crate::property::{Allowed, PropertySet};
 #[cfg(feature = "client")]
 use crate::reader::Reader;
 use crate::reason::ReasonCode;
@@ -43,7 +43,7 @@ impl<'a> SubAck<'a> {
         let version = reader.version();
         let packet_id = reader.packet_id()?;
         let properties = if version.has_properties() {
-            Properties::decode(reader, PropertySet::ACKNOWLEDGEMENT, PropertySet::EMPTY)?
+            Properties::decode(reader, Allowed::only(PropertySet::ACKNOWLEDGEMENT))?
         } else {
             Properties::EMPTY
         };
@@ -66,7 +66,7 @@ impl<'a> SubAck<'a> {
 
 #[cfg(feature = "server")]
 impl SubAck<'_> {
-    /// Appends the packet.
+    /// Appends the packet. Version 3.1 knows no failure: there a refused filter is granted QoS 0.
     pub fn encode(&self, version: Version, out: &mut impl Writer) {
         super::write_header(super::PacketType::SubAck.first_byte(), self.remaining_len(version), out);
         out.write_u16(self.packet_id.value());
@@ -74,7 +74,7 @@ impl SubAck<'_> {
             self.properties.encode(out);
             out.write(self.reason_codes);
         } else {
-            self.reasons().for_each(|reason| out.write_u8(reason.suback_return_code()));
+            self.reasons().for_each(|reason| out.write_u8(return_code(reason, version)));
         }
     }
 
@@ -85,5 +85,13 @@ impl SubAck<'_> {
 
     fn remaining_len(&self, version: Version) -> usize {
         2 + if version.has_properties() { self.properties.encoded_len() } else { 0 } + self.reason_codes.len()
+    }
+}
+
+#[cfg(feature = "server")]
+fn return_code(reason: ReasonCode, version: Version) -> u8 {
+    match version {
+        Version::V31 if reason.is_error() => 0,
+        _ => reason.suback_return_code(),
     }
 }

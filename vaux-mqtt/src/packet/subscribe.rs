@@ -5,7 +5,7 @@ use super::PacketId;
 use crate::error::{Error, Rule};
 use crate::property::Properties;
 #[cfg(feature = "server")]
-use crate::property::PropertySet;
+use crate::property::{Allowed, PropertySet};
 use crate::reader::Reader;
 #[cfg(feature = "server")]
 use crate::topic::TopicFilter;
@@ -148,7 +148,7 @@ impl<'a> Subscribe<'a> {
         let version = reader.version();
         let packet_id = reader.packet_id()?;
         let properties = if version.has_properties() {
-            Properties::decode(reader, PropertySet::SUBSCRIBE, PropertySet::EMPTY)?
+            Properties::decode(reader, Allowed::only(PropertySet::SUBSCRIBE))?
         } else {
             Properties::EMPTY
         };

@@ -7,7 +7,7 @@ use super::{PacketType, Sender};
 use crate::error::{Error, Rule};
 use crate::property::Properties;
 #[cfg(feature = "client")]
-use crate::property::PropertySet;
+use crate::property::{Allowed, PropertySet};
 #[cfg(feature = "client")]
 use crate::reader::Reader;
 use crate::reason::ReasonCode;
@@ -43,7 +43,7 @@ impl<'a> UnsubAck<'a> {
         if !reader.version().has_properties() {
             return Ok(UnsubAck { packet_id, properties: Properties::EMPTY, reason_codes: &[] });
         }
-        let properties = Properties::decode(reader, PropertySet::ACKNOWLEDGEMENT, PropertySet::EMPTY)?;
+        let properties = Properties::decode(reader, Allowed::only(PropertySet::ACKNOWLEDGEMENT))?;
         if reader.is_empty() {
             return Err(reader.error(Rule::UnsubAckEmpty));
         }

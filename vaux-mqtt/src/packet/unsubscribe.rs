@@ -5,7 +5,7 @@ use super::PacketId;
 use crate::error::{Error, Rule};
 use crate::property::Properties;
 #[cfg(feature = "server")]
-use crate::property::PropertySet;
+use crate::property::{Allowed, PropertySet};
 use crate::reader::Reader;
 #[cfg(feature = "server")]
 use crate::topic::TopicFilter;
@@ -69,7 +69,7 @@ impl<'a> Unsubscribe<'a> {
     pub(super) fn decode(reader: &mut Reader<'a>) -> Result<Self, Error> {
         let packet_id = reader.packet_id()?;
         let properties = if reader.version().has_properties() {
-            Properties::decode(reader, PropertySet::UNSUBSCRIBE, PropertySet::EMPTY)?
+            Properties::decode(reader, Allowed::only(PropertySet::UNSUBSCRIBE))?
         } else {
             Properties::EMPTY
         };

@@ -64,6 +64,55 @@ property_ids! {
     0x2a SharedSubscriptionAvailable "shared subscription available";
 }
 
+/// How the value of a property stands on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// A number of so many bytes.
+    Fixed(usize),
+    /// A variable byte integer.
+    Varint,
+    /// A string.
+    Text,
+    /// Binary data.
+    Binary,
+    /// Two strings.
+    Pair,
+}
+
+impl PropertyId {
+    /// How its value stands on the wire.
+    pub(crate) const fn form(self) -> Form {
+        match self {
+            PropertyId::PayloadFormatIndicator
+            | PropertyId::RequestProblemInformation
+            | PropertyId::RequestResponseInformation
+            | PropertyId::MaximumQos
+            | PropertyId::RetainAvailable
+            | PropertyId::WildcardSubscriptionAvailable
+            | PropertyId::SubscriptionIdentifierAvailable
+            | PropertyId::SharedSubscriptionAvailable => Form::Fixed(1),
+            PropertyId::ServerKeepAlive
+            | PropertyId::ReceiveMaximum
+            | PropertyId::TopicAliasMaximum
+            | PropertyId::TopicAlias => Form::Fixed(2),
+            PropertyId::MessageExpiryInterval
+            | PropertyId::SessionExpiryInterval
+            | PropertyId::WillDelayInterval
+            | PropertyId::MaximumPacketSize => Form::Fixed(4),
+            PropertyId::SubscriptionIdentifier => Form::Varint,
+            PropertyId::ContentType
+            | PropertyId::ResponseTopic
+            | PropertyId::AssignedClientIdentifier
+            | PropertyId::AuthenticationMethod
+            | PropertyId::ResponseInformation
+            | PropertyId::ServerReference
+            | PropertyId::ReasonString => Form::Text,
+            PropertyId::CorrelationData | PropertyId::AuthenticationData => Form::Binary,
+            PropertyId::UserProperty => Form::Pair,
+        }
+    }
+}
+
 /// A set of property identifiers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PropertySet(u64);
@@ -83,8 +132,6 @@ impl PropertySet {
     pub const PUBLISH: PropertySet = PropertySet::of(&[0x01, 0x02, 0x03, 0x08, 0x09, 0x0b, 0x23, 0x26]);
     /// What PUBACK, PUBREC, PUBREL, PUBCOMP, SUBACK and UNSUBACK may carry.
     pub const ACKNOWLEDGEMENT: PropertySet = PropertySet::of(&[0x1f, 0x26]);
-    /// What PUBLISH may carry more than once.
-    pub const REPEATABLE_IN_PUBLISH: PropertySet = PropertySet::of(&[0x0b]);
     /// What SUBSCRIBE may carry.
     pub const SUBSCRIBE: PropertySet = PropertySet::of(&[0x0b, 0x26]);
     /// What UNSUBSCRIBE may carry.

@@ -1,6 +1,6 @@
 //! Lists of properties, read from a packet or to be written into one.
 
-use super::{Property, PropertyId, PropertySet};
+use super::{Form, Property, PropertyId, PropertySet};
 use crate::error::{Error, Rule};
 use crate::reader::Reader;
 use crate::varint;
@@ -48,7 +48,7 @@ impl<'a> Properties<'a> {
     /// Bytes that are no list of properties out of `allowed`, or a repeated property. Offsets in the error count
     /// from the first byte of `wire`.
     pub fn from_wire(wire: &'a [u8], allowed: PropertySet) -> Result<Self, Error> {
-        check(Reader::new(wire, 0, Version::V5), allowed, PropertySet::EMPTY)?;
+        check(Reader::new(wire, 0, Version::V5), Allowed::only(allowed))?;
         Ok(Properties { list: &[], wire })
     }
 
@@ -58,22 +58,23 @@ impl<'a> Properties<'a> {
         Properties { list: &[], wire }
     }
 
-    /// Reads the property length and the properties, of which only those in `allowed` may appear, and only those in
-    /// `repeatable` (and user properties) more than once.
-    pub(crate) fn decode(
-        reader: &mut Reader<'a>,
-        allowed: PropertySet,
-        repeatable: PropertySet,
-    ) -> Result<Self, Error> {
-        let start = reader.at();
-        let len = reader.varint()? as usize;
-        if len == 0 {
+    /// Reads the property length and the properties.
+    #[inline]
+    pub(crate) fn decode(reader: &mut Reader<'a>, allowed: Allowed) -> Result<Self, Error> {
+        // Most packets have none.
+        if reader.skip_zero() {
             return Ok(Properties::EMPTY);
         }
+        Properties::decode_some(reader, allowed)
+    }
+
+    fn decode_some(reader: &mut Reader<'a>, allowed: Allowed) -> Result<Self, Error> {
+        let start = reader.at();
+        let len = reader.varint()? as usize;
         let mut inner = reader.clone();
         let wire = reader.take(len).map_err(|_| reader.error_at(Rule::FieldPastEnd, start))?;
         inner.limit(len);
-        check(inner, allowed, repeatable)?;
+        check(inner, allowed)?;
         Ok(Properties { list: &[], wire })
     }
 
@@ -97,6 +98,24 @@ impl<'a> Properties<'a> {
     /// The properties in their order.
     pub fn iter(&self) -> PropertyIter<'a> {
         PropertyIter { list: self.list.iter(), wire: Reader::new(self.wire, 0, Version::V5) }
+    }
+
+    /// The first property with the given identifier.
+    fn find(&self, id: PropertyId) -> Option<Property<'a>> {
+        if let Some(property) = self.list.iter().find(|property| property.id() == id) {
+            return Some(*property);
+        }
+        let mut reader = Reader::new(self.wire, 0, Version::V5);
+        seek(&mut reader, id)?;
+        read(&mut reader).ok()
+    }
+
+    /// Where in the checked bytes the first property with the given identifier begins.
+    #[cfg(feature = "server")]
+    pub(crate) fn position(&self, id: PropertyId) -> Option<usize> {
+        let mut reader = Reader::new(self.wire, 0, Version::V5);
+        seek(&mut reader, id)?;
+        Some(reader.at())
     }
 
     /// The length of the properties alone, without the property length in front.
@@ -145,10 +164,10 @@ macro_rules! accessors {
             $(
                 $(#[$doc])*
                 pub fn $name(&self) -> Option<$type> {
-                    self.iter().find_map(|property| match property {
+                    match self.find(PropertyId::$variant)? {
                         Property::$variant(value) => Some(value),
                         _ => None,
-                    })
+                    }
                 }
             )*
         }
@@ -256,17 +275,74 @@ fn read_id(reader: &mut Reader<'_>) -> Result<PropertyId, Error> {
     PropertyId::from_u32(number).ok_or_else(|| reader.error_at(Rule::PropertyNotAllowed, start))
 }
 
-fn check(mut reader: Reader<'_>, allowed: PropertySet, repeatable: PropertySet) -> Result<(), Error> {
+/// Passes the properties before the first one with the given identifier, without looking into them.
+fn seek(reader: &mut Reader<'_>, id: PropertyId) -> Option<()> {
+    while !reader.is_empty() {
+        let mut ahead = reader.clone();
+        let found = read_id(&mut ahead).ok()?;
+        if found == id {
+            return Some(());
+        }
+        match found.form() {
+            Form::Fixed(len) => ahead.take(len).map(drop),
+            Form::Varint => ahead.varint().map(drop),
+            Form::Text | Form::Binary => ahead.binary().map(drop),
+            Form::Pair => ahead.binary().and_then(|_| ahead.binary()).map(drop),
+        }
+        .ok()?;
+        *reader = ahead;
+    }
+    None
+}
+
+/// Which properties a list may hold.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Allowed {
+    /// Those that fit the packet.
+    set: PropertySet,
+    /// Those that may appear more than once, besides user properties.
+    repeatable: PropertySet,
+    /// One that fits the packet but not its sender, and the rule that says so.
+    unfit: Option<(PropertyId, Rule)>,
+}
+
+impl Allowed {
+    /// Each property of `set` once.
+    pub(crate) const fn only(set: PropertySet) -> Self {
+        Allowed { set, repeatable: PropertySet::EMPTY, unfit: None }
+    }
+
+    /// Lets `id` appear more than once.
+    pub(crate) const fn repeating(mut self, id: PropertyId) -> Self {
+        self.repeatable.insert(id);
+        self
+    }
+
+    /// Refuses a property for the sender's sake.
+    pub(crate) const fn except(mut self, unfit: Option<(PropertyId, Rule)>) -> Self {
+        self.unfit = unfit;
+        self
+    }
+
+    fn rule_against(&self, id: PropertyId, seen: &mut PropertySet) -> Option<Rule> {
+        if !self.set.contains(id) {
+            return Some(Rule::PropertyNotAllowed);
+        }
+        if let Some((_, rule)) = self.unfit.filter(|(unfit, _)| *unfit == id) {
+            return Some(rule);
+        }
+        let may_repeat = id == PropertyId::UserProperty || self.repeatable.contains(id);
+        if !seen.insert(id) && !may_repeat { Some(Rule::PropertyRepeated) } else { None }
+    }
+}
+
+fn check(mut reader: Reader<'_>, allowed: Allowed) -> Result<(), Error> {
     let mut seen = PropertySet::EMPTY;
     while !reader.is_empty() {
         let start = reader.at();
         let id = read_id(&mut reader)?;
-        if !allowed.contains(id) {
-            return Err(reader.error_at(Rule::PropertyNotAllowed, start));
-        }
-        let may_repeat = id == PropertyId::UserProperty || repeatable.contains(id);
-        if !seen.insert(id) && !may_repeat {
-            return Err(reader.error_at(Rule::PropertyRepeated, start));
+        if let Some(rule) = allowed.rule_against(id, &mut seen) {
+            return Err(reader.error_at(rule, start));
         }
         Property::decode_value(id, &mut reader)?;
     }

@@ -10,11 +10,14 @@ mod list;
 
 #[cfg(feature = "alloc")]
 pub use buffer::PropertyBuffer;
+pub(crate) use id::Form;
 pub use id::{PropertyId, PropertySet};
+pub(crate) use list::Allowed;
 pub use list::{Properties, PropertyIter};
 
 use crate::error::{Error, Rule};
 use crate::reader::Reader;
+use crate::topic;
 use crate::varint;
 use crate::writer::{Writer, binary_len, write_binary};
 
@@ -189,7 +192,7 @@ impl<'a> Property<'a> {
             value @ 0..=1 => Ok(value),
             _ => Err(reader.error_at(rule, start)),
         };
-        let nonzero = |valid: bool, rule: Rule, reader: &Reader<'a>| {
+        let require = |valid: bool, rule: Rule, reader: &Reader<'a>| {
             if valid { Ok(()) } else { Err(reader.error_at(rule, start)) }
         };
         Ok(match id {
@@ -200,14 +203,16 @@ impl<'a> Property<'a> {
             PropertyId::ContentType => Property::ContentType(reader.string()?),
             PropertyId::ResponseTopic => {
                 let topic = reader.string()?;
-                let is_name = !topic.is_empty() && !topic.bytes().any(|byte| matches!(byte, b'#' | b'+'));
-                nonzero(is_name, Rule::ResponseTopicWildcard, reader)?;
+                require(!topic.is_empty(), Rule::ResponseTopicEmpty, reader)?;
+                if let Some(at) = topic::wildcard(topic) {
+                    return Err(reader.error_at(Rule::ResponseTopicWildcard, start + 2 + at));
+                }
                 Property::ResponseTopic(topic)
             }
             PropertyId::CorrelationData => Property::CorrelationData(reader.binary()?),
             PropertyId::SubscriptionIdentifier => {
                 let value = reader.varint()?;
-                nonzero(value != 0, Rule::SubscriptionIdentifierZero, reader)?;
+                require(value != 0, Rule::SubscriptionIdentifierZero, reader)?;
                 Property::SubscriptionIdentifier(value)
             }
             PropertyId::SessionExpiryInterval => Property::SessionExpiryInterval(reader.u32()?),
@@ -227,13 +232,13 @@ impl<'a> Property<'a> {
             PropertyId::ReasonString => Property::ReasonString(reader.string()?),
             PropertyId::ReceiveMaximum => {
                 let value = reader.u16()?;
-                nonzero(value != 0, Rule::ReceiveMaximumZero, reader)?;
+                require(value != 0, Rule::ReceiveMaximumZero, reader)?;
                 Property::ReceiveMaximum(value)
             }
             PropertyId::TopicAliasMaximum => Property::TopicAliasMaximum(reader.u16()?),
             PropertyId::TopicAlias => {
                 let value = reader.u16()?;
-                nonzero(value != 0, Rule::TopicAliasZero, reader)?;
+                require(value != 0, Rule::TopicAliasZero, reader)?;
                 Property::TopicAlias(value)
             }
             PropertyId::MaximumQos => Property::MaximumQos(flag(reader, Rule::PropertyFlagRange)?),
@@ -241,7 +246,7 @@ impl<'a> Property<'a> {
             PropertyId::UserProperty => Property::UserProperty(reader.string()?, reader.string()?),
             PropertyId::MaximumPacketSize => {
                 let value = reader.u32()?;
-                nonzero(value != 0, Rule::MaximumPacketSizeZero, reader)?;
+                require(value != 0, Rule::MaximumPacketSizeZero, reader)?;
                 Property::MaximumPacketSize(value)
             }
             PropertyId::WildcardSubscriptionAvailable => {
