@@ -4,6 +4,8 @@
 //! apart: `begin_connection` starts a new connection on old state. Time is a number of milliseconds that the caller
 //! passes in.
 
+#[cfg(feature = "client")]
+pub mod client;
 pub mod inbound;
 pub mod keep_alive;
 pub mod outbound;

@@ -186,7 +186,7 @@ impl<M> Outbound<M> {
     }
 
     /// What is in flight, in the order of first sending.
-    pub fn in_flight(&self) -> impl ExactSizeIterator<Item = &InFlight<M>> {
+    pub fn in_flight(&self) -> impl ExactSizeIterator<Item = &InFlight<M>> + DoubleEndedIterator {
         self.in_flight.iter()
     }
 

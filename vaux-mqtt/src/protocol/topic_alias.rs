@@ -69,6 +69,11 @@ impl OutboundAliases {
         OutboundAliases { maximum, aliases: BTreeMap::new() }
     }
 
+    /// Whether there are any aliases to use.
+    pub fn is_enabled(&self) -> bool {
+        self.maximum > 0
+    }
+
     /// How to write `topic`. The packet must then be sent, or a later one would use an alias that the peer lacks.
     pub fn assign(&mut self, topic: &str) -> OutboundAlias {
         if let Some(&alias) = self.aliases.get(topic) {
