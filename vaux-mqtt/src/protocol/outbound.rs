@@ -94,9 +94,19 @@ impl<M> Outbound<M> {
         self.requests.clear();
     }
 
+    /// How many messages may be unacknowledged on this connection.
+    pub fn window(&self) -> u16 {
+        self.window
+    }
+
     /// Whether another message may be sent: everything was sent again, and the window is not full.
     pub fn has_room(&self) -> bool {
-        self.sent == self.in_flight.len() && self.sent < usize::from(self.window)
+        self.is_all_sent() && self.sent < usize::from(self.window)
+    }
+
+    /// Whether everything in flight was sent on this connection.
+    pub fn is_all_sent(&self) -> bool {
+        self.sent == self.in_flight.len()
     }
 
     /// Takes a packet identifier for a message with QoS above 0 that is sent now. `None` without room.
@@ -109,6 +119,12 @@ impl<M> Outbound<M> {
         self.in_flight.push_back(InFlight { packet_id, state, message: Some(message) });
         self.sent += 1;
         Some(packet_id)
+    }
+
+    /// Takes back a message that cannot be sent after all, such as one that is too large for the peer.
+    pub fn forget(&mut self, packet_id: PacketId) -> Option<M> {
+        let index = self.find(packet_id)?;
+        self.remove(index)
     }
 
     /// Takes a packet identifier for SUBSCRIBE or UNSUBSCRIBE, `None` when all are in use.
