@@ -43,6 +43,7 @@ pub use options::ConnectOptions;
 pub use reconnect::ReconnectPolicy;
 pub use subscription::{Answer, Messages, Subscribe, Subscription};
 pub use transport::TlsOptions;
+pub use url::ServerUrl;
 
 pub use vaux_mqtt::packet::{PacketId, RetainHandling, SubscriptionOptions};
 pub use vaux_mqtt::property::{Property, PropertyBuffer};

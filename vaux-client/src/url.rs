@@ -2,14 +2,31 @@
 
 use crate::error::ConnectError;
 
-/// What a URL says.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct ServerUrl {
-    pub(crate) tls: bool,
-    pub(crate) host: String,
-    pub(crate) port: u16,
-    pub(crate) user_name: Option<String>,
-    pub(crate) password: Option<Vec<u8>>,
+/// What the URL of a server says, for applications that decide themselves whom to trust.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ServerUrl {
+    /// Whether the scheme asks for TLS.
+    pub tls: bool,
+    /// The host name or address, without brackets.
+    pub host: String,
+    /// The port, or the default one of the scheme.
+    pub port: u16,
+    /// The user name, percent-decoded.
+    pub user_name: Option<String>,
+    /// The password, percent-decoded.
+    pub password: Option<Vec<u8>>,
+}
+
+impl std::fmt::Debug for ServerUrl {
+    /// Without the credentials: it may end up in a log.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ServerUrl")
+            .field("tls", &self.tls)
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The port of plain MQTT.
@@ -18,7 +35,12 @@ pub(crate) const PLAIN_PORT: u16 = 1883;
 pub(crate) const TLS_PORT: u16 = 8883;
 
 impl ServerUrl {
-    pub(crate) fn parse(url: &str) -> Result<Self, ConnectError> {
+    /// Reads a URL.
+    ///
+    /// # Errors
+    ///
+    /// Text that is no such URL; the message does not show credentials.
+    pub fn parse(url: &str) -> Result<Self, ConnectError> {
         let Some((scheme, rest)) = url.split_once("://") else {
             return Err(error(url, "has no scheme; write mqtt:// or mqtts:// in front"));
         };
