@@ -241,17 +241,6 @@ impl Client {
     }
 }
 
-/// The outcome that an acknowledgement stands for.
-pub(crate) fn published(published: Published) -> Result<Published, RequestError> {
-    if published.reason.is_error() {
-        return Err(RequestError::Refused {
-            reasons: vec![published.reason],
-            properties: published.properties,
-        });
-    }
-    Ok(published)
-}
-
 /// A QoS 0 message that was handed to the network.
 pub(crate) const SENT: Published =
     Published { packet_id: None, reason: ReasonCode::Success, properties: PropertyBuffer::new() };

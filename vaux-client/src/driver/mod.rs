@@ -1,12 +1,183 @@
-//! The task behind a client.
+//! The task behind a client: connects, drives the protocol machine, reconnects.
+//!
+//! In come requests of the application over bounded channels and bytes from the server; out go messages into bounded
+//! streams, outcomes, events and bytes. The protocol itself is in `vaux_mqtt::protocol::client`.
+//!
+//! - `connect` makes CONNECT from the options; `attempt` does one connection attempt.
+//! - `online` is the loop while connected, `offline` what happens in between.
+//! - `requests` keeps account of who waits for what; `routes` knows where messages go; `link` owns the buffers.
 
-use crate::client::{Client, Connection};
-use crate::error::ConnectError;
+mod attempt;
+mod connect;
+mod link;
+mod offline;
+mod online;
+mod requests;
+mod routes;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::{broadcast, mpsc};
+use vaux_mqtt::protocol::client::{Outgoing, Session};
+use vaux_mqtt::{Version, packet::Publish, protocol};
+
+use crate::client::{Client, Connection, Control, PublishRequest};
+use crate::error::{ConnectError, Disconnected};
+use crate::event::{Connected, ConnectionEvent, ConnectionEvents};
 use crate::options::ConnectOptions;
+use crate::subscription::Messages;
 use crate::transport::Dialer;
+use attempt::{Established, Server};
+use requests::Requests;
+use routes::Routes;
+
+type Machine = protocol::client::Client<PublishRequest>;
+
+/// How many events may wait for a receiver before the oldest are forgotten.
+const EVENT_CAPACITY: usize = 64;
+
+/// How many requests other than publishes may wait in front of the task.
+const CONTROL_CAPACITY: usize = 64;
+
+impl Outgoing for PublishRequest {
+    fn publish(&self) -> Publish<'_> {
+        let message = &self.message;
+        Publish {
+            qos: message.qos,
+            retain: message.retain,
+            properties: message.properties.list(),
+            payload: &message.payload,
+            ..Publish::new(&message.topic)
+        }
+    }
+}
+
+/// Milliseconds since the client began.
+#[derive(Clone, Copy, Debug)]
+struct Clock(Instant);
+
+impl Clock {
+    fn now_ms(self) -> u64 {
+        // Half a billion years fit.
+        self.0.elapsed().as_millis() as u64
+    }
+
+    fn at(self, ms: u64) -> tokio::time::Instant {
+        (self.0 + std::time::Duration::from_millis(ms)).into()
+    }
+}
+
+/// What the task owns.
+struct Driver {
+    server: Server,
+    publishes: mpsc::Receiver<PublishRequest>,
+    controls: mpsc::Receiver<Control>,
+    requests: Requests,
+    routes: Routes,
+    events: broadcast::Sender<ConnectionEvent>,
+    /// The client identifier in force.
+    client_id: Box<str>,
+}
+
+/// How a connection ended.
+enum End {
+    /// The application wants no more.
+    Final(Disconnected),
+    /// Something else: the policy decides whether to connect again.
+    Lost(Disconnected),
+}
 
 /// Connects and starts the task.
 pub(crate) async fn start(options: ConnectOptions) -> Result<(Client, Connection), ConnectError> {
-    Dialer::new(&options)?;
-    Err(ConnectError::Options("the protocol task is being built".into()))
+    connect::check(&options)?;
+    let dialer = Dialer::new(&options)?;
+    let server = Server { options, dialer, clock: Clock(Instant::now()) };
+    let options = &server.options;
+    // Who does not start clean says that there is a session to go on with, be it one that this process never saw.
+    let session = if options.clean_start { Session::new() } else { Session::resumed() };
+    let established = server
+        .connect(&options.client_id, options.clean_start, session)
+        .await
+        .map_err(|failed| failed.error)?;
+    let (publish_sender, publishes) = mpsc::channel(options.request_capacity);
+    let (control_sender, controls) = mpsc::channel(CONTROL_CAPACITY);
+    let (default_stream, messages) = mpsc::channel(options.message_capacity);
+    let (events, event_receiver) = broadcast::channel(EVENT_CAPACITY);
+    let client = Client::new(publish_sender, control_sender, options.message_capacity);
+    let connection = Connection {
+        connected: established.connected.clone(),
+        events: ConnectionEvents(event_receiver),
+        messages: Messages(messages),
+    };
+    let driver = Driver {
+        publishes,
+        controls,
+        requests: Requests::new(server.options.version),
+        routes: Routes::new(default_stream),
+        events,
+        client_id: established.connected.client_id.clone(),
+        server,
+    };
+    tokio::spawn(driver.run(established));
+    Ok((client, connection))
+}
+
+impl Driver {
+    async fn run(mut self, mut established: Established) {
+        loop {
+            let keeps_session = self.keeps_session(&established.machine);
+            let (end, session) = self.go_online(established).await;
+            let (disconnected, is_final) = match end {
+                End::Final(disconnected) => (disconnected, true),
+                End::Lost(disconnected) => {
+                    let is_final = disconnected.reason().is_some_and(crate::error::is_permanent);
+                    (disconnected, is_final)
+                }
+            };
+            self.tell(ConnectionEvent::Disconnected(disconnected));
+            if is_final {
+                self.requests.end(session);
+                break;
+            }
+            let clean_start = self.server.options.clean_start && !keeps_session;
+            match self.reconnect(session, clean_start).await {
+                Some(again) => established = again,
+                None => break,
+            }
+            self.tell(ConnectionEvent::Connected(established.connected.clone()));
+        }
+        self.tell(ConnectionEvent::Ended);
+    }
+
+    /// Whether the server keeps the session when the connection ends.
+    fn keeps_session(&self, machine: &Machine) -> bool {
+        let options = &self.server.options;
+        match options.version {
+            Version::V5 => {
+                let asked = options.session_expiry_interval.unwrap_or(0);
+                machine.limits().session_expiry_interval.unwrap_or(asked) > 0
+            }
+            Version::V31 | Version::V311 => !options.clean_start,
+        }
+    }
+
+    /// Tells whoever listens.
+    fn tell(&self, event: ConnectionEvent) {
+        // Without a receiver nobody wants to know.
+        let _ = self.events.send(event);
+    }
+
+    /// What is to be done at the beginning of a connection that is not the first.
+    fn resume(&mut self, connected: &Arc<Connected>, machine: &mut Machine) {
+        self.client_id = connected.client_id.clone();
+        if !connected.session_present && self.server.options.resubscribe {
+            for (key, request) in self.routes.live_subscriptions() {
+                if let Err(refused) = self.requests.resubscribe(machine, key, &request) {
+                    self.routes.handle_answer(key, &[]);
+                    self.tell(ConnectionEvent::SubscriptionsLost(refused));
+                }
+            }
+        }
+    }
 }

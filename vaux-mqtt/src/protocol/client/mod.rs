@@ -162,6 +162,11 @@ impl<M> Client<M> {
         self.limits.keep_alive.unwrap_or(self.asked.keep_alive)
     }
 
+    /// How many messages to the server are under way.
+    pub fn in_flight_count(&self) -> usize {
+        self.session.in_flight_count()
+    }
+
     /// Messages that will not be delivered, because the session that they belonged to is gone or the server of this
     /// connection does not take them. To be asked for after [`Client::new`] and [`Event::Connected`].
     pub fn take_lost(&mut self) -> Vec<Lost<M>> {
