@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
 
-use crate::{tidy, workspace};
+use crate::{Outcome, tidy, workspace};
 
 /// What `cargo xtask ci` takes.
 #[derive(Debug, Args)]
@@ -48,7 +48,7 @@ const BARE_TARGETS: [&str; 3] = ["thumbv7em-none-eabi", "thumbv7em-none-eabihf",
 /// # Errors
 ///
 /// The first step that failed.
-pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
+pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let steps = if arguments.steps.is_empty() { Step::value_variants() } else { &arguments.steps };
     let began = Instant::now();
     for (index, step) in steps.iter().enumerate() {
@@ -72,7 +72,7 @@ impl Step {
         self.to_possible_value().expect("no step is hidden").get_name().to_owned()
     }
 
-    fn run(self) -> Result<(), String> {
+    fn run(self) -> Outcome {
         match self {
             Step::Fmt => cargo(&["fmt", "--all", "--check"]),
             Step::Clippy => {
@@ -94,7 +94,7 @@ impl Step {
 }
 
 /// Each feature alone, linted so that code left unused by a missing feature is seen, then the bare targets.
-fn features() -> Result<(), String> {
+fn features() -> Outcome {
     for set in FEATURE_SETS {
         let alone = ["clippy", "-p", "vaux-mqtt", "--no-default-features", "--locked", "--features", set];
         cargo(&[&alone[..], &["--", "-D", "warnings"]].concat())?;
@@ -125,29 +125,27 @@ fn installed_targets() -> Vec<String> {
     String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
 }
 
-fn deny() -> Result<(), String> {
+fn deny() -> Outcome {
     let mut probe = workspace::cargo();
     let present = probe.args(["deny", "--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
     if !present.is_ok_and(|status| status.success()) {
-        return Err(
-            "cargo-deny is not installed; install it with: cargo install --locked cargo-deny".to_owned()
-        );
+        return Err("cargo-deny is not installed; install it with: cargo install --locked cargo-deny".into());
     }
     // Advisories need their database from the network; the hosted workflow checks them.
     cargo(&["deny", "--all-features", "check", "bans", "licenses", "sources"])
 }
 
-fn cargo(arguments: &[&str]) -> Result<(), String> {
+fn cargo(arguments: &[&str]) -> Outcome {
     status(workspace::cargo().args(arguments))
 }
 
-fn status(command: &mut Command) -> Result<(), String> {
+fn status(command: &mut Command) -> Outcome {
     let line = shown(command);
     eprintln!("$ {line}");
     match command.status() {
         Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(format!("`{line}` ended with {status}")),
-        Err(error) => Err(format!("`{line}` did not start: {error}")),
+        Ok(status) => Err(format!("`{line}` ended with {status}").into()),
+        Err(error) => Err(format!("`{line}` did not start: {error}").into()),
     }
 }
 

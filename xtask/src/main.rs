@@ -3,13 +3,19 @@
 //! Everything that a continuous integration service or a contributor would otherwise write as a shell script is a
 //! subcommand here, so that both run the same thing.
 
+mod account;
+mod bench;
 mod ci;
+mod load;
 mod tidy;
 mod workspace;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+/// How every step ends: failures are sentences for the person at the terminal.
+type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
 /// The project's automation.
 #[derive(Debug, Parser)]
@@ -25,17 +31,24 @@ enum Task {
     Ci(ci::Arguments),
     /// Check the repository's own rules, which no other tool knows
     Tidy,
+    /// Measure vaux-broker against its peers: processor time for a message, throughput, memory
+    Bench(bench::Arguments),
+    /// Be the load generator of the benchmark, which starts it
+    #[command(hide = true)]
+    Load(load::Arguments),
 }
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().task {
         Task::Ci(arguments) => ci::run(&arguments),
         Task::Tidy => tidy::run(),
+        Task::Bench(arguments) => bench::run(&arguments),
+        Task::Load(arguments) => load::run(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
-            eprintln!("error: {message}");
+        Err(error) => {
+            eprintln!("error: {error}");
             ExitCode::FAILURE
         }
     }

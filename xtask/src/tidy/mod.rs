@@ -9,7 +9,7 @@ mod rules;
 use std::fs;
 use std::process::Command;
 
-use crate::workspace;
+use crate::{Outcome, workspace};
 
 /// Endings of the files whose text is looked at; the rest may be binary.
 const TEXT_ENDINGS: [&str; 7] = [".rs", ".toml", ".md", ".yml", ".yaml", ".sh", ".json"];
@@ -19,7 +19,7 @@ const TEXT_ENDINGS: [&str; 7] = [".rs", ".toml", ".md", ".yml", ".yaml", ".sh", 
 /// # Errors
 ///
 /// The number of broken rules, after each has been printed.
-pub(crate) fn run() -> Result<(), String> {
+pub(crate) fn run() -> Outcome {
     let mut broken = 0;
     let mut report = |path: &str, violation: &rules::Violation| {
         eprintln!("{path}:{}: {}", violation.line, violation.what);
@@ -45,20 +45,20 @@ pub(crate) fn run() -> Result<(), String> {
     }
     match broken {
         0 => Ok(()),
-        1 => Err("tidy found one broken rule".to_owned()),
-        count => Err(format!("tidy found {count} broken rules")),
+        1 => Err("tidy found one broken rule".into()),
+        count => Err(format!("tidy found {count} broken rules").into()),
     }
 }
 
 /// Paths relative to the root, with `/` between their parts: tracked files, and new ones that are not ignored.
-fn repository_files() -> Result<Vec<String>, String> {
+fn repository_files() -> Outcome<Vec<String>> {
     let output = Command::new("git")
         .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
         .current_dir(workspace::root())
         .output()
         .map_err(|error| format!("git did not start: {error}"))?;
     if !output.status.success() {
-        return Err(format!("git ls-files: {}", String::from_utf8_lossy(&output.stderr).trim()));
+        return Err(format!("git ls-files: {}", String::from_utf8_lossy(&output.stderr).trim()).into());
     }
     let listed = String::from_utf8(output.stdout).map_err(|_| "a file name is not UTF-8".to_owned())?;
     let mut paths: Vec<String> =

@@ -175,6 +175,8 @@ fn names(line: &str, wanted: &str) -> bool {
 mod tests {
     use super::*;
 
+    const NONE: [usize; 0] = [];
+
     /// The lines at which a file with a proper first line and then `text` breaks a rule.
     fn broken(path: &str, text: &str) -> Vec<usize> {
         check(path, &format!("//! Doc.\n{text}")).iter().map(|violation| violation.line).collect()
@@ -182,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_proper_file_breaks_nothing() {
-        assert_eq!(broken("vaux-mqtt/src/frame.rs", "use core::fmt;\n\nfn f() {}\n"), []);
+        assert_eq!(broken("vaux-mqtt/src/frame.rs", "use core::fmt;\n\nfn f() {}\n"), NONE);
     }
 
     #[test]
@@ -193,7 +195,7 @@ mod tests {
 
     #[test]
     fn only_the_line_over_the_limit_is_too_long() {
-        assert_eq!(broken("a/src/a.rs", &"x;\n".repeat(MAX_LINES - 1)), []);
+        assert_eq!(broken("a/src/a.rs", &"x;\n".repeat(MAX_LINES - 1)), NONE);
         assert_eq!(broken("a/src/a.rs", &"x;\n".repeat(MAX_LINES)), [MAX_LINES + 1]);
         assert_eq!(check("a.md", &"x\n".repeat(MAX_LINES + 1)), []);
     }
@@ -218,7 +220,10 @@ mod tests {
     #[test]
     fn allowing_a_lint_is_seen_in_every_attribute() {
         assert_eq!(broken("a/src/a.rs", "#[allow(x)]\n#![allow(x)]\n#[cfg_attr(y, allow(x))]\n"), [2, 3, 4]);
-        assert_eq!(broken("a/src/a.rs", "#[expect(x, reason = \"y\")]\nself.allow(x);\ndisallow(x);\n"), []);
+        assert_eq!(
+            broken("a/src/a.rs", "#[expect(x, reason = \"y\")]\nself.allow(x);\ndisallow(x);\n"),
+            NONE
+        );
     }
 
     #[test]
@@ -228,15 +233,15 @@ mod tests {
         {
             assert_eq!(broken("vaux-broker/src/core/publish.rs", name), [2], "{name}");
             assert_eq!(broken("vaux-broker/src/router.rs", name), [2], "{name}");
-            assert_eq!(broken("vaux-broker/src/shard/turn.rs", name), [], "{name}");
+            assert_eq!(broken("vaux-broker/src/shard/turn.rs", name), NONE, "{name}");
         }
-        assert_eq!(broken("vaux-mqtt/src/a.rs", "let premium = core::net::A; // tokio\n"), []);
+        assert_eq!(broken("vaux-mqtt/src/a.rs", "let premium = core::net::A; // tokio\n"), NONE);
     }
 
     #[test]
     fn grouped_imports_hide_nothing() {
         assert_eq!(broken("vaux-mqtt/src/a.rs", "\nuse std::{\n    fmt,\n    net::IpAddr,\n};\n"), [3]);
-        assert_eq!(broken("vaux-mqtt/src/a.rs", "use std::{fmt, time};\nlet fs = 1;\n"), []);
+        assert_eq!(broken("vaux-mqtt/src/a.rs", "use std::{fmt, time};\nlet fs = 1;\n"), NONE);
     }
 
     #[test]

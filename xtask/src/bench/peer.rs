@@ -1,0 +1,292 @@
+//! The brokers under test: how each is configured, started, found ready and stopped.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+use tempfile::TempDir;
+
+use super::placement::Placement;
+use crate::Outcome;
+
+/// A broker that can be started.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Peer {
+    /// Its name in the report.
+    pub(super) name: String,
+    /// Program and arguments. `{port}`, `{config}` and `{scratch}` are replaced.
+    command: Vec<String>,
+    /// The text of its configuration file, if it needs one. `{port}` and `{scratch}` are replaced.
+    config: Option<String>,
+    /// The broker picks the port itself and says so. Only vaux-broker does.
+    #[serde(skip)]
+    announces_port: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PeerFile {
+    peer: Vec<Peer>,
+}
+
+/// Mosquitto so that it loses nothing and does not write a log line for each connection.
+const MOSQUITTO_CONFIG: &str = "\
+listener {port} 127.0.0.1
+allow_anonymous true
+persistence false
+set_tcp_nodelay true
+max_queued_messages 0
+max_queued_bytes 0
+max_inflight_messages 0
+sys_interval 0
+connection_messages false
+log_type error
+";
+
+/// How long a broker may take until it accepts connections.
+const START_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// What vaux-broker prints before the address of its plain listener.
+const ANNOUNCEMENT: [&str; 2] = ["listening", "tcp"];
+
+impl Peer {
+    /// vaux-broker with so many workers.
+    pub(super) fn vaux(name: &str, program: &Path, workers: usize) -> Peer {
+        let workers = workers.to_string();
+        let program = program.to_string_lossy();
+        let arguments = ["--plain", "-p", "0", "--data-dir", "{scratch}/data", "--workers", &workers];
+        Peer {
+            name: name.to_owned(),
+            command: [program.as_ref()].into_iter().chain(arguments).map(str::to_owned).collect(),
+            config: None,
+            announces_port: true,
+        }
+    }
+
+    /// The mosquitto of this system.
+    ///
+    /// # Errors
+    ///
+    /// It is not installed.
+    pub(super) fn mosquitto() -> Outcome<Peer> {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let program =
+            std::env::split_paths(&path).map(|folder| folder.join("mosquitto")).find(|file| file.is_file());
+        let program =
+            program.ok_or("mosquitto is not on the PATH; install it, or leave it out with --broker vaux")?;
+        Ok(Peer {
+            name: "mosquitto".to_owned(),
+            command: vec![program.to_string_lossy().into_owned(), "-c".to_owned(), "{config}".to_owned()],
+            config: Some(MOSQUITTO_CONFIG.to_owned()),
+            announces_port: false,
+        })
+    }
+
+    /// The peers of a TOML file.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read, or a peer in it could not be reached.
+    pub(super) fn from_file(path: &Path) -> Outcome<Vec<Peer>> {
+        let text =
+            fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+        Peer::from_toml(&text).map_err(|error| format!("{}: {error}", path.display()).into())
+    }
+
+    fn from_toml(text: &str) -> Result<Vec<Peer>, String> {
+        let file: PeerFile = toml::from_str(text).map_err(|error| error.to_string())?;
+        for peer in &file.peer {
+            let texts = || peer.command.iter().chain(&peer.config);
+            if peer.command.is_empty() {
+                return Err(format!("the command of {} is empty", peer.name));
+            }
+            if !texts().any(|text| text.contains("{port}")) {
+                return Err(format!("neither the command nor the config of {} says {{port}}", peer.name));
+            }
+            if peer.command.iter().any(|part| part.contains("{config}")) != peer.config.is_some() {
+                return Err(format!(
+                    "{} needs both a config and {{config}} in its command, or neither",
+                    peer.name
+                ));
+            }
+        }
+        Ok(file.peer)
+    }
+
+    /// Starts the broker and waits until it accepts connections.
+    ///
+    /// # Errors
+    ///
+    /// It does not start; the message ends with what it printed.
+    pub(super) fn start(&self, placement: &Placement) -> Outcome<Broker> {
+        let scratch = tempfile::Builder::new().prefix("vaux-bench-").tempdir()?;
+        let port = if self.announces_port { 0 } else { free_port()? };
+        let config_path = scratch.path().join("config");
+        let fill = |text: &str| {
+            text.replace("{port}", &port.to_string())
+                .replace("{config}", &config_path.to_string_lossy())
+                .replace("{scratch}", &scratch.path().to_string_lossy())
+        };
+        if let Some(config) = &self.config {
+            fs::write(&config_path, fill(config))?;
+        }
+        let log_path = scratch.path().join("log");
+        let words: Vec<String> = self.command.iter().map(|word| fill(word)).collect();
+        let mut child = placement
+            .command(&words)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(File::create(&log_path)?)
+            .spawn()
+            .map_err(|error| format!("cannot start {}: {error}", self.name))?;
+        let announced = announcements(&mut child);
+        let port = (!self.announces_port).then_some(port);
+        let mut broker = Broker {
+            child,
+            address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            log_path,
+            _scratch: scratch,
+        };
+        broker.wait_until_ready(port, &announced).map_err(|why| broker.failed_to_start(&self.name, &why))?;
+        Ok(broker)
+    }
+}
+
+/// A running broker, which ends with this value.
+#[derive(Debug)]
+pub(super) struct Broker {
+    child: Child,
+    /// Where it listens.
+    pub(super) address: SocketAddr,
+    log_path: PathBuf,
+    /// Removed when the broker has ended.
+    _scratch: TempDir,
+}
+
+impl Broker {
+    /// Its process.
+    pub(super) fn process(&self) -> u32 {
+        self.child.id()
+    }
+
+    fn wait_until_ready(
+        &mut self,
+        port: Option<u16>,
+        announced: &mpsc::Receiver<SocketAddr>,
+    ) -> Result<(), String> {
+        let deadline = Instant::now() + START_TIMEOUT;
+        let mut known = port.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+        while Instant::now() < deadline {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return Err(format!("it ended with {status}"));
+            }
+            match known {
+                Some(address) if TcpStream::connect(address).is_ok() => {
+                    self.address = address;
+                    return Ok(());
+                }
+                Some(_) => thread::sleep(Duration::from_millis(20)),
+                None => known = announced.recv_timeout(Duration::from_millis(20)).ok(),
+            }
+        }
+        Err(format!("it accepted no connection within {} s", START_TIMEOUT.as_secs()))
+    }
+
+    fn failed_to_start(&self, name: &str, why: &str) -> String {
+        let log = fs::read_to_string(&self.log_path).unwrap_or_default();
+        let last: Vec<&str> = log.lines().rev().take(10).collect();
+        let last: Vec<&str> = last.into_iter().rev().collect();
+        format!("{name} did not start: {why}\n{}", last.join("\n"))
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        // It holds nothing worth an orderly end: its data is in the scratch folder. A broker that has already ended
+        // cannot be killed again, and that is fine.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Reads all that the broker prints, so that it never waits for a reader, and hands on the addresses it announces.
+fn announcements(child: &mut Child) -> mpsc::Receiver<SocketAddr> {
+    let (sender, receiver) = mpsc::channel();
+    let output = child.stdout.take().expect("the output is piped");
+    thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            if let Some(address) = announced_address(&line) {
+                // Nobody listens any more once the first has come.
+                let _ = sender.send(address);
+            }
+        }
+    });
+    receiver
+}
+
+fn announced_address(line: &str) -> Option<SocketAddr> {
+    let mut words = line.split_whitespace();
+    let is_announcement = ANNOUNCEMENT.iter().all(|expected| words.next() == Some(expected));
+    words.next().filter(|_| is_announcement)?.parse().ok()
+}
+
+/// A port that nobody listens on at this moment.
+fn free_port() -> Outcome<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}
+
+/// Whether a program of the system can be started.
+pub(super) fn is_installed(program: &str) -> bool {
+    let mut command = Command::new(program);
+    command.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_announced_address_is_read() {
+        assert_eq!(announced_address("listening  tcp   127.0.0.1:4711"), Some(([127, 0, 0, 1], 4711).into()));
+        assert_eq!(announced_address("listening  tls   127.0.0.1:4711"), None);
+        assert_eq!(announced_address("listening  tcp"), None);
+    }
+
+    #[test]
+    fn a_peer_file_is_read_whole() {
+        let text = "[[peer]]\nname = 'a'\ncommand = ['a', '-p', '{port}']\n\
+                    [[peer]]\nname = 'b'\ncommand = ['b', '{config}']\nconfig = 'port={port}'\n";
+        let names: Vec<String> = Peer::from_toml(text).unwrap().into_iter().map(|peer| peer.name).collect();
+        assert_eq!(names, ["a", "b"]);
+    }
+
+    #[test]
+    fn a_peer_that_could_not_be_reached_is_refused() {
+        for (wrong, why) in [
+            ("command = []", "empty"),
+            ("command = ['a']", "{port}"),
+            ("command = ['a', '{port}', '{config}']", "{config}"),
+            ("command = ['a', '{port}']\nconfig = 'x'", "{config}"),
+            ("command = ['a', '{port}']\nport = 1", "port"),
+        ] {
+            let error = Peer::from_toml(&format!("[[peer]]\nname = 'a'\n{wrong}\n")).unwrap_err();
+            assert!(error.contains(why), "{wrong}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_program_that_ends_at_once_is_an_error_with_its_last_words() {
+        let text = "[[peer]]\nname = 'a'\ncommand = ['sh', '-c', 'echo no {port} >&2; exit 3']\n";
+        let peer = Peer::from_toml(text).unwrap().remove(0);
+        let error = peer.start(&Placement::anywhere()).unwrap_err().to_string();
+        assert!(error.contains("exit status: 3") && error.contains("no "), "{error}");
+    }
+}

@@ -1,0 +1,285 @@
+//! What the benchmark came to: medians over rounds, ratios to mosquitto, as a table and as JSON.
+
+use std::fmt;
+use std::fs;
+
+use serde::Serialize;
+
+use super::Arguments;
+use super::scenario::{Load, Scenario};
+use crate::load::{Faults, Measurement};
+
+/// The broker that the others are compared with.
+const BASELINE: &str = "mosquitto";
+
+/// The whole benchmark.
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    machine: Machine,
+    profile: String,
+    protocol: &'static str,
+    rounds: u16,
+    warm_up_seconds: f64,
+    measured_seconds: f64,
+    pub(super) rows: Vec<Row>,
+}
+
+#[derive(Debug, Serialize)]
+struct Machine {
+    processor: String,
+    processors: usize,
+    kernel: String,
+}
+
+/// One scenario.
+#[derive(Debug, Serialize)]
+pub(super) struct Row {
+    name: &'static str,
+    about: &'static str,
+    pinned: bool,
+    counts: Counted,
+    pub(super) contenders: Vec<Contender>,
+}
+
+/// What a scenario counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Counted {
+    Messages,
+    Connections,
+    Memory,
+}
+
+/// One broker in one scenario.
+#[derive(Debug, Serialize)]
+pub(super) struct Contender {
+    broker: String,
+    pub(super) runs: Vec<Measurement>,
+    pub(super) failures: Vec<String>,
+}
+
+/// A median with the least and the greatest.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Spread {
+    median: f64,
+    least: f64,
+    greatest: f64,
+}
+
+impl Report {
+    /// A report without rows.
+    pub(super) fn new(arguments: &Arguments) -> Report {
+        Report {
+            machine: Machine::this(),
+            profile: arguments.profile.clone(),
+            protocol: if arguments.settings.v5 { "5.0" } else { "3.1.1" },
+            rounds: arguments.rounds,
+            warm_up_seconds: arguments.settings.warm_up,
+            measured_seconds: arguments.settings.measure,
+            rows: Vec::new(),
+        }
+    }
+
+    /// What the table is about.
+    pub(super) fn heading(&self) -> String {
+        format!(
+            "{}, {} processors, Linux {}\nMQTT {}, profile {}, {} rounds of {} s after {} s; medians (least to greatest)\n",
+            self.machine.processor,
+            self.machine.processors,
+            self.machine.kernel,
+            self.protocol,
+            self.profile,
+            self.rounds,
+            self.measured_seconds,
+            self.warm_up_seconds,
+        )
+    }
+
+    /// What must not be: runs that failed, and messages lost, doubled or reordered.
+    pub(super) fn complaints(&self) -> Vec<String> {
+        let mut complaints = Vec::new();
+        for row in &self.rows {
+            for contender in &row.contenders {
+                let place = format!("{} with {}", row.name, contender.broker);
+                complaints.extend(contender.failures.iter().map(|failure| format!("{place}: {failure}")));
+                let Faults { lost, duplicated, out_of_order } = contender.faults();
+                if contender.faults().any() {
+                    complaints.push(format!(
+                        "{place}: {lost} messages lost, {duplicated} duplicated, {out_of_order} out of order"
+                    ));
+                }
+            }
+        }
+        complaints
+    }
+}
+
+impl Machine {
+    fn this() -> Machine {
+        let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+        let processors = read("/proc/cpuinfo");
+        let model = processors.lines().find(|line| line.starts_with("model name"));
+        let model = model.and_then(|line| line.split(": ").nth(1)).unwrap_or("unknown processor");
+        Machine {
+            processor: model.to_owned(),
+            processors: std::thread::available_parallelism().map_or(1, usize::from),
+            kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
+        }
+    }
+}
+
+impl Row {
+    /// A scenario of which nothing has run yet.
+    pub(super) fn new(scenario: &Scenario, pinned: bool, contenders: Vec<Contender>) -> Row {
+        let counts = match scenario.load {
+            Load::Traffic(_) => Counted::Messages,
+            Load::Connects { .. } => Counted::Connections,
+            Load::Idle { .. } => Counted::Memory,
+        };
+        Row { name: scenario.name, about: scenario.about, pinned, counts, contenders }
+    }
+
+    fn columns(&self) -> [&'static str; 8] {
+        match self.counts {
+            Counted::Messages => {
+                ["broker", "CPU µs/message", "ratio", "messages/s", "ratio", "lost", "dup", "order"]
+            }
+            Counted::Connections => {
+                ["broker", "CPU µs/connection", "ratio", "connections/s", "ratio", "", "", ""]
+            }
+            Counted::Memory => {
+                ["broker", "CPU µs/connection", "ratio", "bytes/connection", "ratio", "", "", ""]
+            }
+        }
+    }
+
+    fn cells(&self, contender: &Contender) -> [String; 8] {
+        let baseline = self.contenders.iter().find(|contender| contender.broker == BASELINE);
+        let ratio = |value: &dyn Fn(&Measurement) -> f64| {
+            let of = |contender: &Contender| contender.spread(value).map(|spread| spread.median);
+            let ratio = baseline.and_then(|baseline| Some(of(contender)? / of(baseline)?));
+            ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.3}"))
+        };
+        let spread = |value: &dyn Fn(&Measurement) -> f64| {
+            contender.spread(value).map_or_else(|| "failed".to_owned(), |spread| spread.to_string())
+        };
+        let second: &dyn Fn(&Measurement) -> f64 = match self.counts {
+            Counted::Memory => &|run| run.bytes_per_connection.unwrap_or(f64::NAN),
+            _ => &Measurement::per_second,
+        };
+        let cpu: &dyn Fn(&Measurement) -> f64 = &Measurement::cpu_us_each;
+        let Faults { lost, duplicated, out_of_order } = contender.faults();
+        let fault =
+            |count: u64| if self.counts == Counted::Messages { count.to_string() } else { String::new() };
+        [
+            contender.broker.clone(),
+            spread(cpu),
+            ratio(cpu),
+            spread(second),
+            ratio(second),
+            fault(lost),
+            fault(duplicated),
+            fault(out_of_order),
+        ]
+    }
+
+    /// What the numbers of this scenario need to be understood.
+    fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        if !self.pinned {
+            notes.push("broker and load generator not pinned: they share all processors".to_owned());
+        }
+        for contender in &self.contenders {
+            let crossing = contender.runs.iter().filter_map(|run| run.crossing_pairs);
+            if let (Some(least), Some(most)) = (crossing.clone().min(), crossing.max()) {
+                notes.push(format!("{}: {least} to {most} pairs cross between threads", contender.broker));
+            }
+            if let Some(load) = contender.spread(&Measurement::generator_load) {
+                let percent = load.median * 100.0;
+                notes.push(format!("{}: load generator {percent:.0} % busy", contender.broker));
+            }
+        }
+        notes
+    }
+}
+
+/// The table of one scenario.
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}: {}", self.name, self.about)?;
+        let mut lines = vec![self.columns().map(str::to_owned)];
+        lines.extend(self.contenders.iter().map(|contender| self.cells(contender)));
+        let widths: [usize; 8] = std::array::from_fn(|column| {
+            lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0)
+        });
+        for line in &lines {
+            let mut text = format!("  {:<width$}", line[0], width = widths[0]);
+            for (cell, width) in line.iter().zip(widths).skip(1) {
+                text.push_str(&format!("  {cell:>width$}"));
+            }
+            writeln!(f, "{}", text.trim_end())?;
+        }
+        for note in self.notes() {
+            writeln!(f, "  ({note})")?;
+        }
+        Ok(())
+    }
+}
+
+impl Contender {
+    /// A broker that has not run yet.
+    pub(super) fn new(broker: &str) -> Contender {
+        Contender { broker: broker.to_owned(), runs: Vec::new(), failures: Vec::new() }
+    }
+
+    fn spread(&self, value: &dyn Fn(&Measurement) -> f64) -> Option<Spread> {
+        Spread::of(self.runs.iter().map(value).collect())
+    }
+
+    /// The faults of all rounds.
+    fn faults(&self) -> Faults {
+        let mut faults = Faults::default();
+        self.runs.iter().for_each(|run| faults += run.faults);
+        faults
+    }
+}
+
+impl Measurement {
+    fn cpu_us_each(&self) -> f64 {
+        self.broker_cpu_us / self.count as f64
+    }
+
+    fn per_second(&self) -> f64 {
+        self.count as f64 / self.seconds
+    }
+
+    /// The part of its processor that the load generator used. Near 1, the load generator is what is measured.
+    fn generator_load(&self) -> f64 {
+        self.generator_cpu_us / 1e6 / self.seconds
+    }
+}
+
+impl Spread {
+    fn of(mut values: Vec<f64>) -> Option<Spread> {
+        values.sort_by(f64::total_cmp);
+        let (least, greatest) = (*values.first()?, *values.last()?);
+        let middle = values.len() / 2;
+        let median = if values.len() % 2 == 1 {
+            values[middle]
+        } else {
+            f64::midpoint(values[middle - 1], values[middle])
+        };
+        Some(Spread { median, least, greatest })
+    }
+}
+
+impl fmt::Display for Spread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Three digits after the point mean something for microseconds, none for thousands of messages.
+        let digits = if self.median < 100.0 { 3 } else { 0 };
+        write!(f, "{:.digits$} ({:.digits$} to {:.digits$})", self.median, self.least, self.greatest)
+    }
+}
+
+#[cfg(test)]
+mod tests;

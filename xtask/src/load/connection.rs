@@ -1,0 +1,108 @@
+//! A non-blocking connection: packets come in whole, bytes go out in large writes.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net;
+
+use mio::net::TcpStream;
+use mio::{Interest, Registry, Token};
+use vaux_mqtt::frame::Frame;
+use vaux_mqtt::{Packet, Sender, Version};
+
+use crate::Outcome;
+
+/// The size of the buffer that all connections read into. Larger than any packet of any scenario.
+pub(super) const READ_BUFFER_BYTES: usize = 256 << 10;
+
+/// A connection that has been accepted by the broker.
+#[derive(Debug)]
+pub(super) struct Connection {
+    stream: TcpStream,
+    version: Version,
+    /// The beginning of a packet whose rest is still to come.
+    partial: Vec<u8>,
+    /// Encoded packets, the first `written` bytes of which have been sent.
+    outgoing: Vec<u8>,
+    written: usize,
+}
+
+impl Connection {
+    /// Takes over a connection and has it report to `registry` as `token`.
+    ///
+    /// # Errors
+    ///
+    /// The socket cannot be registered.
+    pub(super) fn new(
+        stream: net::TcpStream,
+        version: Version,
+        registry: &Registry,
+        token: usize,
+    ) -> Outcome<Self> {
+        stream.set_nonblocking(true)?;
+        let mut stream = TcpStream::from_std(stream);
+        registry.register(&mut stream, Token(token), Interest::READABLE | Interest::WRITABLE)?;
+        Ok(Connection { stream, version, partial: Vec::new(), outgoing: Vec::new(), written: 0 })
+    }
+
+    /// Reads all there is and hands each whole packet to `handle`, with the buffer for answers.
+    ///
+    /// # Errors
+    ///
+    /// The connection has ended, the broker sent something that cannot be read, or `handle` failed.
+    pub(super) fn receive(
+        &mut self,
+        buffer: &mut [u8],
+        mut handle: impl FnMut(Packet<'_>, &mut Vec<u8>) -> Outcome,
+    ) -> Outcome {
+        loop {
+            let kept = self.partial.len();
+            buffer[..kept].copy_from_slice(&self.partial);
+            let count = match self.stream.read(&mut buffer[kept..]) {
+                Ok(0) => return Err("the broker closed a connection".into()),
+                Ok(count) => count,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => return Err(format!("a connection broke: {error}").into()),
+            };
+            let mut rest = &buffer[..kept + count];
+            while let Some(frame) = Frame::split(rest)? {
+                rest = &rest[frame.bytes().len()..];
+                handle(Packet::decode(&frame, self.version, Sender::Server)?, &mut self.outgoing)?;
+            }
+            self.partial.clear();
+            self.partial.extend_from_slice(rest);
+            // A short read from a stream means that there was no more; later bytes are a new event (epoll(7)).
+            if kept + count < buffer.len() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The buffer to append packets to; [`Connection::flush`] sends them.
+    pub(super) fn outgoing_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.outgoing
+    }
+
+    /// Whether everything appended so far has been handed to the kernel.
+    pub(super) fn is_flushed(&self) -> bool {
+        self.outgoing.is_empty()
+    }
+
+    /// Sends as much as the socket takes. What is left goes when the socket reports that it is writable.
+    ///
+    /// # Errors
+    ///
+    /// The connection has ended.
+    pub(super) fn flush(&mut self) -> Outcome {
+        while self.written < self.outgoing.len() {
+            match self.stream.write(&self.outgoing[self.written..]) {
+                Ok(count) => self.written += count,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(format!("a connection broke: {error}").into()),
+            }
+        }
+        self.outgoing.clear();
+        self.written = 0;
+        Ok(())
+    }
+}

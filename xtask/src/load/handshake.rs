@@ -1,0 +1,81 @@
+//! Getting a client connected and subscribed, one request and one answer at a time.
+//!
+//! This happens before anything is measured, so it blocks and is simple.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use vaux_mqtt::frame::Frame;
+use vaux_mqtt::packet::{Connect, Subscribe, Subscription, SubscriptionOptions, Subscriptions};
+use vaux_mqtt::property::Properties;
+use vaux_mqtt::{Packet, PacketId, QoS, ReasonCode, Sender, Version};
+
+use crate::Outcome;
+
+/// How long an answer may take.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The bytes of a CONNECT for a session that ends with its connection.
+pub(super) fn connect_packet(version: Version, client_id: &str) -> Vec<u8> {
+    let mut packet = Vec::new();
+    Connect { clean_start: true, ..Connect::new(version, client_id) }.encode(&mut packet);
+    packet
+}
+
+/// Connects and is accepted.
+///
+/// # Errors
+///
+/// The network's, or the broker refused.
+pub(super) fn connect(broker: SocketAddr, version: Version, client_id: &str) -> Outcome<TcpStream> {
+    let mut stream =
+        TcpStream::connect(broker).map_err(|error| format!("cannot connect to {broker}: {error}"))?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
+    stream.write_all(&connect_packet(version, client_id))?;
+    answer(&mut stream, version, |packet| match packet {
+        Packet::ConnAck(connack) if connack.reason == ReasonCode::Success => Ok(()),
+        other => Err(format!("CONNECT was answered by {other:?}").into()),
+    })?;
+    Ok(stream)
+}
+
+/// Subscribes to one filter.
+///
+/// # Errors
+///
+/// The network's, or the broker did not grant the QoS.
+pub(super) fn subscribe(stream: &mut TcpStream, version: Version, filter: &str, qos: QoS) -> Outcome {
+    let mut packet = Vec::new();
+    let subscriptions = [Subscription { filter, options: SubscriptionOptions::with_qos(qos) }];
+    Subscribe {
+        packet_id: PacketId::FIRST,
+        properties: Properties::EMPTY,
+        subscriptions: Subscriptions::from_slice(&subscriptions),
+    }
+    .encode(version, &mut packet);
+    stream.write_all(&packet)?;
+    answer(stream, version, |packet| match packet {
+        Packet::SubAck(suback) if suback.reason_codes == [qos.bits()] => Ok(()),
+        other => Err(format!("SUBSCRIBE was answered by {other:?}").into()),
+    })
+}
+
+/// Reads exactly one packet and hands it over.
+fn answer(stream: &mut TcpStream, version: Version, judge: impl FnOnce(Packet<'_>) -> Outcome) -> Outcome {
+    let mut bytes = Vec::new();
+    let mut part = [0; 512];
+    loop {
+        let count = stream.read(&mut part).map_err(|error| format!("no answer: {error}"))?;
+        if count == 0 {
+            return Err("the broker closed the connection instead of answering".into());
+        }
+        bytes.extend_from_slice(&part[..count]);
+        let Some(frame) = Frame::split(&bytes)? else { continue };
+        if frame.bytes().len() != bytes.len() {
+            return Err("the broker sent more than the answer".into());
+        }
+        return judge(Packet::decode(&frame, version, Sender::Server)?);
+    }
+}
