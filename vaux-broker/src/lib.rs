@@ -1,1 +1,29 @@
-//! vaux-broker
+//! An MQTT 5.0, 3.1.1 and 3.1 broker: a library, and the `vaux-broker` program.
+//!
+//! - [`config`]: what can be set, its defaults and limits, the configuration file.
+//! - [`tls`]: the local certificate authority and what rustls needs to serve a listener.
+//! - [`Broker`]: the broker itself.
+//! - [`program`] (feature `program`): command line, data directory, log, signals and exit codes.
+
+pub mod authenticate;
+mod broker;
+mod clock;
+pub mod config;
+pub mod core;
+mod message;
+#[cfg(feature = "program")]
+pub mod program;
+mod retained;
+pub mod rights;
+pub mod router;
+pub mod session;
+mod shard;
+pub mod store;
+mod time;
+pub mod tls;
+mod transport;
+
+pub use authenticate::Authenticate;
+pub use broker::{Broker, Hooks, ListenerAddress, StartError};
+pub use rights::Authorize;
+pub use shard::Reply;

@@ -1,0 +1,361 @@
+//! The broker: starting its workers, reaching them, stopping them.
+
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use mio::{Poll, Waker};
+use tokio::sync::Notify;
+
+use crate::authenticate::{AnonymousOnly, Authenticate};
+use crate::clock::Clock;
+use crate::config::{Config, ListenerConfig, ListenerKind};
+use crate::core::{Counters, ListenerSettings, Settings, Shared, WorkerId};
+use crate::rights::{Authorize, DefaultRights};
+use crate::shard::{Mail, Mailbox, Shard, ShardListener, ShardParts, WAKER};
+use crate::store::MemoryStore;
+
+/// A running broker. Dropping it stops it at once; [`Broker::shutdown`] says goodbye first.
+#[derive(Debug)]
+pub struct Broker {
+    config: Mutex<Config>,
+    addresses: Vec<ListenerAddress>,
+    mailboxes: Arc<[Arc<Mailbox>]>,
+    connection_limit: usize,
+    state: Arc<State>,
+}
+
+/// What the workers tell the broker as they end.
+#[derive(Debug, Default)]
+struct State {
+    ended: Mutex<Ended>,
+    changed: Condvar,
+    failed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Ended {
+    workers: usize,
+    counters: Counters,
+}
+
+/// Where a listener listens.
+#[derive(Clone, Debug)]
+pub struct ListenerAddress {
+    /// Its name in the configuration.
+    pub name: String,
+    /// What it speaks.
+    pub kind: ListenerKind,
+    /// The address, with the real port.
+    pub address: SocketAddr,
+}
+
+/// Why the broker did not start.
+#[derive(Debug)]
+pub enum StartError {
+    /// A listener's address could not be bound.
+    Bind {
+        /// The address as configured.
+        address: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The `nofile` limit leaves too few connections.
+    TooFewDescriptors {
+        /// The limit.
+        limit: u64,
+    },
+    /// Something else that the system refused.
+    Io(io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartError::Bind { address, source } => write!(f, "cannot listen on {address}: {source}"),
+            StartError::TooFewDescriptors { limit } => {
+                write!(f, "only {limit} files may be open (ulimit -n); at least {MIN_DESCRIPTORS} are needed")
+            }
+            StartError::Io(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// Who may connect, and what they may do, for programs that embed the broker.
+#[derive(Clone, Debug)]
+pub struct Hooks {
+    /// Finds out who clients are.
+    pub authenticate: Arc<dyn Authenticate>,
+    /// Decides what they may do.
+    pub authorize: Arc<dyn Authorize>,
+}
+
+impl Default for Hooks {
+    /// Anonymous clients where the listener allows it, and the rights of [`DefaultRights`].
+    fn default() -> Self {
+        Hooks { authenticate: Arc::new(AnonymousOnly), authorize: Arc::new(DefaultRights) }
+    }
+}
+
+/// Under so many descriptors the broker does not start.
+const MIN_DESCRIPTORS: u64 = 64;
+
+/// Descriptors that a worker needs for itself: its poll and its waker.
+const DESCRIPTORS_PER_WORKER: usize = 2;
+
+/// Descriptors for standard streams, the lock, certificates that are read again, and what libraries open.
+const SPARE_DESCRIPTORS: usize = 16;
+
+impl Broker {
+    /// Binds every listener of `config` and starts the workers. `tls` holds what each listener of kind TLS serves.
+    ///
+    /// # Errors
+    ///
+    /// An address cannot be bound, or the system refuses something else.
+    pub fn start(config: Config, tls: Vec<Option<Arc<rustls::ServerConfig>>>) -> Result<Broker, StartError> {
+        Broker::start_with_hooks(config, tls, Hooks::default())
+    }
+
+    /// The same, with who may connect and what they may do decided by the caller.
+    ///
+    /// # Errors
+    ///
+    /// An address cannot be bound, or the system refuses something else.
+    pub fn start_with_hooks(
+        config: Config,
+        tls: Vec<Option<Arc<rustls::ServerConfig>>>,
+        hooks: Hooks,
+    ) -> Result<Broker, StartError> {
+        let workers = worker_count(config.workers);
+        let connection_limit = connection_limit(workers, config.listeners.len())?;
+        let sockets = config.listeners.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
+        let mut addresses = Vec::new();
+        for (listener, socket) in config.listeners.iter().zip(&sockets) {
+            let address = socket.local_addr().map_err(StartError::Io)?;
+            addresses.push(ListenerAddress { name: listener.name.clone(), kind: listener.kind, address });
+        }
+        let mut polls = Vec::new();
+        let mut mailboxes = Vec::new();
+        for _ in 0..workers {
+            let poll = Poll::new().map_err(StartError::Io)?;
+            let waker = Waker::new(poll.registry(), WAKER).map_err(StartError::Io)?;
+            mailboxes.push(Arc::new(Mailbox::new(waker)));
+            polls.push(poll);
+        }
+        let broker = Broker {
+            addresses,
+            mailboxes: mailboxes.into(),
+            connection_limit,
+            state: Arc::default(),
+            config: Mutex::new(config),
+        };
+        let listeners = broker.shard_listeners(&sockets, &tls)?;
+        broker.start_workers(polls, listeners, &hooks)?;
+        Ok(broker)
+    }
+
+    /// Where it listens, in the order of the configuration.
+    pub fn addresses(&self) -> Vec<ListenerAddress> {
+        self.addresses.clone()
+    }
+
+    /// How many connections there can be at one time: what the `nofile` limit leaves.
+    pub fn connection_limit(&self) -> usize {
+        self.connection_limit
+    }
+
+    /// Takes over what can be changed while clients are connected: limits, what is offered of the protocol, and what
+    /// listeners offer and prove themselves with. Says what could not be changed, a sentence each. Connections keep
+    /// what was negotiated with them.
+    pub fn reload(&self, config: Config, tls: Vec<Option<Arc<rustls::ServerConfig>>>) -> Vec<String> {
+        let mut current = self.config.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut unchanged = Vec::new();
+        if worker_count(config.workers) != self.mailboxes.len() {
+            unchanged.push("the number of workers changes at the next start".to_owned());
+        }
+        for (index, old) in current.listeners.iter().enumerate() {
+            let new = config.listeners.iter().position(|new| new.name == old.name);
+            let Some(new) = new else {
+                unchanged.push(format!("the listener {} is closed at the next start", old.name));
+                continue;
+            };
+            unchanged.extend(fixed_differences(old, &config.listeners[new]));
+            let settings = self.listener_settings(&config.listeners[new], index);
+            let tls = tls.get(new).cloned().flatten();
+            self.post_all(|| Mail::Listener(index, Arc::clone(&settings), tls.clone()));
+        }
+        for new in &config.listeners {
+            if !current.listeners.iter().any(|old| old.name == new.name) {
+                unchanged.push(format!("the listener {} is opened at the next start", new.name));
+            }
+        }
+        let settings = Arc::new(Settings { limits: config.limits.clone(), mqtt: config.mqtt.clone() });
+        self.post_all(|| Mail::Settings(Arc::clone(&settings)));
+        current.limits = config.limits;
+        current.mqtt = config.mqtt;
+        unchanged
+    }
+
+    /// Says goodbye to all connections and waits until they are closed, or `limit` has passed. Returns what happened
+    /// since the start, on the workers that have ended.
+    pub fn shutdown(&self, limit: Duration) -> Counters {
+        self.post_all(|| Mail::Shutdown);
+        let deadline = Instant::now() + limit;
+        let is_running = |ended: &mut Ended| ended.workers < self.mailboxes.len();
+        let ended = self.state.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = deadline.saturating_duration_since(Instant::now());
+        let waited = self.state.changed.wait_timeout_while(ended, left, is_running);
+        let counters = waited.unwrap_or_else(PoisonError::into_inner).0.counters;
+        self.post_all(|| Mail::Stop);
+        counters
+    }
+
+    /// Waits until a worker has failed, which is a bug. The broker cannot go on then.
+    pub async fn failed(&self) {
+        self.state.failed.notified().await;
+    }
+
+    fn post_all(&self, mail: impl Fn() -> Mail) {
+        self.mailboxes.iter().for_each(|mailbox| mailbox.post(mail()));
+    }
+
+    /// What each worker has of each listener.
+    fn shard_listeners(
+        &self,
+        sockets: &[TcpListener],
+        tls: &[Option<Arc<rustls::ServerConfig>>],
+    ) -> Result<Vec<Vec<ShardListener>>, StartError> {
+        let config = self.config.lock().unwrap_or_else(PoisonError::into_inner);
+        let all_connections = Arc::new(AtomicUsize::new(0));
+        let mut shards: Vec<Vec<ShardListener>> = self.mailboxes.iter().map(|_| Vec::new()).collect();
+        for (index, (listener, socket)) in config.listeners.iter().zip(sockets).enumerate() {
+            let settings = self.listener_settings(listener, index);
+            let connections = Arc::new(AtomicUsize::new(0));
+            for shard in &mut shards {
+                let socket = socket.try_clone().map_err(StartError::Io)?;
+                shard.push(ShardListener {
+                    socket: mio::net::TcpListener::from_std(socket),
+                    settings: Arc::clone(&settings),
+                    tls: tls.get(index).cloned().flatten(),
+                    connections: Arc::clone(&connections),
+                    max_connections: listener.max_connections,
+                    all_connections: Arc::clone(&all_connections),
+                    max_all_connections: self.connection_limit,
+                });
+            }
+        }
+        Ok(shards)
+    }
+
+    fn listener_settings(&self, listener: &ListenerConfig, index: usize) -> Arc<ListenerSettings> {
+        let allow_anonymous = listener.allows_anonymous(self.addresses[index].address.ip());
+        Arc::new(ListenerSettings::new(listener, allow_anonymous))
+    }
+
+    fn start_workers(
+        &self,
+        polls: Vec<Poll>,
+        listeners: Vec<Vec<ShardListener>>,
+        hooks: &Hooks,
+    ) -> Result<(), StartError> {
+        let config = self.config.lock().unwrap_or_else(PoisonError::into_inner);
+        let settings = Arc::new(Settings { limits: config.limits.clone(), mqtt: config.mqtt.clone() });
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let shared = Arc::new(Shared::new(
+            self.mailboxes.len() as u16,
+            Arc::clone(&hooks.authorize),
+            since_epoch.as_micros() as u64,
+        ));
+        let clock = Clock::new();
+        for (index, (poll, listeners)) in polls.into_iter().zip(listeners).enumerate() {
+            let worker = WorkerId(index as u16);
+            let parts = ShardParts {
+                worker,
+                shared: Arc::clone(&shared),
+                settings: Arc::clone(&settings),
+                poll,
+                clock,
+                listeners,
+                mailboxes: Arc::clone(&self.mailboxes),
+                authenticate: Arc::clone(&hooks.authenticate),
+                store: Box::new(MemoryStore),
+            };
+            let state = Arc::clone(&self.state);
+            thread::Builder::new()
+                .name(format!("worker-{index}"))
+                .spawn(move || state.run(parts))
+                .map_err(StartError::Io)?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        self.post_all(|| Mail::Stop);
+    }
+}
+
+impl State {
+    /// Runs a worker to its end. One that panics, or whose poll fails, leaves its sessions in an unknown state.
+    fn run(&self, parts: ShardParts) {
+        let result = catch_unwind(AssertUnwindSafe(|| Shard::new(parts).run()));
+        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        ended.workers += 1;
+        match result {
+            Ok(Ok(counters)) => ended.counters.add(&counters),
+            Ok(Err(error)) => {
+                tracing::error!(%error, "a worker cannot wait for events");
+                self.failed.notify_one();
+            }
+            // The panic hook has printed what happened.
+            Err(_) => self.failed.notify_one(),
+        }
+        self.changed.notify_all();
+    }
+}
+
+fn worker_count(configured: usize) -> usize {
+    match configured {
+        0 => thread::available_parallelism().map_or(1, usize::from),
+        count => count.min(usize::from(u16::MAX)),
+    }
+}
+
+fn bind(listener: &ListenerConfig) -> Result<TcpListener, StartError> {
+    let failed = |source| StartError::Bind { address: listener.bind.to_string(), source };
+    let addresses = (listener.bind.host.as_str(), listener.bind.port).to_socket_addrs().map_err(failed)?;
+    let socket = TcpListener::bind(addresses.collect::<Vec<_>>().as_slice()).map_err(failed)?;
+    socket.set_nonblocking(true).map_err(failed)?;
+    Ok(socket)
+}
+
+/// What the `nofile` limit leaves for connections.
+fn connection_limit(workers: usize, listeners: usize) -> Result<usize, StartError> {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX);
+    if limit < MIN_DESCRIPTORS {
+        return Err(StartError::TooFewDescriptors { limit });
+    }
+    let needed = workers * (DESCRIPTORS_PER_WORKER + listeners) + listeners + SPARE_DESCRIPTORS;
+    Ok(usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(needed))
+}
+
+/// What of a listener stays as it was until the next start.
+fn fixed_differences(old: &ListenerConfig, new: &ListenerConfig) -> Vec<String> {
+    let name = &old.name;
+    let differences = [
+        (old.bind != new.bind, "address"),
+        (old.kind != new.kind, "kind"),
+        (old.mount != new.mount, "mount"),
+        (old.max_connections != new.max_connections, "max_connections"),
+    ];
+    let changed = differences.into_iter().filter(|(differs, _)| *differs);
+    changed.map(|(_, what)| format!("the {what} of the listener {name} changes at the next start")).collect()
+}

@@ -1,0 +1,79 @@
+//! Whether a configuration can be worked with, wherever its values came from.
+
+use std::path::PathBuf;
+
+use super::codec::Codec;
+use super::keys::{self, Keys};
+use super::{Config, ConfigError, ListenerConfig, ListenerKind};
+
+impl Config {
+    /// Checks every value against its range, and what belongs together.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that is wrong, by the name of its key.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let mut checker = Checker { section: String::new(), problem: None };
+        keys::all(&mut checker, &mut self.clone());
+        match checker.problem {
+            Some(message) => Err(ConfigError { line: None, message }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What is wrong with a listener's keys taken together.
+pub(super) fn listener_problem(listener: &ListenerConfig) -> Option<String> {
+    let set = |path: &Option<PathBuf>| path.is_some();
+    match listener.kind {
+        ListenerKind::Tls if set(&listener.tls.cert) != set(&listener.tls.key) => {
+            Some("cert and key are given together or not at all".into())
+        }
+        ListenerKind::Tcp if listener.tls != Default::default() => {
+            Some("a listener of kind \"tcp\" has no tls section".into())
+        }
+        _ => None,
+    }
+}
+
+/// What is wrong with the listeners taken together; the last one is the new one.
+pub(super) fn name_problem(listeners: &[ListenerConfig]) -> Option<String> {
+    let (last, others) = listeners.split_last()?;
+    others
+        .iter()
+        .any(|other| other.name == last.name)
+        .then(|| format!("two listeners are called {:?}; a name is used once", last.name))
+}
+
+struct Checker {
+    section: String,
+    problem: Option<String>,
+}
+
+impl Keys for Checker {
+    fn key<T>(&mut self, name: &'static str, value: &mut T, codec: impl Codec<T>, _comment: &'static str) {
+        if let (None, Err(problem)) = (&self.problem, codec.check(value)) {
+            self.problem = Some(format!("{}{name} {problem}", self.section));
+        }
+    }
+
+    fn section(&mut self, name: &'static str, keys: impl FnOnce(&mut Self)) {
+        let outer = self.section.clone();
+        self.section = format!("{outer}{name}.");
+        keys(self);
+        self.section = outer;
+    }
+
+    fn listeners(&mut self, listeners: &mut Vec<ListenerConfig>) {
+        for count in 1..=listeners.len() {
+            self.section = format!("listener {:?}: ", listeners[count - 1].name);
+            let problem =
+                name_problem(&listeners[..count]).or_else(|| listener_problem(&listeners[count - 1]));
+            if let (None, Some(problem)) = (&self.problem, problem) {
+                self.problem = Some(format!("{}{problem}", self.section));
+            }
+            keys::listener(self, &mut listeners[count - 1]);
+        }
+        self.section.clear();
+    }
+}

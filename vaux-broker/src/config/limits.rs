@@ -1,0 +1,96 @@
+//! How much of everything clients may use. Everything that a client can make grow has its limit here.
+
+use std::time::Duration;
+
+/// Limits on connections, packets, sessions and what they hold. Sizes are in bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// From accept to a complete CONNECT, the TLS handshake included.
+    pub connect_timeout: Duration,
+    /// Sessions, connected or not. Over it a new session gets CONNACK 0x89.
+    pub max_sessions: usize,
+    /// Connected sessions. Over it the connection is closed after CONNACK 0x89.
+    pub max_active_sessions: usize,
+    /// Size of a CONNECT packet.
+    pub max_connect_packet: usize,
+    /// Size of any other packet, announced to v5 clients. A larger one gets DISCONNECT 0x95.
+    pub max_packet_size: usize,
+    /// Size of a message's payload. `None`: only the packet is limited.
+    pub max_payload: Option<usize>,
+    /// Unfinished QoS 1 and 2 messages from a v5 client, announced as Receive Maximum and enforced.
+    pub receive_maximum: u16,
+    /// Unfinished QoS 1 and 2 messages towards a client: an upper bound on its own Receive Maximum.
+    pub max_inflight: u16,
+    /// Bytes of unfinished QoS 1 and 2 messages towards a client. `None`: not limited.
+    pub max_inflight_bytes: Option<usize>,
+    /// Topic aliases that a client may set, announced.
+    pub topic_alias_maximum: u16,
+    /// Topic aliases towards a client: an upper bound on its own maximum.
+    pub topic_alias_outgoing: u16,
+    /// Longest keep alive, in seconds. Below 65,535 it is announced to v5 clients and v3 clients above it are refused.
+    pub max_keep_alive: u16,
+    /// How long a session may outlive its connection, in whole seconds. `None`: for ever.
+    pub max_session_expiry: Option<Duration>,
+    /// How long a message may wait, in whole seconds. `None`: for ever.
+    pub max_message_expiry: Option<Duration>,
+    /// Messages queued for one session.
+    pub max_queued_messages: usize,
+    /// Bytes queued for one session.
+    pub max_queued_bytes: usize,
+    /// Whether QoS 0 messages are kept for offline sessions.
+    pub queue_qos0: bool,
+    /// Bytes waiting to be written to one connection. An empty outbox takes any one packet.
+    pub max_outbox_bytes: usize,
+    /// A connection that takes no byte for so long is closed.
+    pub write_stall: Duration,
+    /// Subscriptions of one client.
+    pub max_subscriptions_per_client: usize,
+    /// Levels of a topic name or filter.
+    pub max_topic_levels: usize,
+    /// Length of a topic name or filter.
+    pub max_topic_bytes: usize,
+    /// Length of a client identifier.
+    pub max_client_id_bytes: usize,
+    /// User properties of one packet.
+    pub max_user_properties: usize,
+    /// Length of all names and values of the user properties of one packet.
+    pub max_user_properties_bytes: usize,
+    /// Retained messages.
+    pub max_retained_messages: usize,
+    /// Bytes of retained messages.
+    pub max_retained_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            connect_timeout: Duration::from_secs(10),
+            max_sessions: 1_000_000,
+            max_active_sessions: 100_000,
+            max_connect_packet: 64 << 10,
+            max_packet_size: 2 << 20,
+            max_payload: None,
+            receive_maximum: 256,
+            max_inflight: 256,
+            max_inflight_bytes: None,
+            topic_alias_maximum: 16,
+            topic_alias_outgoing: 16,
+            max_keep_alive: u16::MAX,
+            max_session_expiry: None,
+            max_message_expiry: None,
+            max_queued_messages: 10_000,
+            max_queued_bytes: 16 << 20,
+            queue_qos0: false,
+            max_outbox_bytes: 4 << 20,
+            write_stall: Duration::from_secs(30),
+            max_subscriptions_per_client: 1_000,
+            max_topic_levels: 128,
+            max_topic_bytes: 4_096,
+            max_client_id_bytes: 256,
+            max_user_properties: 64,
+            max_user_properties_bytes: 16 << 10,
+            max_retained_messages: 1_000_000,
+            max_retained_bytes: 1 << 30,
+        }
+    }
+}

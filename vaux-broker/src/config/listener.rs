@@ -1,0 +1,170 @@
+//! Where clients connect.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use vaux_mqtt::{QoS, Version};
+
+/// One place where clients connect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenerConfig {
+    /// What it is called in the log. No two listeners share a name.
+    pub name: String,
+    /// What is spoken below MQTT.
+    pub kind: ListenerKind,
+    /// The address and port.
+    pub bind: Bind,
+    /// Whether clients may connect without saying who they are. `None`: on loopback only.
+    pub allow_anonymous: Option<bool>,
+    /// The protocol versions that are served, without repetition.
+    pub versions: Vec<Version>,
+    /// The highest QoS that clients may publish with, announced when below 2.
+    pub maximum_qos: QoS,
+    /// Connections at one time. Over it a connection is closed without CONNACK.
+    pub max_connections: usize,
+    /// Put before every topic of this listener's clients and taken off again. Listeners with the same mount share
+    /// sessions.
+    pub mount: String,
+    /// How the client identifiers begin that the broker assigns.
+    pub auto_id_prefix: String,
+    /// Certificate and versions, for a TLS listener.
+    pub tls: ListenerTls,
+}
+
+impl ListenerConfig {
+    /// A listener of this kind on its usual port of 127.0.0.1.
+    pub fn new(kind: ListenerKind) -> ListenerConfig {
+        ListenerConfig {
+            name: "default".into(),
+            kind,
+            bind: Bind { host: "127.0.0.1".into(), port: kind.usual_port() },
+            allow_anonymous: None,
+            versions: vec![Version::V31, Version::V311, Version::V5],
+            maximum_qos: QoS::ExactlyOnce,
+            max_connections: 100_000,
+            mount: String::new(),
+            auto_id_prefix: "auto-".into(),
+            tls: ListenerTls::default(),
+        }
+    }
+
+    /// Whether clients may connect without saying who they are when the listener is bound to `address`.
+    pub fn allows_anonymous(&self, address: IpAddr) -> bool {
+        self.allow_anonymous.unwrap_or_else(|| address.to_canonical().is_loopback())
+    }
+}
+
+/// What is spoken below MQTT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ListenerKind {
+    /// Nothing: MQTT over TCP in the clear.
+    Tcp,
+    /// TLS over TCP.
+    Tls,
+}
+
+impl ListenerKind {
+    /// The port that clients expect.
+    pub fn usual_port(self) -> u16 {
+        match self {
+            ListenerKind::Tcp => 1883,
+            ListenerKind::Tls => 8883,
+        }
+    }
+}
+
+impl fmt::Display for ListenerKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            ListenerKind::Tcp => "tcp",
+            ListenerKind::Tls => "tls",
+        })
+    }
+}
+
+/// How a TLS listener proves itself. Certificate and key are given together; without them the local authority
+/// of the data directory makes both.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ListenerTls {
+    /// PEM file with the certificate, then those that issued it.
+    pub cert: Option<PathBuf>,
+    /// PEM file with the certificate's private key.
+    pub key: Option<PathBuf>,
+    /// The oldest version of TLS that is accepted.
+    pub min_version: TlsVersion,
+}
+
+/// Versions of TLS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TlsVersion {
+    /// TLS 1.2.
+    #[default]
+    Tls12,
+    /// TLS 1.3.
+    Tls13,
+}
+
+/// A host (an IP address or a name) and a port to listen on. Port 0 lets the system choose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bind {
+    /// IP address without brackets, or a name.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+}
+
+impl Bind {
+    /// The address, unless the host is a name.
+    pub fn ip(&self) -> Option<IpAddr> {
+        self.host.parse().ok()
+    }
+}
+
+impl From<SocketAddr> for Bind {
+    fn from(address: SocketAddr) -> Bind {
+        Bind { host: address.ip().to_string(), port: address.port() }
+    }
+}
+
+impl fmt::Display for Bind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+impl FromStr for Bind {
+    type Err = String;
+
+    /// Reads `host:port`, an IPv6 address in brackets.
+    fn from_str(text: &str) -> Result<Bind, String> {
+        let Some((host, port)) = text.rsplit_once(':') else {
+            return Err(format!("{text:?} has no port; write for example \"127.0.0.1:1883\""));
+        };
+        let port = port.parse().map_err(|_| format!("{port:?} is not a port from 0 to 65535"))?;
+        let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        if bracketed.is_none() && host.contains(':') {
+            return Err(format!(
+                "{text:?} is unclear; write an IPv6 address in brackets, as in \"[::1]:1883\""
+            ));
+        }
+        Ok(Bind { host: check_host(bracketed.unwrap_or(host))?, port })
+    }
+}
+
+/// Takes an IP address (IPv6 without brackets) or a name that a resolver could know.
+pub(crate) fn check_host(host: &str) -> Result<String, String> {
+    let is_name = !host.is_empty()
+        && host.len() <= 253
+        && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+    if is_name || host.parse::<IpAddr>().is_ok() {
+        Ok(host.to_owned())
+    } else {
+        Err(format!("{host:?} is neither an IP address nor a host name"))
+    }
+}

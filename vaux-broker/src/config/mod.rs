@@ -1,0 +1,91 @@
+//! What can be set, with its defaults: the contents of the configuration file as plain data.
+//!
+//! [`Config::default`] holds the defaults and no listener. A program that embeds the broker changes the fields and
+//! adds listeners; `vaux-broker` reads them from TOML with [`Config::from_toml`] and prints them with
+//! [`Config::to_toml`]. One list of keys, in `keys`, serves reading, printing and checking, so that the three cannot
+//! disagree. Nothing here opens a file, resolves a name or reads the environment.
+//!
+//! ```
+//! use vaux_broker::config::{Config, ListenerConfig, ListenerKind};
+//!
+//! let mut config = Config::default();
+//! config.listeners.push(ListenerConfig::new(ListenerKind::Tcp));
+//! config.limits.max_sessions = 100;
+//! assert_eq!(config.check(), Ok(()));
+//! ```
+
+mod check;
+mod codec;
+mod keys;
+mod limits;
+mod listener;
+mod log;
+mod mqtt;
+mod read;
+mod units;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::path::PathBuf;
+
+pub use limits::Limits;
+pub use listener::{Bind, ListenerConfig, ListenerKind, ListenerTls, TlsVersion};
+pub use log::{LogConfig, LogFormat};
+pub use mqtt::{Mqtt, SharedStrategy};
+
+/// Everything that can be set.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Config {
+    /// Where keys and certificates are kept. `None`: the platform's data directory.
+    pub data_dir: Option<PathBuf>,
+    /// How many worker threads; 0 means one per core.
+    pub workers: usize,
+    /// Where clients connect. A broker without listeners starts and serves nobody.
+    pub listeners: Vec<ListenerConfig>,
+    /// How much of everything clients may use.
+    pub limits: Limits,
+    /// What the broker offers of the protocol.
+    pub mqtt: Mqtt,
+    /// Where sessions and messages are kept.
+    pub store: StoreConfig,
+    /// What is logged, and how.
+    pub log: LogConfig,
+}
+
+/// Where sessions and messages are kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StoreConfig {
+    /// The engine.
+    pub engine: StoreEngine,
+}
+
+/// The engines of the store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StoreEngine {
+    /// In memory: everything ends with the broker.
+    #[default]
+    Memory,
+}
+
+/// What is wrong with a configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    /// The line of the file, from 1. `None` when the mistake is in no single line.
+    pub line: Option<usize>,
+    /// What is wrong, in one sentence without a full stop.
+    pub message: String,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            Some(line) => write!(f, "line {line}: {}", self.message),
+            None => f.write_str(&self.message),
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {}

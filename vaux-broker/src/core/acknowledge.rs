@@ -1,0 +1,82 @@
+//! PUBACK, PUBREC, PUBREL and PUBCOMP from a client.
+
+use vaux_mqtt::packet::{Ack, PacketType};
+use vaux_mqtt::protocol::PubRecOutcome;
+use vaux_mqtt::{Error, ReasonCode, Version};
+
+use super::Core;
+use crate::session::{Delivery, SessionSlot};
+use crate::store::{Record, Sequence};
+use crate::time::Time;
+
+impl Core {
+    pub(super) fn handle_puback(&mut self, now: Time, slot: u32, ack: &Ack<'_>) -> Result<(), Error> {
+        let session = self.connections[slot as usize].session;
+        // One that acknowledges nothing is of no consequence: it may answer a message that expired meanwhile.
+        if let Some(delivery) = self.sessions[session.0 as usize].outbound.handle_puback(ack.packet_id) {
+            self.handle_slot_freed(now, slot, session, delivery.as_ref());
+        }
+        Ok(())
+    }
+
+    pub(super) fn handle_pubrec(&mut self, now: Time, slot: u32, ack: &Ack<'_>) -> Result<(), Error> {
+        let session = self.connections[slot as usize].session;
+        let outcome = self.sessions[session.0 as usize].outbound.handle_pubrec(ack.packet_id, ack.reason);
+        let (reason, delivery) = match outcome {
+            PubRecOutcome::Release(delivery) => (ReasonCode::Success, delivery.flatten()),
+            PubRecOutcome::Refused(delivery) => {
+                self.handle_slot_freed(now, slot, session, delivery.flatten().as_ref());
+                return Ok(());
+            }
+            PubRecOutcome::Unknown => (ReasonCode::PacketIdentifierNotFound, None),
+        };
+        let mut needs = Sequence::NONE;
+        if let Some(delivery) = delivery
+            && self.sessions[session.0 as usize].is_durable()
+        {
+            let (sid, mid) = (self.sessions[session.0 as usize].sid, delivery.message.mid);
+            needs = self.recorder.record(|| Record::Delivered { sid, mid });
+        }
+        self.send_ack(slot, PacketType::PubRel, &Ack::new(ack.packet_id, reason), needs);
+        Ok(())
+    }
+
+    pub(super) fn handle_pubcomp(&mut self, now: Time, slot: u32, ack: &Ack<'_>) -> Result<(), Error> {
+        let session = self.connections[slot as usize].session;
+        if self.sessions[session.0 as usize].outbound.handle_pubcomp(ack.packet_id) {
+            self.handle_slot_freed(now, slot, session, None);
+        }
+        Ok(())
+    }
+
+    pub(super) fn handle_pubrel(&mut self, slot: u32, ack: &Ack<'_>) -> Result<(), Error> {
+        let session = self.connections[slot as usize].session;
+        let state = &mut self.sessions[session.0 as usize];
+        let is_known = state.inbound.release(ack.packet_id);
+        let mut needs = Sequence::NONE;
+        if is_known && state.is_durable() {
+            let (sid, packet_id) = (state.sid, ack.packet_id);
+            needs = self.recorder.record(|| Record::Released { sid, packet_id });
+        }
+        let version = self.connections[slot as usize].version;
+        let reason = match is_known || version != Version::V5 {
+            true => ReasonCode::Success,
+            false => ReasonCode::PacketIdentifierNotFound,
+        };
+        self.send_ack(slot, PacketType::PubComp, &Ack::new(ack.packet_id, reason), needs);
+        Ok(())
+    }
+
+    /// The send window has room again.
+    fn handle_slot_freed(&mut self, now: Time, slot: u32, session: SessionSlot, delivery: Option<&Delivery>) {
+        self.finish_delivery(session, delivery);
+        let state = &mut self.sessions[session.0 as usize];
+        state.outbound.shrink();
+        let waits = !state.queue.is_empty()
+            || !state.outbound.is_all_sent()
+            || !self.connections[slot as usize].replays.is_empty();
+        if waits {
+            self.pump(now, slot);
+        }
+    }
+}

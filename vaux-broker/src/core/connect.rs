@@ -1,0 +1,508 @@
+//! CONNECT: from the first packet to a session that is bound to its connection.
+//!
+//! The worker that accepted the connection reads CONNECT, checks what needs no session, and has the client
+//! authenticated. The home of the session, which may be another worker, does the rest. A refused CONNECT changes
+//! nothing.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use vaux_mqtt::error::Rule;
+use vaux_mqtt::frame::Frame;
+use vaux_mqtt::packet::{ConnAck, Connect, Sender};
+use vaux_mqtt::property::{Properties, Property};
+use vaux_mqtt::protocol::{InboundAliases, OutboundAliases};
+use vaux_mqtt::topic::levels;
+use vaux_mqtt::{Error, Packet, QoS, ReasonCode, Version};
+
+use super::connection::{Aliases, Phase};
+use super::settings::ListenerSettings;
+use super::{ConnectionId, Core, Effect};
+use crate::message::will_properties;
+use crate::rights::Action;
+use crate::session::{Identity, Session, SessionKey, SessionSlot, Will};
+use crate::store::{Record, Sequence};
+use crate::time::Time;
+
+/// What a CONNECT asks for, kept while the client is authenticated and moved to the home of its session.
+#[derive(Debug)]
+pub struct ConnectRequest {
+    /// The listener it came to.
+    pub listener: Arc<ListenerSettings>,
+    /// Where it came from.
+    pub peer: SocketAddr,
+    /// The version it speaks.
+    pub version: Version,
+    /// The client identifier, assigned if it had none.
+    pub client_id: Arc<str>,
+    /// Whether the identifier was assigned.
+    pub is_assigned: bool,
+    /// Whether an old session is to be discarded.
+    pub clean_start: bool,
+    /// Seconds, 0 for none.
+    pub keep_alive: u16,
+    /// How long the session is to outlive the connection, in milliseconds.
+    pub expiry_ms: u64,
+    /// The user name.
+    pub user_name: Option<Box<str>>,
+    /// The password.
+    pub password: Option<Box<[u8]>>,
+    will: Option<Box<Will>>,
+    receive_maximum: u16,
+    maximum_packet_size: usize,
+    topic_alias_maximum: u16,
+    wants_response_information: bool,
+    wants_problem_information: bool,
+}
+
+/// Why a CONNECT is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The reason code of CONNACK.
+    pub reason: ReasonCode,
+    /// A sentence for people.
+    pub text: &'static str,
+}
+
+const fn refusal(reason: ReasonCode, text: &'static str) -> Refusal {
+    Refusal { reason, text }
+}
+
+impl Core {
+    pub(super) fn handle_first_packet(
+        &mut self,
+        now: Time,
+        slot: u32,
+        frame: &Frame<'_>,
+    ) -> Result<(), Error> {
+        let connect = match Packet::decode(frame, Version::V5, Sender::Client) {
+            Ok(Packet::Connect(connect)) => connect,
+            // What is no CONNECT is not looked at any further.
+            _ if frame.first_byte() >> 4 != 1 => {
+                self.abort(slot);
+                return Ok(());
+            }
+            Ok(_) => return Err(self.violation(slot, Rule::FirstPacketNotConnect)),
+            Err(error) => {
+                self.refuse_unreadable(now, slot, frame, error);
+                return Ok(());
+            }
+        };
+        self.connections[slot as usize].version = connect.version;
+        match self.read_connect(slot, &connect) {
+            Ok(request) => {
+                self.connections[slot as usize].phase = Phase::Authenticating;
+                let connection = self.connection_id(slot);
+                self.effects.push_back(Effect::Authenticate { connection, request: Box::new(request) });
+            }
+            Err(refusal) => self.refuse(now, slot, refusal),
+        }
+        Ok(())
+    }
+
+    /// Who the client is was found out; or why it is refused.
+    pub fn handle_verdict(
+        &mut self,
+        now: Time,
+        connection: ConnectionId,
+        request: Box<ConnectRequest>,
+        verdict: Result<Identity, Refusal>,
+    ) {
+        let Some(slot) = self.slot_of(connection) else { return };
+        if self.connections[slot as usize].phase != Phase::Authenticating {
+            return;
+        }
+        let identity = match verdict {
+            Ok(identity) => identity,
+            Err(refusal) => return self.refuse(now, slot, refusal),
+        };
+        let home = self.home_of(&request.session_key());
+        if home == self.worker {
+            self.bind(now, slot, *request, identity);
+            self.effects.push_back(Effect::Resume(slot));
+        } else {
+            self.connections.remove(slot as usize);
+            self.effects.push_back(Effect::Handover { slot, home, request, identity });
+        }
+    }
+
+    /// A connection arrives from the worker that accepted it. Its slot here is returned; [`Effect::Resume`] follows.
+    pub fn handle_adoption(&mut self, now: Time, request: Box<ConnectRequest>, identity: Identity) -> u32 {
+        let slot = self.insert_connection(now, Arc::clone(&request.listener), request.peer);
+        self.connections[slot as usize].version = request.version;
+        self.bind(now, slot, *request, identity);
+        self.effects.push_back(Effect::Resume(slot));
+        slot
+    }
+
+    /// Checks what can be checked without a session, and takes out of the packet what is needed later.
+    fn read_connect(&mut self, slot: u32, connect: &Connect<'_>) -> Result<ConnectRequest, Refusal> {
+        let listener = Arc::clone(&self.connections[slot as usize].listener);
+        let peer = self.connections[slot as usize].peer;
+        let limits = &self.settings.limits;
+        if !listener.versions.contains(&connect.version) {
+            return Err(refusal(
+                ReasonCode::UnsupportedProtocolVersion,
+                "this listener does not serve this version",
+            ));
+        }
+        check_client_id(connect, limits.max_client_id_bytes, self.settings.mqtt.allow_zero_length_client_id)?;
+        if connect.keep_alive > limits.max_keep_alive && connect.version != Version::V5 {
+            return Err(refusal(
+                ReasonCode::ClientIdentifierNotValid,
+                "the keep alive is longer than allowed",
+            ));
+        }
+        let properties = &connect.properties;
+        if properties.authentication_method().is_some() {
+            return Err(refusal(
+                ReasonCode::BadAuthenticationMethod,
+                "this authentication method is not supported",
+            ));
+        }
+        super::publish::check_user_properties(properties, limits)
+            .map_err(|rule| refusal(rule.reason_code(), rule.text()))?;
+        let will = self.read_will(connect, &listener)?;
+        let is_assigned = connect.client_id.is_empty();
+        let client_id = if is_assigned { self.assign_client_id(&listener) } else { connect.client_id.into() };
+        let requested = session_expiry_ms(connect);
+        let longest = limits.max_session_expiry.map_or(u64::MAX, |longest| longest.as_millis() as u64);
+        Ok(ConnectRequest {
+            peer,
+            version: connect.version,
+            client_id,
+            is_assigned,
+            clean_start: connect.clean_start,
+            keep_alive: connect.keep_alive,
+            expiry_ms: requested.min(longest),
+            user_name: connect.user_name.map(Into::into),
+            password: connect.password.map(Into::into),
+            will,
+            receive_maximum: properties.receive_maximum().unwrap_or(u16::MAX),
+            maximum_packet_size: properties.maximum_packet_size().map_or(usize::MAX, |size| size as usize),
+            topic_alias_maximum: properties.topic_alias_maximum().unwrap_or(0),
+            wants_response_information: properties.request_response_information() == Some(1),
+            wants_problem_information: properties.request_problem_information() != Some(0),
+            listener,
+        })
+    }
+
+    fn read_will(
+        &self,
+        connect: &Connect<'_>,
+        listener: &ListenerSettings,
+    ) -> Result<Option<Box<Will>>, Refusal> {
+        let Some(will) = &connect.will else { return Ok(None) };
+        let limits = &self.settings.limits;
+        if will.qos > listener.maximum_qos {
+            return Err(refusal(ReasonCode::QosNotSupported, "the will's QoS is higher than supported"));
+        }
+        if will.retain && !self.settings.mqtt.retain_available {
+            return Err(refusal(ReasonCode::RetainNotSupported, "retained messages are not supported"));
+        }
+        if will.topic.len() > limits.max_topic_bytes || levels(will.topic).count() > limits.max_topic_levels {
+            return Err(refusal(ReasonCode::TopicNameInvalid, "the will's topic is too long or too deep"));
+        }
+        if limits.max_payload.is_some_and(|max| will.payload.len() > max) {
+            return Err(refusal(ReasonCode::QuotaExceeded, "the will's payload is larger than allowed"));
+        }
+        super::publish::check_user_properties(&will.properties, limits)
+            .map_err(|rule| refusal(rule.reason_code(), rule.text()))?;
+        Ok(Some(Box::new(Will {
+            topic: format!("{}{}", listener.mount, will.topic).into_boxed_str(),
+            properties: will_properties(will.properties),
+            payload: will.payload.to_vec(),
+            qos: will.qos,
+            retain: will.retain,
+            delay_s: will.properties.will_delay_interval().unwrap_or(0),
+            expiry_s: will.properties.message_expiry_interval(),
+            due_at: Time::NEVER,
+        })))
+    }
+
+    /// A client identifier that nobody has, and whose session lives on this worker.
+    fn assign_client_id(&self, listener: &ListenerSettings) -> Arc<str> {
+        loop {
+            let number = self.shared.next_sid();
+            let client_id: Arc<str> =
+                format!("{}{:x}-{number:x}", listener.auto_id_prefix, self.shared.id_seed).into();
+            let key = SessionKey { mount: Arc::clone(&listener.mount), client_id: Arc::clone(&client_id) };
+            if self.home_of(&key) == self.worker && !self.by_key.contains_key(&key) {
+                return client_id;
+            }
+        }
+    }
+
+    /// Gives the connection its session, and answers CONNECT.
+    fn bind(&mut self, now: Time, slot: u32, request: ConnectRequest, identity: Identity) {
+        let key = request.session_key();
+        let old = self.by_key.get(&key).copied();
+        if let Err(refusal) = self.check_bind(old, &request, &identity) {
+            return self.refuse(now, slot, refusal);
+        }
+        let old = self.release_old_session(now, old, &request, &identity);
+        let session_present = old.is_some();
+        let session = match old {
+            Some(session) => session,
+            None => self.insert_session(key, identity),
+        };
+        self.bind_session(slot, session, &request);
+        self.bind_connection(now, slot, session, &request);
+        let sid = self.sessions[session.0 as usize].sid;
+        let needs = match self.sessions[session.0 as usize].is_durable() {
+            true => self.recorder.record(|| Record::Session { sid, expiry_ms: request.expiry_ms }),
+            false => Sequence::NONE,
+        };
+        if needs > self.durable {
+            self.connections[slot as usize].input_needs = needs;
+        }
+        self.answer_connect(slot, session_present, &request, needs);
+        self.watch(slot);
+        self.offer_shared(session);
+        self.pump(now, slot);
+    }
+
+    /// What must hold before anything is changed.
+    fn check_bind(
+        &self,
+        old: Option<SessionSlot>,
+        request: &ConnectRequest,
+        identity: &Identity,
+    ) -> Result<(), Refusal> {
+        if let Some(old) = old {
+            let owner = &self.sessions[old.0 as usize].identity;
+            if owner != identity && *owner != Identity::Anonymous {
+                return Err(refusal(
+                    ReasonCode::ClientIdentifierNotValid,
+                    "the client identifier belongs to another user",
+                ));
+            }
+        }
+        let limits = &self.settings.limits;
+        if old.is_none() && self.shared.sessions.load(Ordering::Relaxed) >= limits.max_sessions {
+            return Err(refusal(ReasonCode::ServerBusy, "there are as many sessions as allowed"));
+        }
+        let is_takeover = old.is_some_and(|old| self.sessions[old.0 as usize].connection.is_some());
+        if !is_takeover && self.shared.active_sessions.load(Ordering::Relaxed) >= limits.max_active_sessions {
+            return Err(refusal(ReasonCode::ServerBusy, "as many clients are connected as allowed"));
+        }
+        if let Some(will) = &request.will {
+            let topic = &will.topic[request.listener.mount.len()..];
+            if !self.shared.rights.allows(identity, &request.client_id, Action::Publish, topic) {
+                return Err(refusal(ReasonCode::NotAuthorized, "the will's topic is not allowed"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the session from an old connection; ends it where it is not to be resumed. What is left is resumed.
+    fn release_old_session(
+        &mut self,
+        now: Time,
+        old: Option<SessionSlot>,
+        request: &ConnectRequest,
+        identity: &Identity,
+    ) -> Option<SessionSlot> {
+        let old = old?;
+        // An authenticated identity may claim the identifier of an anonymous session: that one is discarded.
+        let is_resumed = !request.clean_start && self.sessions[old.0 as usize].identity == *identity;
+        if let Some(old_connection) = self.sessions[old.0 as usize].connection {
+            self.take_over(now, old_connection, old);
+        }
+        let is_resumed = is_resumed && self.sessions[old.0 as usize].is_durable();
+        if !is_resumed {
+            self.end_session(now, old);
+            return None;
+        }
+        let session = &mut self.sessions[old.0 as usize];
+        // A will whose delay has not passed is not sent. Without delay it is due at once.
+        if let Some(will) = session.will.take()
+            && will.delay_s == 0
+        {
+            session.will = Some(will);
+            self.publish_will(now, old);
+        }
+        Some(old)
+    }
+
+    fn insert_session(&mut self, key: SessionKey, identity: Identity) -> SessionSlot {
+        let sid = self.shared.next_sid();
+        let session = SessionSlot(self.sessions.insert(Session::new(sid, key.clone(), identity)) as u32);
+        self.by_key.insert(key, session);
+        self.by_sid.insert(sid, session);
+        self.shared.sessions.fetch_add(1, Ordering::Relaxed);
+        session
+    }
+
+    fn bind_session(&mut self, slot: u32, session: SessionSlot, request: &ConnectRequest) {
+        let limits = &self.settings.limits;
+        let receive_maximum = if request.version == Version::V5 { limits.receive_maximum } else { u16::MAX };
+        let session = &mut self.sessions[session.0 as usize];
+        session.connection = Some(slot);
+        session.expiry_ms = request.expiry_ms;
+        session.ends_at = Time::NEVER;
+        session.outbound.begin_connection(request.receive_maximum.min(limits.max_inflight));
+        session.inbound.begin_connection(receive_maximum);
+        if let Some(state) = &session.member {
+            state
+                .window
+                .store(u32::from(request.receive_maximum.min(limits.max_inflight)), Ordering::Relaxed);
+            state.durable.store(request.expiry_ms > 0, Ordering::Relaxed);
+            state.online.store(true, Ordering::Relaxed);
+        }
+        self.shared.active_sessions.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn bind_connection(&mut self, now: Time, slot: u32, session: SessionSlot, request: &ConnectRequest) {
+        let limits = &self.settings.limits;
+        let inbound_maximum = if request.version == Version::V5 { limits.topic_alias_maximum } else { 0 };
+        let outbound_maximum = request.topic_alias_maximum.min(limits.topic_alias_outgoing);
+        let connection = &mut self.connections[slot as usize];
+        connection.phase = Phase::Connected;
+        connection.session = session;
+        connection.last_received = now;
+        connection.last_progress = now;
+        connection.keep_alive = request.keep_alive_in_force(limits.max_keep_alive);
+        connection.maximum_packet_size = request.maximum_packet_size;
+        connection.wants_problem_information = request.wants_problem_information;
+        if inbound_maximum > 0 || outbound_maximum > 0 {
+            connection.aliases = Some(Box::new(Aliases {
+                inbound: InboundAliases::new(inbound_maximum),
+                outbound: OutboundAliases::new(outbound_maximum),
+            }));
+        }
+    }
+
+    fn answer_connect(
+        &mut self,
+        slot: u32,
+        session_present: bool,
+        request: &ConnectRequest,
+        needs: Sequence,
+    ) {
+        let settings = Arc::clone(&self.settings);
+        let mut properties = Vec::new();
+        if request.version == Version::V5 {
+            request.announce(&settings, &mut properties);
+        }
+        let connack = ConnAck {
+            session_present,
+            reason: ReasonCode::Success,
+            properties: Properties::from_slice(&properties),
+        };
+        self.acknowledge(slot, needs, |out| connack.encode(request.version, out));
+    }
+
+    /// Answers CONNECT with a refusal, where the version has one, and closes.
+    pub(super) fn refuse(&mut self, now: Time, slot: u32, refusal: Refusal) {
+        let version = self.connections[slot as usize].version;
+        let is_sayable = version == Version::V5 || refusal.reason.connect_return_code().is_some();
+        if is_sayable {
+            let reason_string = [Property::ReasonString(refusal.text)];
+            let properties = Properties::from_slice(&reason_string);
+            let connack = ConnAck { session_present: false, reason: refusal.reason, properties };
+            self.write(slot, |out| connack.encode(version, out));
+        }
+        self.close(now, slot);
+    }
+
+    /// A CONNECT that cannot be read. Version 5.0 is told why; before, only a version that is not served is.
+    fn refuse_unreadable(&mut self, now: Time, slot: u32, frame: &Frame<'_>, error: Error) {
+        let is_unknown_version = error.rule() == Rule::ProtocolVersion;
+        if is_unknown_version {
+            // The level that the client asked for stands right behind the name, 0 to 4 bytes of it known to be read.
+            let asks_for_old = frame.bytes().get(error.at()).is_some_and(|level| *level < 5);
+            self.connections[slot as usize].version = if asks_for_old { Version::V311 } else { Version::V5 };
+        } else {
+            self.connections[slot as usize].version = error.version();
+        }
+        let is_told =
+            is_unknown_version || (error.version() == Version::V5 && error.rule() != Rule::ProtocolName);
+        if is_told {
+            self.refuse(now, slot, refusal(error.reason_code(), error.rule().text()));
+        } else {
+            self.abort(slot);
+        }
+    }
+}
+
+impl ConnectRequest {
+    fn session_key(&self) -> SessionKey {
+        SessionKey { mount: Arc::clone(&self.listener.mount), client_id: Arc::clone(&self.client_id) }
+    }
+
+    fn keep_alive_in_force(&self, max_keep_alive: u16) -> u16 {
+        let is_off = self.keep_alive == 0 && self.version == Version::V5 && max_keep_alive < u16::MAX;
+        if is_off { max_keep_alive } else { self.keep_alive.min(max_keep_alive) }
+    }
+
+    /// What CONNACK of version 5.0 says of the server.
+    fn announce<'a>(&'a self, settings: &'a super::Settings, properties: &mut Vec<Property<'a>>) {
+        let limits = &settings.limits;
+        let mqtt = &settings.mqtt;
+        let longest_s = limits.max_session_expiry.map_or(u64::MAX, |longest| longest.as_secs());
+        if self.expiry_ms != u64::MAX && self.expiry_ms / 1000 == longest_s {
+            properties.push(Property::SessionExpiryInterval(longest_s as u32));
+        }
+        if limits.receive_maximum < u16::MAX {
+            properties.push(Property::ReceiveMaximum(limits.receive_maximum));
+        }
+        if self.listener.maximum_qos < QoS::ExactlyOnce {
+            properties.push(Property::MaximumQos(self.listener.maximum_qos.bits()));
+        }
+        if let Ok(size) = u32::try_from(limits.max_packet_size) {
+            properties.push(Property::MaximumPacketSize(size));
+        }
+        if self.is_assigned {
+            properties.push(Property::AssignedClientIdentifier(&self.client_id));
+        }
+        if limits.topic_alias_maximum > 0 {
+            properties.push(Property::TopicAliasMaximum(limits.topic_alias_maximum));
+        }
+        let keep_alive = self.keep_alive_in_force(limits.max_keep_alive);
+        if keep_alive != self.keep_alive {
+            properties.push(Property::ServerKeepAlive(keep_alive));
+        }
+        if self.wants_response_information && !mqtt.response_information.is_empty() {
+            properties.push(Property::ResponseInformation(&mqtt.response_information));
+        }
+        let switches = [
+            (mqtt.retain_available, Property::RetainAvailable(0)),
+            (mqtt.wildcard_subscription_available, Property::WildcardSubscriptionAvailable(0)),
+            (mqtt.subscription_identifier_available, Property::SubscriptionIdentifierAvailable(0)),
+            (mqtt.shared_subscription_available, Property::SharedSubscriptionAvailable(0)),
+        ];
+        properties.extend(switches.into_iter().filter(|(is_on, _)| !is_on).map(|(_, property)| property));
+    }
+}
+
+fn check_client_id(connect: &Connect<'_>, max_bytes: usize, may_be_empty: bool) -> Result<(), Refusal> {
+    let len = connect.client_id.len();
+    let characters = connect.client_id.chars().count();
+    if connect.version == Version::V31 && !(1..=23).contains(&characters) {
+        return Err(refusal(
+            ReasonCode::ClientIdentifierNotValid,
+            "the client identifier must have 1 to 23 characters",
+        ));
+    }
+    if len > max_bytes {
+        return Err(refusal(ReasonCode::ClientIdentifierNotValid, "the client identifier is too long"));
+    }
+    if len == 0 && (!may_be_empty || (connect.version != Version::V5 && !connect.clean_start)) {
+        return Err(refusal(ReasonCode::ClientIdentifierNotValid, "the client identifier must not be empty"));
+    }
+    Ok(())
+}
+
+/// Before version 5.0 a session without Clean Session is kept for ever.
+fn session_expiry_ms(connect: &Connect<'_>) -> u64 {
+    match connect.version {
+        Version::V5 => match connect.properties.session_expiry_interval().unwrap_or(0) {
+            u32::MAX => u64::MAX,
+            seconds => u64::from(seconds) * 1000,
+        },
+        Version::V31 | Version::V311 if connect.clean_start => 0,
+        Version::V31 | Version::V311 => u64::MAX,
+    }
+}

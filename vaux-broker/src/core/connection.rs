@@ -1,0 +1,183 @@
+//! A connection as core sees it: what is forgotten when it closes.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use vaux_mqtt::Version;
+use vaux_mqtt::protocol::{InboundAliases, OutboundAliases, server_deadline_ms};
+
+use super::acknowledgement::Held;
+use super::pump::Replay;
+use super::settings::ListenerSettings;
+use super::{Core, Outbox};
+use crate::session::SessionSlot;
+use crate::store::Sequence;
+use crate::time::Time;
+
+/// A connection, and which of those that had its slot one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ConnectionId {
+    /// Its place in the worker's table.
+    pub slot: u32,
+    /// Tells connections of one slot apart.
+    pub generation: u32,
+}
+
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) generation: u32,
+    pub(super) listener: Arc<ListenerSettings>,
+    pub(super) peer: SocketAddr,
+    pub(super) phase: Phase,
+    pub(super) version: Version,
+    /// The session, while the phase is `Connected`.
+    pub(super) session: SessionSlot,
+    /// In seconds; 0 for none.
+    pub(super) keep_alive: u16,
+    /// The largest packet that the client takes.
+    pub(super) maximum_packet_size: usize,
+    /// Whether reason strings may go with other packets than CONNACK and DISCONNECT.
+    pub(super) wants_problem_information: bool,
+    pub(super) is_dirty: bool,
+    /// Whether input stops because a lane is full.
+    pub(super) is_paused: bool,
+    /// Input stops until this is durable: what CONNECT wrote.
+    pub(super) input_needs: Sequence,
+    pub(super) last_received: Time,
+    /// When the outbox last got shorter, or began to fill.
+    pub(super) last_progress: Time,
+    /// The timer that is set for this connection; others are ignored.
+    pub(super) timer_at: Time,
+    pub(super) outbox: Outbox,
+    pub(super) held: Option<Box<Held>>,
+    pub(super) aliases: Option<Box<Aliases>>,
+    pub(super) replays: VecDeque<Replay>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Nothing was received but parts of CONNECT.
+    AwaitConnect,
+    /// CONNECT was received; whose it is, is being found out.
+    Authenticating,
+    /// It has a session.
+    Connected,
+    /// It is to be closed when its outbox is written.
+    Closing,
+}
+
+#[derive(Debug)]
+pub(super) struct Aliases {
+    pub(super) inbound: InboundAliases,
+    pub(super) outbound: OutboundAliases,
+}
+
+/// How long a closing connection may take to read its last bytes.
+const CLOSING_MS: u64 = 5_000;
+
+impl Connection {
+    pub(super) fn takes_input(&self) -> bool {
+        match self.phase {
+            Phase::AwaitConnect => true,
+            Phase::Connected => !self.is_paused && self.input_needs == Sequence::NONE,
+            Phase::Authenticating | Phase::Closing => false,
+        }
+    }
+
+    /// When something has to be done about it if nothing happens.
+    pub(super) fn deadline(&self, connect_timeout_ms: u64, write_stall_ms: u64) -> Time {
+        match self.phase {
+            Phase::AwaitConnect => self.last_progress.plus_ms(connect_timeout_ms),
+            Phase::Closing => self.last_progress.plus_ms(CLOSING_MS),
+            Phase::Authenticating => Time::NEVER,
+            Phase::Connected => {
+                let keep_alive = match server_deadline_ms(self.keep_alive, self.last_received.0) {
+                    // Nothing can be heard from a client that is not read.
+                    Some(deadline) if self.takes_input() => Time(deadline),
+                    _ => Time::NEVER,
+                };
+                let stall = match self.outbox.is_empty() {
+                    true => Time::NEVER,
+                    false => self.last_progress.plus_ms(write_stall_ms),
+                };
+                keep_alive.min(stall)
+            }
+        }
+    }
+}
+
+impl Core {
+    /// A new connection on a listener.
+    pub fn handle_accept(&mut self, now: Time, listener: Arc<ListenerSettings>, peer: SocketAddr) -> u32 {
+        let slot = self.insert_connection(now, listener, peer);
+        self.watch(slot);
+        slot
+    }
+
+    /// Some of the outbox was written.
+    pub fn handle_written(&mut self, now: Time, slot: u32) {
+        let connection = &mut self.connections[slot as usize];
+        connection.last_progress = now;
+        if connection.phase == Phase::Connected {
+            if connection.outbox.is_empty() {
+                self.pump(now, slot);
+            } else {
+                self.watch(slot);
+            }
+        }
+    }
+
+    /// Writing stopped because the peer does not read: from now on it must make progress.
+    pub fn handle_blocked(&mut self, now: Time, slot: u32) {
+        self.connections[slot as usize].last_progress = now;
+        self.watch(slot);
+    }
+
+    /// The slot of a connection, if it is still the same one.
+    pub fn slot_of(&self, id: ConnectionId) -> Option<u32> {
+        let connection = self.connections.get(id.slot as usize)?;
+        (connection.generation == id.generation).then_some(id.slot)
+    }
+
+    /// Which connection has a slot now.
+    pub fn connection_id(&self, slot: u32) -> ConnectionId {
+        ConnectionId { slot, generation: self.connections[slot as usize].generation }
+    }
+
+    /// The connections there are.
+    pub fn connection_count(&self) -> usize {
+        self.connections.len()
+    }
+
+    pub(super) fn insert_connection(
+        &mut self,
+        now: Time,
+        listener: Arc<ListenerSettings>,
+        peer: SocketAddr,
+    ) -> u32 {
+        self.next_generation = self.next_generation.wrapping_add(1);
+        let connection = Connection {
+            generation: self.next_generation,
+            listener,
+            peer,
+            phase: Phase::AwaitConnect,
+            version: Version::V5,
+            session: SessionSlot(u32::MAX),
+            keep_alive: 0,
+            maximum_packet_size: usize::MAX,
+            wants_problem_information: true,
+            is_dirty: false,
+            is_paused: false,
+            input_needs: Sequence::NONE,
+            last_received: now,
+            last_progress: now,
+            timer_at: Time::NEVER,
+            outbox: Outbox::default(),
+            held: None,
+            aliases: None,
+            replays: VecDeque::new(),
+        };
+        self.connections.insert(connection) as u32
+    }
+}

@@ -1,0 +1,156 @@
+//! The end of a connection: asked for by the client, lost, taken over, or closed for cause.
+
+use std::sync::atomic::Ordering;
+
+use vaux_mqtt::error::Rule;
+use vaux_mqtt::packet::Disconnect;
+use vaux_mqtt::property::{Properties, Property};
+use vaux_mqtt::{Error, ReasonCode, Version};
+
+use super::connection::Phase;
+use super::{Core, Effect};
+use crate::session::SessionSlot;
+use crate::store::Record;
+use crate::time::Time;
+
+impl Core {
+    pub(super) fn handle_disconnect(
+        &mut self,
+        now: Time,
+        slot: u32,
+        disconnect: &Disconnect<'_>,
+    ) -> Result<(), Error> {
+        let session = self.connections[slot as usize].session;
+        if let Some(seconds) = disconnect.properties.session_expiry_interval() {
+            self.change_expiry(slot, session, seconds)?;
+        }
+        if disconnect.reason == ReasonCode::Success {
+            self.sessions[session.0 as usize].will = None;
+        }
+        self.lose(now, slot);
+        self.close(now, slot);
+        Ok(())
+    }
+
+    fn change_expiry(&mut self, slot: u32, session: SessionSlot, seconds: u32) -> Result<(), Error> {
+        let longest_ms =
+            self.settings.limits.max_session_expiry.map_or(u64::MAX, |longest| longest.as_millis() as u64);
+        let state = &mut self.sessions[session.0 as usize];
+        if state.expiry_ms == 0 && seconds > 0 {
+            return Err(self.violation(slot, Rule::SessionExpiryRaised));
+        }
+        let wanted_ms = if seconds == u32::MAX { u64::MAX } else { u64::from(seconds) * 1000 };
+        state.expiry_ms = wanted_ms.min(longest_ms);
+        let (sid, expiry_ms) = (state.sid, state.expiry_ms);
+        if let Some(member) = &state.member {
+            member.durable.store(state.is_durable(), Ordering::Relaxed);
+        }
+        // It goes into the next batch; nothing waits for it.
+        self.recorder.record(|| Record::Session { sid, expiry_ms });
+        Ok(())
+    }
+
+    /// The connection ended without a word: its socket failed or was closed.
+    pub fn handle_closed(&mut self, now: Time, slot: u32) {
+        if self.connections[slot as usize].phase == Phase::Connected {
+            self.lose(now, slot);
+        }
+        self.connections.remove(slot as usize);
+    }
+
+    /// Tells the peer what it did wrong, where its version can be told, and closes.
+    pub(super) fn fail(&mut self, now: Time, slot: u32, error: Error) {
+        match self.connections[slot as usize].phase {
+            Phase::Connected => {
+                self.lose(now, slot);
+                self.say_goodbye(slot, error.reason_code(), Some(error.rule().text()));
+                self.close(now, slot);
+            }
+            // Before CONNACK nothing is said to someone who did not send a CONNECT.
+            Phase::AwaitConnect | Phase::Authenticating => self.abort(slot),
+            Phase::Closing => {}
+        }
+    }
+
+    /// The session of the connection goes on elsewhere.
+    pub(super) fn take_over(&mut self, now: Time, slot: u32, session: SessionSlot) {
+        self.unbind(slot, session);
+        let connection = &mut self.connections[slot as usize];
+        let has_connack = connection.input_needs == crate::store::Sequence::NONE;
+        connection.outbox.clear_unwritten();
+        connection.held = None;
+        if has_connack {
+            self.say_goodbye(slot, ReasonCode::SessionTakenOver, None);
+        }
+        self.close(now, slot);
+    }
+
+    /// Ends the connections of this worker because the broker stops.
+    pub fn handle_shutdown(&mut self, now: Time) {
+        let slots: Vec<u32> = self.connections.iter().map(|(slot, _)| slot as u32).collect();
+        for slot in slots {
+            match self.connections[slot as usize].phase {
+                Phase::Connected => {
+                    let session = self.connections[slot as usize].session;
+                    self.unbind(slot, session);
+                    self.publish_will(now, session);
+                    self.say_goodbye(slot, ReasonCode::ServerShuttingDown, None);
+                    self.close(now, slot);
+                }
+                Phase::AwaitConnect | Phase::Authenticating => self.abort(slot),
+                Phase::Closing => {}
+            }
+        }
+    }
+
+    /// The session loses its connection: it ends, or waits for the client to come back.
+    pub(super) fn lose(&mut self, now: Time, slot: u32) {
+        let session = self.connections[slot as usize].session;
+        self.unbind(slot, session);
+        self.begin_absence(now, session);
+    }
+
+    /// Writes what is in the outbox, then closes.
+    pub(super) fn close(&mut self, now: Time, slot: u32) {
+        let connection = &mut self.connections[slot as usize];
+        connection.phase = Phase::Closing;
+        connection.last_progress = now;
+        connection.held = None;
+        connection.replays.clear();
+        self.watch(slot);
+        self.mark_dirty(slot);
+        self.effects.push_back(Effect::Close(slot));
+    }
+
+    pub(super) fn abort(&mut self, slot: u32) {
+        self.connections[slot as usize].phase = Phase::Closing;
+        self.effects.push_back(Effect::Abort(slot));
+    }
+
+    fn unbind(&mut self, slot: u32, session: SessionSlot) {
+        let state = &mut self.sessions[session.0 as usize];
+        debug_assert_eq!(state.connection, Some(slot));
+        state.connection = None;
+        if let Some(member) = &state.member {
+            member.online.store(false, Ordering::Relaxed);
+        }
+        self.connections[slot as usize].phase = Phase::Closing;
+        self.shared.active_sessions.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// DISCONNECT from the server, which version 5.0 has.
+    fn say_goodbye(&mut self, slot: u32, reason: ReasonCode, text: Option<&'static str>) {
+        let connection = &self.connections[slot as usize];
+        if connection.version != Version::V5 {
+            return;
+        }
+        let maximum_packet_size = connection.maximum_packet_size;
+        let reason_string = text.map(Property::ReasonString);
+        let mut disconnect =
+            Disconnect { reason, properties: Properties::from_slice(reason_string.as_slice()) };
+        if disconnect.encoded_len(Version::V5) > maximum_packet_size {
+            disconnect.properties = Properties::EMPTY;
+        }
+        self.write(slot, |out| disconnect.encode(Version::V5, out));
+    }
+}

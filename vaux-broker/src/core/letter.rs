@@ -1,0 +1,206 @@
+//! What workers send each other, gathered into one parcel for each worker and turn.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use vaux_mqtt::QoS;
+
+use super::deliver::Publication;
+use super::{Core, Effect, LANE_LOW_BYTES, WorkerId};
+use crate::message::{Content, Message};
+use crate::router::cache::Terms;
+use crate::router::interest::GroupKey;
+use crate::session::Identifiers;
+use crate::time::Time;
+
+/// Letters of one turn for one worker, in their order.
+#[derive(Debug, Default)]
+pub struct Parcel {
+    letters: Vec<Letter>,
+    /// What small messages hold, one behind the other: one copy for each worker, no allocation for each message.
+    bytes: Vec<u8>,
+    size_bytes: usize,
+}
+
+/// What one worker tells another.
+#[derive(Debug)]
+pub enum Letter {
+    /// A message with QoS 0 for all who subscribed there, its bytes in the parcel.
+    Small(Small),
+    /// A message with QoS above 0 for all who subscribed there.
+    Message(Arc<Message>),
+    /// A message for a member of a shared subscription.
+    Picked(Picked),
+    /// A member of these shared subscriptions has come online: offline members give up what waits for them.
+    MemberOnline {
+        /// The session that holds messages back.
+        holder: u64,
+    },
+}
+
+/// A message with QoS 0 in a parcel.
+#[derive(Clone, Copy, Debug)]
+pub struct Small {
+    publisher: u64,
+    retain: bool,
+    expires_at: Time,
+    start: usize,
+    topic_len: usize,
+    properties_len: usize,
+    payload_len: usize,
+}
+
+/// A message that a member of a shared subscription is to get.
+#[derive(Debug)]
+pub struct Picked {
+    /// The message.
+    pub message: Arc<Message>,
+    /// The member.
+    pub sid: u64,
+    /// The shared subscription.
+    pub group: Arc<GroupKey>,
+    /// The QoS that was granted to it.
+    pub qos: QoS,
+    /// Whether the message keeps its RETAIN flag.
+    pub retain_as_published: bool,
+    /// Its subscription identifier, 0 for none.
+    pub identifier: u32,
+    /// Whether this is the second choice already.
+    pub is_repicked: bool,
+}
+
+impl Parcel {
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.letters.is_empty()
+    }
+
+    /// The bytes of messages in it.
+    pub fn size_bytes(&self) -> usize {
+        self.size_bytes
+    }
+
+    pub(super) fn push(&mut self, letter: Letter) {
+        self.size_bytes += match &letter {
+            Letter::Message(message) => message.size_bytes(),
+            Letter::Picked(picked) => picked.message.size_bytes(),
+            Letter::Small(_) | Letter::MemberOnline { .. } => size_of::<Letter>(),
+        };
+        self.letters.push(letter);
+    }
+
+    pub(super) fn push_content(&mut self, content: &Content<'_>) {
+        let small = Small {
+            publisher: content.publisher,
+            retain: content.retain,
+            expires_at: content.expires_at,
+            start: self.bytes.len(),
+            topic_len: content.topic.len(),
+            properties_len: content.properties.len(),
+            payload_len: content.payload.len(),
+        };
+        self.bytes.extend_from_slice(content.topic.as_bytes());
+        self.bytes.extend_from_slice(content.properties);
+        self.bytes.extend_from_slice(content.payload);
+        self.size_bytes += self.bytes.len() - small.start;
+        self.push(Letter::Small(small));
+    }
+
+    fn content(&self, small: &Small) -> Content<'_> {
+        let (topic, rest) = self.bytes[small.start..].split_at(small.topic_len);
+        let (properties, rest) = rest.split_at(small.properties_len);
+        Content {
+            publisher: small.publisher,
+            qos: QoS::AtMostOnce,
+            retain: small.retain,
+            expires_at: small.expires_at,
+            topic: std::str::from_utf8(topic).expect("the topic was copied from a string"),
+            properties,
+            payload: &rest[..small.payload_len],
+        }
+    }
+}
+
+impl Core {
+    /// Takes the parcel for a worker, counting it as under way. `None` when there is nothing for it.
+    pub fn take_parcel(&mut self, worker: WorkerId) -> Option<Parcel> {
+        let parcel = &mut self.lanes[usize::from(worker.0)];
+        if parcel.is_empty() {
+            return None;
+        }
+        let parcel = std::mem::take(parcel);
+        self.shared.lane(self.worker, worker).fetch_add(parcel.size_bytes, Ordering::Relaxed);
+        Some(parcel)
+    }
+
+    /// Handles a parcel of another worker.
+    pub fn handle_parcel(&mut self, now: Time, from: WorkerId, parcel: &Parcel) {
+        for letter in &parcel.letters {
+            match letter {
+                Letter::Small(small) => {
+                    let mut publication = Publication::new(parcel.content(small));
+                    self.deliver_forwarded(now, &mut publication);
+                }
+                Letter::Message(message) => {
+                    self.deliver_forwarded(now, &mut Publication::of(message));
+                }
+                Letter::Picked(picked) => self.handle_picked(now, picked),
+                Letter::MemberOnline { holder } => {
+                    if let Some(&session) = self.by_sid.get(holder) {
+                        self.repick_of(now, session);
+                    }
+                }
+            }
+        }
+        self.shared.lane(from, self.worker).fetch_sub(parcel.size_bytes, Ordering::Relaxed);
+    }
+
+    /// Lets publishers go on whose lanes have drained.
+    pub fn release_paused(&mut self, now: Time) {
+        if self.paused.is_empty() || !self.are_lanes_low() {
+            return;
+        }
+        for id in std::mem::take(&mut self.paused) {
+            let Some(slot) = self.slot_of(id) else { continue };
+            let connection = &mut self.connections[slot as usize];
+            connection.is_paused = false;
+            // Nothing could be heard from it meanwhile.
+            connection.last_received = now;
+            self.watch(slot);
+            self.effects.push_back(Effect::Resume(slot));
+        }
+    }
+
+    /// Whether publishers wait for lanes to drain: then [`Core::release_paused`] is to be called again soon.
+    pub fn has_paused(&self) -> bool {
+        !self.paused.is_empty()
+    }
+
+    fn are_lanes_low(&self) -> bool {
+        (0..self.shared.workers)
+            .all(|to| self.shared.lane(self.worker, WorkerId(to)).load(Ordering::Relaxed) < LANE_LOW_BYTES)
+    }
+
+    fn deliver_forwarded(&mut self, now: Time, publication: &mut Publication<'_>) {
+        let matched = self.cache.matched(publication.content.topic, &self.table, &self.shared.interest);
+        self.deliver_here(now, publication, &matched);
+    }
+
+    fn handle_picked(&mut self, now: Time, picked: &Picked) {
+        let Some(&session) = self.by_sid.get(&picked.sid) else {
+            return self.repick(now, picked);
+        };
+        let state = &self.sessions[session.0 as usize];
+        if state.connection.is_none() && !picked.is_repicked {
+            return self.repick(now, picked);
+        }
+        let terms = Terms {
+            qos: picked.qos,
+            retain_as_published: picked.retain_as_published,
+            identifiers: Identifiers::new((picked.identifier != 0).then_some(picked.identifier).into_iter()),
+        };
+        self.frames.clear();
+        let mut publication = Publication::of(&picked.message);
+        self.deliver(now, &mut publication, session, &terms, Some(&picked.group));
+    }
+}

@@ -1,0 +1,373 @@
+//! The broker as a pure state machine, one for each worker.
+//!
+//! Bytes of connections, letters of other workers, results of slow work and the time come in. What comes out:
+//! bytes in the outboxes of connections (the dirty ones are listed), parcels for other workers, a submission for the
+//! store, effects ([`Effect`]) and the next deadline. No socket, clock, file or task is known here; a panic is a bug.
+//!
+//! Each kind of input has a file: [`connect`], `publish`, `acknowledge`, `subscribe`, `disconnect`, `letter`,
+//! `timeout`. What they share: `deliver` (a message to one session), `pump` (what waits, as room appears),
+//! `acknowledgement` (answers that wait for the store).
+
+mod acknowledge;
+mod acknowledgement;
+pub mod connect;
+mod connection;
+mod counters;
+mod deliver;
+mod disconnect;
+mod frames;
+mod letter;
+mod outbox;
+mod publish;
+mod pump;
+mod retain;
+mod session_end;
+mod settings;
+mod shared_subscription;
+mod subscribe;
+#[cfg(test)]
+mod tests;
+mod timeout;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use hashbrown::HashMap;
+use slab::Slab;
+use vaux_mqtt::frame::Frame;
+use vaux_mqtt::packet::{PacketType, Sender};
+use vaux_mqtt::{Error, Packet};
+
+use crate::retained::Retained;
+use crate::rights::Authorize;
+use crate::router::cache::TopicCache;
+use crate::router::interest::Interest;
+use crate::router::local::LocalTable;
+use crate::session::{Identity, Session, SessionKey, SessionSlot};
+use crate::store::{Recorder, Sequence, Submission};
+use crate::time::Time;
+
+pub use connect::{ConnectRequest, Refusal};
+pub use connection::ConnectionId;
+pub use counters::Counters;
+pub use letter::{Letter, Parcel};
+pub use outbox::Outbox;
+pub use settings::{ListenerSettings, Settings};
+
+use connection::{Connection, Phase};
+use frames::Frames;
+use timeout::Timers;
+
+/// The number of a worker, from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WorkerId(pub u16);
+
+/// What the workers share. Everything in it is read-mostly or a counter.
+#[derive(Debug)]
+pub struct Shared {
+    /// Where subscribers are.
+    pub interest: Interest,
+    /// Retained messages.
+    pub retained: Retained,
+    /// Who may do what.
+    pub rights: Arc<dyn Authorize>,
+    /// How many workers there are.
+    pub workers: u16,
+    /// Sessions of all workers.
+    pub sessions: AtomicUsize,
+    /// Connected sessions of all workers.
+    pub active_sessions: AtomicUsize,
+    /// Bytes under way between each two workers, by sender and then receiver.
+    lanes: Box<[AtomicUsize]>,
+    next_sid: AtomicU64,
+    next_mid: AtomicU64,
+    /// Tells assigned client identifiers of different runs apart.
+    id_seed: u64,
+}
+
+impl Shared {
+    /// What `workers` workers share at the start. `id_seed` should differ from run to run: client identifiers that
+    /// are assigned contain it.
+    pub fn new(workers: u16, rights: Arc<dyn Authorize>, id_seed: u64) -> Shared {
+        let lanes = usize::from(workers) * usize::from(workers);
+        Shared {
+            interest: Interest::default(),
+            retained: Retained::default(),
+            rights,
+            workers,
+            sessions: AtomicUsize::new(0),
+            active_sessions: AtomicUsize::new(0),
+            lanes: (0..lanes).map(|_| AtomicUsize::new(0)).collect(),
+            next_sid: AtomicU64::new(1),
+            next_mid: AtomicU64::new(1),
+            id_seed,
+        }
+    }
+
+    /// The bytes under way from one worker to another.
+    fn lane(&self, from: WorkerId, to: WorkerId) -> &AtomicUsize {
+        &self.lanes[usize::from(from.0) * usize::from(self.workers) + usize::from(to.0)]
+    }
+
+    fn next_sid(&self) -> u64 {
+        self.next_sid.fetch_add(1, Ordering::Relaxed)
+    }
+
+    fn next_mid(&self) -> u64 {
+        self.next_mid.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+/// The state machine of one worker.
+#[derive(Debug)]
+pub struct Core {
+    worker: WorkerId,
+    shared: Arc<Shared>,
+    settings: Arc<Settings>,
+    connections: Slab<Connection>,
+    next_generation: u32,
+    sessions: Slab<Session>,
+    by_key: HashMap<SessionKey, SessionSlot>,
+    by_sid: HashMap<u64, SessionSlot>,
+    table: LocalTable,
+    cache: TopicCache,
+    timers: Timers,
+    /// Letters for each worker, handed over at the end of the turn.
+    lanes: Vec<Parcel>,
+    recorder: Recorder,
+    /// Everything up to here is durable.
+    durable: Sequence,
+    /// Connections that hold answers back until the store has caught up.
+    holding: VecDeque<ConnectionId>,
+    /// Connections whose input stopped because a lane was full.
+    paused: Vec<ConnectionId>,
+    /// Connections with something new in their outbox.
+    dirty: Vec<u32>,
+    effects: VecDeque<Effect>,
+    frames: Frames,
+    /// Buffers of emptied outboxes, to be used again.
+    buffers: Vec<Vec<u8>>,
+    counters: Counters,
+}
+
+/// What core wants done outside.
+#[derive(Debug)]
+pub enum Effect {
+    /// Find out who this is, and call [`Core::handle_verdict`].
+    Authenticate {
+        /// The connection that waits.
+        connection: ConnectionId,
+        /// What it said.
+        request: Box<ConnectRequest>,
+    },
+    /// Move the connection to the worker where its session lives, and call [`Core::handle_adoption`] there.
+    Handover {
+        /// The slot of the connection, which is free when this is read.
+        slot: u32,
+        /// The worker.
+        home: WorkerId,
+        /// What it said.
+        request: Box<ConnectRequest>,
+        /// Who it is.
+        identity: Identity,
+    },
+    /// Input is taken again: handle what is buffered, then read.
+    Resume(u32),
+    /// Write what is in the outbox, then close, and call [`Core::handle_closed`].
+    Close(u32),
+    /// Close at once, and call [`Core::handle_closed`].
+    Abort(u32),
+}
+
+/// Lanes over it stop the reading of those who publish into them.
+const LANE_HIGH_BYTES: usize = 4 << 20;
+/// Lanes under it let them go on.
+const LANE_LOW_BYTES: usize = 2 << 20;
+/// Lanes over it drop QoS 0.
+const LANE_FULL_BYTES: usize = 8 << 20;
+
+impl Core {
+    /// The core of one worker.
+    pub fn new(worker: WorkerId, shared: Arc<Shared>, settings: Arc<Settings>, recorder: Recorder) -> Core {
+        let lanes = (0..shared.workers).map(|_| Parcel::default()).collect();
+        Core {
+            worker,
+            durable: recorder.durable_at_start(),
+            recorder,
+            shared,
+            settings,
+            connections: Slab::new(),
+            next_generation: 0,
+            sessions: Slab::new(),
+            by_key: HashMap::new(),
+            by_sid: HashMap::new(),
+            table: LocalTable::default(),
+            cache: TopicCache::new(worker),
+            timers: Timers::default(),
+            lanes,
+            holding: VecDeque::new(),
+            paused: Vec::new(),
+            dirty: Vec::new(),
+            effects: VecDeque::new(),
+            frames: Frames::default(),
+            buffers: Vec::new(),
+            counters: Counters::default(),
+        }
+    }
+
+    /// Handles bytes that a connection received and says how many of them were used. The rest is to be offered again
+    /// with what follows it, or after [`Effect::Resume`].
+    pub fn handle_bytes(&mut self, now: Time, slot: u32, bytes: &[u8]) -> usize {
+        let mut used = 0;
+        self.connections[slot as usize].last_received = now;
+        while self.takes_input(slot) && used < bytes.len() {
+            match self.next_frame(slot, &bytes[used..]) {
+                Ok(Some(frame)) => {
+                    used += frame.bytes().len();
+                    if let Err(error) = self.handle_frame(now, slot, &frame) {
+                        self.fail(now, slot, error);
+                    }
+                }
+                Ok(None) => break,
+                Err(error) => self.fail(now, slot, error),
+            }
+        }
+        if self.connections[slot as usize].phase == Phase::Closing { bytes.len() } else { used }
+    }
+
+    /// Whether the connection's input is to be read and handled now.
+    pub fn takes_input(&self, slot: u32) -> bool {
+        self.connections.get(slot as usize).is_some_and(Connection::takes_input)
+    }
+
+    /// The outbox of a connection.
+    pub fn outbox_mut(&mut self, slot: u32) -> &mut Outbox {
+        &mut self.connections[slot as usize].outbox
+    }
+
+    /// Takes the list of connections with something new in their outbox.
+    pub fn take_dirty(&mut self, into: &mut Vec<u32>) {
+        into.clear();
+        std::mem::swap(into, &mut self.dirty);
+        for &slot in into.iter() {
+            if let Some(connection) = self.connections.get_mut(slot as usize) {
+                connection.is_dirty = false;
+            }
+        }
+    }
+
+    /// Whether [`Core::take_dirty`] would give any.
+    pub fn has_dirty(&self) -> bool {
+        !self.dirty.is_empty()
+    }
+
+    /// What was recorded since the last time.
+    pub fn take_submission(&mut self) -> Option<Submission> {
+        self.recorder.take()
+    }
+
+    /// Whether answers wait, and the store has got further than core knows.
+    pub fn is_waiting_for(&self, durable: Sequence) -> bool {
+        durable > self.durable && !self.holding.is_empty()
+    }
+
+    /// The next thing to be done outside.
+    pub fn poll_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// What happened so far.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// New settings, for connections and requests to come.
+    pub fn handle_settings(&mut self, settings: Arc<Settings>) {
+        self.settings = settings;
+    }
+
+    /// A buffer that an outbox no longer needs.
+    pub fn recycle(&mut self, mut buffer: Vec<u8>) {
+        const MAX_BUFFERS: usize = 64;
+        const MAX_BUFFER_BYTES: usize = 128 << 10;
+        if self.buffers.len() < MAX_BUFFERS && (1..=MAX_BUFFER_BYTES).contains(&buffer.capacity()) {
+            buffer.clear();
+            self.buffers.push(buffer);
+        }
+    }
+
+    fn next_frame<'a>(&self, slot: u32, bytes: &'a [u8]) -> Result<Option<Frame<'a>>, Error> {
+        let limits = &self.settings.limits;
+        let connection = &self.connections[slot as usize];
+        let max_len = match connection.phase {
+            Phase::AwaitConnect => limits.max_connect_packet,
+            _ => limits.max_packet_size,
+        };
+        let frame = Frame::split(bytes)?;
+        let promised_len = match &frame {
+            Some(frame) => Some(frame.bytes().len()),
+            None => Frame::promised_len(bytes)?,
+        };
+        if promised_len.is_some_and(|len| len > max_len) {
+            return Err(Error::new(vaux_mqtt::error::Rule::PacketTooLarge, connection.version, 1));
+        }
+        Ok(frame)
+    }
+
+    fn handle_frame(&mut self, now: Time, slot: u32, frame: &Frame<'_>) -> Result<(), Error> {
+        let connection = &self.connections[slot as usize];
+        self.counters.packets_received += 1;
+        if connection.phase == Phase::AwaitConnect {
+            return self.handle_first_packet(now, slot, frame);
+        }
+        let packet = Packet::decode(frame, connection.version, Sender::Client)?;
+        match packet {
+            Packet::Publish(publish) => self.handle_publish(now, slot, &publish),
+            Packet::PubAck(ack) => self.handle_puback(now, slot, &ack),
+            Packet::PubRec(ack) => self.handle_pubrec(now, slot, &ack),
+            Packet::PubRel(ack) => self.handle_pubrel(slot, &ack),
+            Packet::PubComp(ack) => self.handle_pubcomp(now, slot, &ack),
+            Packet::Subscribe(subscribe) => self.handle_subscribe(now, slot, &subscribe),
+            Packet::Unsubscribe(unsubscribe) => self.handle_unsubscribe(now, slot, &unsubscribe),
+            Packet::PingReq => {
+                self.write(slot, |out| out.extend_from_slice(&vaux_mqtt::packet::PINGRESP));
+                Ok(())
+            }
+            Packet::Disconnect(disconnect) => self.handle_disconnect(now, slot, &disconnect),
+            Packet::Connect(_) => Err(self.violation(slot, vaux_mqtt::error::Rule::SecondConnect)),
+            Packet::Auth(_) => Err(self.violation(slot, vaux_mqtt::error::Rule::AuthWithoutMethod)),
+            other => Err(self.violation(slot, unexpected(other.packet_type()))),
+        }
+    }
+
+    /// An error about the packet as a whole.
+    fn violation(&self, slot: u32, rule: vaux_mqtt::error::Rule) -> Error {
+        Error::new(rule, self.connections[slot as usize].version, 0)
+    }
+
+    /// Appends to the outbox of a connection.
+    fn write(&mut self, slot: u32, write: impl FnOnce(&mut Vec<u8>)) {
+        let connection = &mut self.connections[slot as usize];
+        write(connection.outbox.tail(&mut self.buffers));
+        self.mark_dirty(slot);
+    }
+
+    fn mark_dirty(&mut self, slot: u32) {
+        let connection = &mut self.connections[slot as usize];
+        if !connection.is_dirty {
+            connection.is_dirty = true;
+            self.dirty.push(slot);
+        }
+    }
+
+    /// Where the session of a key lives.
+    fn home_of(&self, key: &SessionKey) -> WorkerId {
+        WorkerId((settings::stable_hash(key) % u64::from(self.shared.workers)) as u16)
+    }
+}
+
+/// `Packet::decode` refuses what a client must not send, so that no other type comes here.
+fn unexpected(_: PacketType) -> vaux_mqtt::error::Rule {
+    vaux_mqtt::error::Rule::UnexpectedPacket
+}

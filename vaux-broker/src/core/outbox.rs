@@ -1,0 +1,181 @@
+//! What waits to be written to one connection.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+use std::sync::Arc;
+
+use crate::message::Message;
+
+/// Bytes in their order: small frames copied one behind the other, large payloads shared with other outboxes.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    /// What was closed off because a shared payload follows it.
+    front: VecDeque<Segment>,
+    /// Where small frames are appended.
+    tail: Vec<u8>,
+    /// How much of the first segment (or of the tail, when there is none) is written.
+    written: usize,
+    len: usize,
+}
+
+#[derive(Debug)]
+enum Segment {
+    Bytes(Vec<u8>),
+    Payload(Arc<Message>),
+}
+
+impl Segment {
+    fn as_slice(&self) -> &[u8] {
+        match self {
+            Segment::Bytes(bytes) => bytes,
+            Segment::Payload(message) => message.payload(),
+        }
+    }
+}
+
+/// Payloads from here on are shared rather than copied to each of several subscribers.
+pub(super) const LARGE_PAYLOAD_BYTES: usize = 1024;
+
+impl Outbox {
+    /// How many bytes wait.
+    pub fn len(&self) -> usize {
+        self.len + self.tail.len()
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.len() == self.written
+    }
+
+    /// Where to append small things. `buffers` gives memory to a tail that has none.
+    pub fn tail(&mut self, buffers: &mut Vec<Vec<u8>>) -> &mut Vec<u8> {
+        if self.tail.capacity() == 0
+            && let Some(buffer) = buffers.pop()
+        {
+            self.tail = buffer;
+        }
+        &mut self.tail
+    }
+
+    /// Appends the payload of a message without copying it.
+    pub fn push_payload(&mut self, message: Arc<Message>) {
+        self.len += self.tail.len() + message.payload().len();
+        if !self.tail.is_empty() {
+            self.front.push_back(Segment::Bytes(std::mem::take(&mut self.tail)));
+        }
+        self.front.push_back(Segment::Payload(message));
+    }
+
+    /// The bytes that wait, in at most `slices.len()` pieces; says how many were filled.
+    pub fn fill<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        let segments = self.front.iter().map(Segment::as_slice).chain(std::iter::once(&self.tail[..]));
+        let mut skipped = self.written;
+        let mut count = 0;
+        for (slot, segment) in slices.iter_mut().zip(segments) {
+            let rest = &segment[skipped.min(segment.len())..];
+            skipped = 0;
+            *slot = IoSlice::new(rest);
+            count += 1;
+        }
+        count
+    }
+
+    /// The first piece that waits. Most outboxes have only one.
+    pub fn first(&self) -> &[u8] {
+        let segment = self.front.front().map_or(&self.tail[..], Segment::as_slice);
+        &segment[self.written.min(segment.len())..]
+    }
+
+    /// Whether [`Outbox::first`] is all that waits.
+    pub fn is_single(&self) -> bool {
+        self.front.is_empty()
+    }
+
+    /// Takes note that `count` bytes were written. The buffer of an emptied tail is given back.
+    pub fn advance(&mut self, count: usize) -> Option<Vec<u8>> {
+        self.written += count;
+        while let Some(segment) = self.front.front() {
+            let segment_len = segment.as_slice().len();
+            if self.written < segment_len {
+                return None;
+            }
+            self.written -= segment_len;
+            self.len -= segment_len;
+            self.front.pop_front();
+        }
+        if self.written < self.tail.len() {
+            return None;
+        }
+        self.written = 0;
+        self.front = VecDeque::new();
+        Some(std::mem::take(&mut self.tail))
+    }
+
+    /// Drops all that waits, except the packet that is partly written, and says whether there is one.
+    ///
+    /// Frames are not marked, so that "partly written" means all that waits when anything of it was written.
+    pub fn clear_unwritten(&mut self) {
+        if self.written == 0 {
+            *self = Outbox::default();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use vaux_mqtt::QoS;
+
+    use super::*;
+    use crate::message::Content;
+    use crate::time::Time;
+
+    fn message(payload: &[u8]) -> Arc<Message> {
+        let content = Content {
+            publisher: 0,
+            qos: QoS::AtMostOnce,
+            retain: false,
+            expires_at: Time::NEVER,
+            topic: "a",
+            properties: &[],
+            payload,
+        };
+        Arc::new(Message::new(1, &content))
+    }
+
+    fn outbox() -> Outbox {
+        let mut outbox = Outbox::default();
+        outbox.tail(&mut Vec::new()).extend_from_slice(b"one");
+        outbox.push_payload(message(b"TWO"));
+        outbox.push_payload(message(b"THREE"));
+        outbox.tail(&mut Vec::new()).extend_from_slice(b"four");
+        outbox
+    }
+
+    #[test]
+    fn pieces_come_in_their_order_whatever_is_written_at_a_time() {
+        for step in 1..=16 {
+            let mut outbox = outbox();
+            let mut written = Vec::new();
+            while !outbox.is_empty() {
+                let mut slices = [IoSlice::new(&[]); 3];
+                let count = outbox.fill(&mut slices);
+                let bytes: Vec<u8> = slices[..count].iter().flat_map(|slice| slice.iter().copied()).collect();
+                let step = step.min(bytes.len());
+                written.extend_from_slice(&bytes[..step]);
+                outbox.advance(step);
+            }
+            assert_eq!(written, b"oneTWOTHREEfour");
+            assert_eq!(outbox.len(), 0);
+        }
+    }
+
+    #[test]
+    fn an_emptied_tail_gives_its_buffer_back() {
+        let mut outbox = Outbox::default();
+        outbox.tail(&mut Vec::new()).extend_from_slice(b"abc");
+        assert_eq!(outbox.advance(2), None);
+        assert_eq!(outbox.first(), b"c");
+        assert_eq!(outbox.advance(1).map(|buffer| buffer.len()), Some(3));
+        assert!(outbox.is_empty());
+    }
+}

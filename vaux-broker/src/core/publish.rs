@@ -1,0 +1,235 @@
+//! PUBLISH from a client: checked first, which changes nothing, then applied, which cannot fail.
+
+use vaux_mqtt::error::Rule;
+use vaux_mqtt::packet::{Ack, PacketId, PacketType, Publish};
+use vaux_mqtt::property::{Properties, Property};
+use vaux_mqtt::protocol::Receipt;
+use vaux_mqtt::topic::levels;
+use vaux_mqtt::{Error, QoS, ReasonCode, Version};
+
+use super::Core;
+use super::deliver::Publication;
+use crate::config::Limits;
+use crate::message::{Content, forwarded_properties};
+use crate::rights::Action;
+use crate::session::SessionSlot;
+use crate::store::{Record, Sequence};
+use crate::time::Time;
+
+/// What checking a PUBLISH came to.
+enum Plan {
+    /// Route it.
+    Accept,
+    /// QoS 2 and received before: answer again, do not route.
+    Duplicate,
+    /// Do not route it, and say why in the answer.
+    Refuse(ReasonCode),
+}
+
+impl Core {
+    pub(super) fn handle_publish(
+        &mut self,
+        now: Time,
+        slot: u32,
+        publish: &Publish<'_>,
+    ) -> Result<(), Error> {
+        self.counters.messages_received += 1;
+        let topic = self.resolve_topic(slot, publish)?;
+        let topic = topic.as_deref().unwrap_or(publish.topic);
+        let session = self.connections[slot as usize].session;
+        let plan = self.plan_publish(slot, session, publish, topic)?;
+        let Plan::Accept = plan else {
+            self.answer_unrouted(slot, session, publish, &plan);
+            return Ok(());
+        };
+        let mut scratch = Vec::new();
+        let content = Content {
+            publisher: self.sessions[session.0 as usize].sid,
+            qos: publish.qos,
+            retain: publish.retain,
+            expires_at: self.message_expires_at(now, publish),
+            topic,
+            properties: forwarded_properties(publish, &mut scratch),
+            payload: publish.payload,
+        };
+        let mut publication = Publication::new(content);
+        let mut needs = Sequence::NONE;
+        if publish.retain {
+            match self.retain(&mut publication) {
+                Ok(retained) => needs = retained,
+                Err(_) if publish.qos > QoS::AtMostOnce => {
+                    let plan = Plan::Refuse(ReasonCode::QuotaExceeded);
+                    self.answer_unrouted(slot, session, publish, &plan);
+                    return Ok(());
+                }
+                Err(_) => self.counters.dropped.refused += 1,
+            }
+        }
+        let routed = self.route(now, &mut publication);
+        if let Some(packet_id) = publish.packet_id {
+            let reason = match routed.is_matched {
+                true => ReasonCode::Success,
+                false => ReasonCode::NoMatchingSubscribers,
+            };
+            self.answer_routed(slot, session, publish.qos, packet_id, reason, needs.max(routed.needs));
+        }
+        Ok(())
+    }
+
+    /// The topic as it is known inside, when that differs from what the packet says: an alias stood for it, or the
+    /// listener has a mount.
+    fn resolve_topic(&mut self, slot: u32, publish: &Publish<'_>) -> Result<Option<String>, Error> {
+        let connection = &mut self.connections[slot as usize];
+        let alias = match publish.properties.is_empty() {
+            true => None,
+            false => publish.properties.topic_alias(),
+        };
+        if alias.is_none() && connection.listener.mount.is_empty() {
+            return Ok(None);
+        }
+        let version = connection.version;
+        let topic = match &mut connection.aliases {
+            Some(aliases) => aliases.inbound.resolve(publish.topic, alias),
+            None if alias.is_some() => Err(Rule::TopicAliasTooLarge),
+            None => Ok(publish.topic),
+        };
+        let topic = topic.map_err(|rule| Error::new(rule, version, 0))?;
+        Ok(Some(format!("{}{topic}", connection.listener.mount)))
+    }
+
+    /// Checks a PUBLISH against what was announced, limits and rights.
+    fn plan_publish(
+        &self,
+        slot: u32,
+        session: SessionSlot,
+        publish: &Publish<'_>,
+        mounted_topic: &str,
+    ) -> Result<Plan, Error> {
+        let connection = &self.connections[slot as usize];
+        let state = &self.sessions[session.0 as usize];
+        let limits = &self.settings.limits;
+        let violation = |rule| Error::new(rule, connection.version, 0);
+        if publish.qos > connection.listener.maximum_qos {
+            return Err(violation(Rule::QosNotSupported));
+        }
+        if publish.retain && !self.settings.mqtt.retain_available {
+            return Err(violation(Rule::RetainNotSupported));
+        }
+        if let Some(packet_id) = publish.packet_id {
+            match state.inbound.check(publish.qos, packet_id).map_err(violation)? {
+                Receipt::Duplicate => return Ok(Plan::Duplicate),
+                Receipt::New => {}
+            }
+        }
+        if !publish.properties.is_empty() {
+            check_user_properties(&publish.properties, limits).map_err(violation)?;
+        }
+        let topic = &mounted_topic[connection.listener.mount.len()..];
+        if topic.len() > limits.max_topic_bytes || is_too_deep(topic, limits.max_topic_levels) {
+            return Ok(Plan::Refuse(ReasonCode::TopicNameInvalid));
+        }
+        if limits.max_payload.is_some_and(|max| publish.payload.len() > max) {
+            return Ok(Plan::Refuse(ReasonCode::QuotaExceeded));
+        }
+        if !self.shared.rights.allows(&state.identity, &state.key.client_id, Action::Publish, topic) {
+            return Ok(Plan::Refuse(ReasonCode::NotAuthorized));
+        }
+        Ok(Plan::Accept)
+    }
+
+    /// Acknowledges a message that went its way.
+    fn answer_routed(
+        &mut self,
+        slot: u32,
+        session: SessionSlot,
+        qos: QoS,
+        packet_id: PacketId,
+        reason: ReasonCode,
+        mut needs: Sequence,
+    ) {
+        let state = &mut self.sessions[session.0 as usize];
+        let mut packet_type = PacketType::PubAck;
+        if qos == QoS::ExactlyOnce {
+            packet_type = PacketType::PubRec;
+            state.inbound.receive(qos, packet_id);
+            if state.is_durable() {
+                let sid = state.sid;
+                needs = needs.max(self.recorder.record(|| Record::Received { sid, packet_id }));
+            }
+        }
+        self.send_ack(slot, packet_type, &Ack::new(packet_id, reason), needs);
+    }
+
+    /// Acknowledges a message that goes nowhere. Before version 5.0 there is no way to say so.
+    fn answer_unrouted(&mut self, slot: u32, session: SessionSlot, publish: &Publish<'_>, plan: &Plan) {
+        let reason = match plan {
+            Plan::Accept | Plan::Duplicate => ReasonCode::Success,
+            Plan::Refuse(reason) => {
+                self.counters.dropped.refused += 1;
+                *reason
+            }
+        };
+        let Some(packet_id) = publish.packet_id else { return };
+        let version = self.connections[slot as usize].version;
+        let is_exactly_once = publish.qos == QoS::ExactlyOnce;
+        if is_exactly_once && version != Version::V5 && matches!(plan, Plan::Refuse(_)) {
+            // The exchange goes on to its end: the client cannot be told that there is none.
+            self.sessions[session.0 as usize].inbound.receive(publish.qos, packet_id);
+        }
+        let packet_type = if is_exactly_once { PacketType::PubRec } else { PacketType::PubAck };
+        self.send_ack(slot, packet_type, &Ack::new(packet_id, reason), Sequence::NONE);
+    }
+
+    /// Sends PUBACK, PUBREC, PUBREL or PUBCOMP once `needs` is durable.
+    pub(super) fn send_ack(&mut self, slot: u32, packet_type: PacketType, ack: &Ack<'_>, needs: Sequence) {
+        let connection = &self.connections[slot as usize];
+        let version = connection.version;
+        let text = ack.reason.is_error() && connection.wants_problem_information && version == Version::V5;
+        let reason_string = [Property::ReasonString(refusal_text(ack.reason))];
+        let explained = Ack {
+            properties: Properties::from_slice(if text { &reason_string } else { &[] }),
+            ..ack.clone()
+        };
+        let fits = explained.encoded_len(version) <= connection.maximum_packet_size;
+        let ack = if fits { &explained } else { ack };
+        self.acknowledge(slot, needs, |out| ack.encode(packet_type, version, out));
+    }
+
+    fn message_expires_at(&self, now: Time, publish: &Publish<'_>) -> Time {
+        let longest = self.settings.limits.max_message_expiry;
+        let longest_at = longest.map_or(Time::NEVER, |longest| now.plus_ms(longest.as_millis() as u64));
+        if publish.properties.is_empty() {
+            return longest_at;
+        }
+        let expiry = publish.properties.message_expiry_interval();
+        expiry.map_or(Time::NEVER, |seconds| now.plus_seconds(seconds)).min(longest_at)
+    }
+}
+
+fn refusal_text(reason: ReasonCode) -> &'static str {
+    match reason {
+        ReasonCode::NotAuthorized => "this client may not publish under this topic",
+        ReasonCode::TopicNameInvalid => "the topic is longer or deeper than allowed",
+        ReasonCode::QuotaExceeded => "a limit of the server is reached",
+        other => other.name(),
+    }
+}
+
+/// Whether a topic has more than `max_levels` levels. Short topics cannot.
+pub(super) fn is_too_deep(topic: &str, max_levels: usize) -> bool {
+    topic.len() >= max_levels && levels(topic).count() > max_levels
+}
+
+/// Limits on what a client can make the broker carry in user properties.
+pub(super) fn check_user_properties(properties: &Properties<'_>, limits: &Limits) -> Result<(), Rule> {
+    let mut count = 0;
+    let mut bytes = 0;
+    for (name, value) in properties.user_properties() {
+        count += 1;
+        bytes += name.len() + value.len();
+    }
+    if count > limits.max_user_properties || bytes > limits.max_user_properties_bytes {
+        return Err(Rule::UserPropertiesTooMany);
+    }
+    Ok(())
+}

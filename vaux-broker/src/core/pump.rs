@@ -1,0 +1,215 @@
+//! Sending what waits, as the send window and the outbox have room: messages in flight again after a session was
+//! resumed, then the queue, then retained messages.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use vaux_mqtt::packet::{Ack, PacketType};
+use vaux_mqtt::protocol::{OutboundAlias, Resend};
+use vaux_mqtt::topic::TopicFilter;
+use vaux_mqtt::{PacketId, QoS, ReasonCode};
+
+use super::Core;
+use super::connection::Phase;
+use super::deliver::{has_outbox_room, write_own};
+use super::frames::Manner;
+use crate::message::Message;
+use crate::retained::Position;
+use crate::session::{Delivery, Identifiers, SessionSlot};
+use crate::store::Record;
+use crate::time::Time;
+
+/// Retained messages on their way to a new subscription.
+#[derive(Debug)]
+pub(super) struct Replay {
+    pub(super) filter: Box<str>,
+    pub(super) position: Position,
+    pub(super) qos: QoS,
+    pub(super) identifiers: Identifiers,
+}
+
+/// A replay fills the outbox up to here and goes on when it is written.
+const REPLAY_BYTES: usize = 256 << 10;
+
+/// How many retained messages are read under one lock.
+const REPLAY_CHUNK: usize = 64;
+
+impl Core {
+    /// Sends what can be sent now.
+    pub(super) fn pump(&mut self, now: Time, slot: u32) {
+        let connection = &self.connections[slot as usize];
+        if connection.phase != Phase::Connected {
+            return;
+        }
+        let session = connection.session;
+        self.resend(now, slot, session);
+        self.drain_queue(now, slot, session);
+        while self.replay(now, slot, session) {}
+    }
+
+    fn resend(&mut self, now: Time, slot: u32, session: SessionSlot) {
+        let version = self.connections[slot as usize].version;
+        let max_outbox_bytes = self.settings.limits.max_outbox_bytes;
+        while has_outbox_room(&self.connections[slot as usize], max_outbox_bytes) {
+            let outbound = &mut self.sessions[session.0 as usize].outbound;
+            let (packet_id, qos, delivery) = match outbound.next_resend() {
+                None => return,
+                Some(Resend::PubRel(packet_id)) => {
+                    let pubrel = Ack::new(packet_id, ReasonCode::Success);
+                    self.write(slot, |out| pubrel.encode(PacketType::PubRel, version, out));
+                    continue;
+                }
+                Some(Resend::Publish { packet_id, qos, message }) => (packet_id, qos, message.clone()),
+            };
+            // A transient session keeps no messages, and is never resumed.
+            let Some(delivery) = delivery else { continue };
+            if !self.send_kept(now, slot, &delivery, qos, Some(packet_id), true) {
+                // Too large for the client as it is now: as if it had been delivered.
+                self.sessions[session.0 as usize].outbound.forget(packet_id);
+                self.counters.dropped.too_large += 1;
+                self.finish_delivery(session, Some(&delivery));
+            }
+        }
+    }
+
+    fn drain_queue(&mut self, now: Time, slot: u32, session: SessionSlot) {
+        let max_outbox_bytes = self.settings.limits.max_outbox_bytes;
+        while has_outbox_room(&self.connections[slot as usize], max_outbox_bytes) {
+            let state = &mut self.sessions[session.0 as usize];
+            if state.queue.is_empty() || !state.outbound.has_room() {
+                return;
+            }
+            let Some(delivery) = state.queue.pop() else { return };
+            if delivery.message.content().is_expired(now) {
+                self.counters.dropped.expired += 1;
+                self.finish_delivery(session, Some(&delivery));
+                continue;
+            }
+            self.send_queued(now, slot, session, delivery);
+        }
+    }
+
+    fn send_queued(&mut self, now: Time, slot: u32, session: SessionSlot, delivery: Delivery) {
+        let qos = delivery.qos;
+        if qos == QoS::AtMostOnce {
+            if !self.send_kept(now, slot, &delivery, qos, None, false) {
+                self.counters.dropped.too_large += 1;
+            }
+            return;
+        }
+        let state = &mut self.sessions[session.0 as usize];
+        let is_kept = state.is_durable() || delivery.group.is_some();
+        let kept = is_kept.then(|| delivery.clone());
+        let Some(packet_id) = state.outbound.send(qos, kept) else { return state.queue.push_front(delivery) };
+        if !self.send_kept(now, slot, &delivery, qos, Some(packet_id), false) {
+            self.sessions[session.0 as usize].outbound.forget(packet_id);
+            self.counters.dropped.too_large += 1;
+            self.finish_delivery(session, Some(&delivery));
+        }
+    }
+
+    /// Appends a kept message to the outbox. False when it is larger than the client takes.
+    fn send_kept(
+        &mut self,
+        now: Time,
+        slot: u32,
+        delivery: &Delivery,
+        qos: QoS,
+        packet_id: Option<PacketId>,
+        dup: bool,
+    ) -> bool {
+        let content = delivery.message.content();
+        let connection = &mut self.connections[slot as usize];
+        let manner = Manner {
+            version: connection.version,
+            qos,
+            retain: delivery.retain,
+            dup,
+            packet_id,
+            identifiers: delivery.identifiers.as_slice(),
+            alias: OutboundAlias::None,
+            topic: content.topic,
+        };
+        let is_written = write_own(connection, &mut self.buffers, &content, manner, now);
+        if is_written {
+            self.counters.messages_sent += 1;
+            self.mark_dirty(slot);
+        }
+        is_written
+    }
+
+    /// Sends a chunk of the first replay. False when nothing more can be done now.
+    fn replay(&mut self, now: Time, slot: u32, session: SessionSlot) -> bool {
+        let connection = &mut self.connections[slot as usize];
+        let Some(mut replay) = connection.replays.pop_front() else { return false };
+        if connection.outbox.len() >= REPLAY_BYTES {
+            connection.replays.push_front(replay);
+            return false;
+        }
+        let room = match replay.qos {
+            QoS::AtMostOnce => REPLAY_CHUNK,
+            // One at a time: how many the window takes is known only as they are sent.
+            _ => 1,
+        };
+        let state = &self.sessions[session.0 as usize];
+        if replay.qos > QoS::AtMostOnce && !(state.queue.is_empty() && state.outbound.has_room()) {
+            connection.replays.push_front(replay);
+            return false;
+        }
+        let Ok(filter) = TopicFilter::new(&replay.filter) else { return true };
+        let messages = self.shared.retained.next(filter, &mut replay.position, room, now);
+        let is_done = messages.len() < room;
+        for message in messages {
+            self.send_retained(now, slot, session, &replay, message);
+        }
+        if !is_done {
+            self.connections[slot as usize].replays.push_front(replay);
+        }
+        true
+    }
+
+    fn send_retained(
+        &mut self,
+        now: Time,
+        slot: u32,
+        session: SessionSlot,
+        replay: &Replay,
+        message: Arc<Message>,
+    ) {
+        let qos = match self.settings.mqtt.upgrade_outgoing_qos {
+            true => replay.qos,
+            false => replay.qos.min(message.qos),
+        };
+        let delivery =
+            Delivery { message, qos, retain: true, identifiers: replay.identifiers.clone(), group: None };
+        let state = &self.sessions[session.0 as usize];
+        if state.is_durable() && qos > QoS::AtMostOnce {
+            let sid = state.sid;
+            let message = Arc::clone(&delivery.message);
+            self.recorder.record(|| Record::Delivery { sid, mid: message.mid });
+        }
+        self.send_queued(now, slot, session, delivery);
+        self.count_in_flight(session);
+    }
+
+    /// A durable session has a message, or will never get it: its record goes.
+    pub(super) fn finish_delivery(&mut self, session: SessionSlot, delivery: Option<&Delivery>) {
+        let state = &self.sessions[session.0 as usize];
+        if let Some(delivery) = delivery
+            && state.is_durable()
+        {
+            let (sid, mid) = (state.sid, delivery.message.mid);
+            self.recorder.record(|| Record::Delivered { sid, mid });
+        }
+        self.count_in_flight(session);
+    }
+
+    /// Tells publishers how busy a member of shared subscriptions is.
+    pub(super) fn count_in_flight(&mut self, session: SessionSlot) {
+        let state = &self.sessions[session.0 as usize];
+        if let Some(member) = &state.member {
+            let count = state.outbound.len() + state.queue.len();
+            member.in_flight.store(u32::try_from(count).unwrap_or(u32::MAX), Ordering::Relaxed);
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! What becomes of a session without a connection: it waits, its will is published, it ends.
+
+use std::sync::atomic::Ordering;
+
+use super::timeout::Timer;
+use super::{Core, deliver::Publication};
+use crate::rights::Action;
+use crate::session::SessionSlot;
+use crate::store::Record;
+use crate::time::Time;
+
+impl Core {
+    /// The session lost its connection.
+    pub(super) fn begin_absence(&mut self, now: Time, session: SessionSlot) {
+        let state = &mut self.sessions[session.0 as usize];
+        state.ends_at = now.plus_ms(state.expiry_ms);
+        if !state.is_durable() {
+            return self.end_session(now, session);
+        }
+        let ends_at = state.ends_at;
+        let will_due_at = state.will.as_mut().map(|will| {
+            will.due_at = now.plus_seconds(will.delay_s).min(ends_at);
+            will.due_at
+        });
+        let sid = state.sid;
+        self.set_timer(ends_at, Timer::Session(sid));
+        match will_due_at {
+            Some(due_at) if due_at <= now => self.publish_will(now, session),
+            Some(due_at) => self.set_timer(due_at, Timer::Session(sid)),
+            None => {}
+        }
+        self.repick_of(now, session);
+    }
+
+    /// Publishes the will of a session, if it has one and its owner may still publish there.
+    pub(super) fn publish_will(&mut self, now: Time, session: SessionSlot) {
+        let state = &mut self.sessions[session.0 as usize];
+        let Some(will) = state.will.take() else { return };
+        let (sid, key, identity) = (state.sid, state.key.clone(), state.identity.clone());
+        let topic = &will.topic[key.mount.len()..];
+        if !self.shared.rights.allows(&identity, &key.client_id, Action::Publish, topic) {
+            self.counters.dropped.refused += 1;
+            return;
+        }
+        let mut publication = Publication::new(will.content(sid, now));
+        if will.retain {
+            // A will that finds no room among the retained messages is still published.
+            let _ = self.retain(&mut publication);
+        }
+        self.route(now, &mut publication);
+    }
+
+    /// Ends a session that has no connection: nothing of it is left.
+    pub(super) fn end_session(&mut self, now: Time, session: SessionSlot) {
+        self.publish_will(now, session);
+        let texts: Vec<Box<str>> =
+            self.sessions[session.0 as usize].subscriptions.iter().map(|one| one.text.clone()).collect();
+        for text in texts {
+            self.remove_subscription(session, &text);
+        }
+        self.repick_of(now, session);
+        let state = self.sessions.remove(session.0 as usize);
+        self.by_key.remove(&state.key);
+        self.by_sid.remove(&state.sid);
+        self.shared.sessions.fetch_sub(1, Ordering::Relaxed);
+        if state.is_durable() {
+            self.recorder.record(|| Record::SessionEnded { sid: state.sid });
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! Shared subscriptions: each message goes to one member.
+//!
+//! The publisher's worker picks: a member that is online and has room, else one that is online, else a durable one
+//! that is offline. When a member goes, its home picks again for what it has not sent, and for QoS 1 that was not
+//! acknowledged; sent QoS 2 stays with its session.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use vaux_mqtt::QoS;
+use vaux_mqtt::protocol::SendState;
+
+use super::Core;
+use super::deliver::Publication;
+use super::letter::{Letter, Picked};
+use super::settings::stable_hash;
+use crate::config::SharedStrategy;
+use crate::router::cache::{MatchedGroup, Terms};
+use crate::router::interest::{GroupKey, Member, MemberState};
+use crate::session::{Delivery, Identifiers, SessionSlot, SessionSubscription};
+use crate::time::Time;
+
+impl Core {
+    /// Delivers a message to one member.
+    pub(super) fn deliver_shared(
+        &mut self,
+        now: Time,
+        publication: &mut Publication<'_>,
+        group: &MatchedGroup,
+    ) {
+        let members = &group.group.members;
+        let turn = self.turn(publication, group, members.len());
+        let Some(member) = pick(members, turn, self.settings.mqtt.shared_strategy, None) else {
+            self.counters.dropped.no_member += 1;
+            return;
+        };
+        if self.settings.mqtt.shared_strategy == SharedStrategy::RoundRobin {
+            group.cursor.set(turn.wrapping_add(1));
+        }
+        self.send_to_member(now, publication, member, &group.group.key, false);
+    }
+
+    /// Where in the list of members to begin looking.
+    fn turn(&self, publication: &Publication<'_>, group: &MatchedGroup, count: usize) -> u32 {
+        let count = count.max(1) as u64;
+        match self.settings.mqtt.shared_strategy {
+            SharedStrategy::RoundRobin => group.cursor.get(),
+            SharedStrategy::Sticky | SharedStrategy::LeastInflight => 0,
+            SharedStrategy::HashClient => (stable_hash(&publication.content.publisher) % count) as u32,
+            SharedStrategy::HashTopic => (stable_hash(&publication.content.topic) % count) as u32,
+        }
+    }
+
+    fn send_to_member(
+        &mut self,
+        now: Time,
+        publication: &mut Publication<'_>,
+        member: &Member,
+        group: &Arc<GroupKey>,
+        is_repicked: bool,
+    ) {
+        if member.home != self.worker {
+            let picked = Picked {
+                message: publication.share(&self.shared),
+                sid: member.sid,
+                group: Arc::clone(group),
+                qos: member.qos,
+                retain_as_published: member.retain_as_published,
+                identifier: member.identifier,
+                is_repicked,
+            };
+            return self.post(member.home, Letter::Picked(picked));
+        }
+        let Some(&session) = self.by_sid.get(&member.sid) else { return };
+        let terms = Terms {
+            qos: member.qos,
+            retain_as_published: member.retain_as_published,
+            identifiers: Identifiers::new((member.identifier != 0).then_some(member.identifier).into_iter()),
+        };
+        self.deliver(now, publication, session, &terms, Some(group));
+    }
+
+    /// The member that was picked has gone meanwhile: once more, then QoS 0 is dropped and the others wait with whom
+    /// they can.
+    pub(super) fn repick(&mut self, now: Time, picked: &Picked) {
+        let members = self.shared.interest.members(&picked.group);
+        let strategy = self.settings.mqtt.shared_strategy;
+        let is_lost = picked.message.qos == QoS::AtMostOnce && picked.is_repicked;
+        let Some(member) = pick(&members, 0, strategy, Some(picked.sid)).filter(|_| !is_lost) else {
+            // The member may still be there, offline and durable.
+            return self.keep_with(now, picked);
+        };
+        self.frames.clear();
+        self.send_to_member(now, &mut Publication::of(&picked.message), member, &picked.group, true);
+    }
+
+    fn keep_with(&mut self, now: Time, picked: &Picked) {
+        let session = self.by_sid.get(&picked.sid).copied();
+        match session.filter(|session| self.sessions[session.0 as usize].is_durable()) {
+            Some(session) => {
+                let terms = Terms {
+                    qos: picked.qos,
+                    retain_as_published: picked.retain_as_published,
+                    identifiers: Identifiers::default(),
+                };
+                self.frames.clear();
+                let mut publication = Publication::of(&picked.message);
+                self.deliver(now, &mut publication, session, &terms, Some(&picked.group));
+            }
+            None => self.counters.dropped.no_member += 1,
+        }
+    }
+
+    /// Offers what a session holds of shared subscriptions to other members: it is offline, has ended, or has
+    /// unsubscribed. Called for sessions that hold nothing, too.
+    pub(super) fn repick_of(&mut self, now: Time, session: SessionSlot) {
+        let state = &mut self.sessions[session.0 as usize];
+        if state.member.is_none() {
+            return;
+        }
+        let is_online = state.connection.is_some();
+        let sid = state.sid;
+        let still_member: Vec<Box<str>> = state
+            .subscriptions
+            .iter()
+            .filter(|subscription| subscription.share_name.is_some())
+            .map(|subscription| subscription.text.clone())
+            .collect();
+        let left = |group: &GroupKey| !still_member.iter().any(|text| is_text_of(text, group));
+        let to_offer =
+            |group: &Option<Arc<GroupKey>>| group.as_ref().is_some_and(|group| !is_online || left(group));
+        let sent = state.outbound.extract(|entry| {
+            entry.state == SendState::AwaitPubAck
+                && entry.message.as_ref().is_some_and(|message| {
+                    message.as_ref().is_some_and(|delivery| !is_online && to_offer(&delivery.group))
+                })
+        });
+        let queued = state.queue.extract(|delivery| to_offer(&delivery.group));
+        let is_ending = state.subscriptions.is_empty();
+        let sent = sent.into_iter().filter_map(|entry| entry.message.flatten());
+        let mut kept = Vec::new();
+        for delivery in sent.chain(queued) {
+            if let Some(delivery) = self.offer(now, sid, delivery) {
+                kept.push(delivery);
+            }
+        }
+        let state = &mut self.sessions[session.0 as usize];
+        let keeps = state.is_durable() && !is_ending;
+        for delivery in kept.into_iter().rev() {
+            if keeps {
+                state.queue.push_front(delivery);
+            } else {
+                self.counters.dropped.no_member += 1;
+            }
+        }
+        self.count_in_flight(session);
+    }
+
+    /// Sends a message to another member. It comes back when there is none who could take it.
+    fn offer(&mut self, now: Time, holder: u64, delivery: Delivery) -> Option<Delivery> {
+        let group = delivery.group.clone()?;
+        let members = self.shared.interest.members(&group);
+        let is_member = members.iter().any(|member| member.sid == holder);
+        let strategy = self.settings.mqtt.shared_strategy;
+        let member = pick(&members, 0, strategy, Some(holder)).filter(|member| {
+            // Between two that are offline there is nothing to choose.
+            member.state.is_online() || !is_member
+        });
+        let Some(member) = member else { return Some(delivery) };
+        self.frames.clear();
+        self.send_to_member(now, &mut Publication::of(&delivery.message), member, &group, true);
+        None
+    }
+
+    /// A member has come online: those who are offline offer what they hold.
+    pub(super) fn offer_shared(&mut self, session: SessionSlot) {
+        let state = &self.sessions[session.0 as usize];
+        if state.member.is_none() {
+            return;
+        }
+        let sid = state.sid;
+        let keys: Vec<GroupKey> = state
+            .subscriptions
+            .iter()
+            .filter_map(|subscription| {
+                let share_name = subscription.share_name.clone()?;
+                Some(GroupKey { share_name, filter: subscription.filter.clone() })
+            })
+            .collect();
+        for key in keys {
+            for member in self.shared.interest.members(&key).iter() {
+                let holds = member.state.in_flight.load(Ordering::Relaxed) > 0;
+                if member.sid != sid && !member.state.is_online() && holds {
+                    self.post(member.home, Letter::MemberOnline { holder: member.sid });
+                }
+            }
+        }
+    }
+
+    /// Makes a session a member. True when it was none.
+    pub(super) fn join_group(
+        &mut self,
+        session: SessionSlot,
+        share_name: &str,
+        subscription: &SessionSubscription,
+    ) -> bool {
+        let max_inflight = self.settings.limits.max_inflight;
+        let state = &mut self.sessions[session.0 as usize];
+        let member_state = Arc::clone(state.member.get_or_insert_with(|| {
+            let member = MemberState::default();
+            member.online.store(state.connection.is_some(), Ordering::Relaxed);
+            member.durable.store(state.expiry_ms > 0, Ordering::Relaxed);
+            member.window.store(u32::from(state.outbound.window().min(max_inflight)), Ordering::Relaxed);
+            Arc::new(member)
+        }));
+        let member = Member {
+            sid: state.sid,
+            home: self.worker,
+            qos: subscription.options.qos,
+            retain_as_published: subscription.options.retain_as_published,
+            identifier: subscription.identifier,
+            state: member_state,
+        };
+        self.shared.interest.join(share_name, &subscription.filter, member)
+    }
+}
+
+/// Whether a filter as a client wrote it stands for a shared subscription. Its mount, which the client did not write,
+/// is not compared: a session has one.
+fn is_text_of(text: &str, group: &GroupKey) -> bool {
+    text.strip_prefix("$share/")
+        .and_then(|rest| rest.strip_prefix(&*group.share_name))
+        .and_then(|rest| rest.strip_prefix('/'))
+        .is_some_and(|filter| group.filter.ends_with(filter))
+}
+
+/// Picks a member, looking from `turn` on: online with room, else online, else offline and durable. Never `except`.
+fn pick(members: &[Member], turn: u32, strategy: SharedStrategy, except: Option<u64>) -> Option<&Member> {
+    let start = if members.is_empty() { 0 } else { turn as usize % members.len() };
+    let (late, early) = members.split_at(start);
+    let candidates = || early.iter().chain(late).filter(|member| Some(member.sid) != except);
+    if strategy == SharedStrategy::LeastInflight {
+        let in_flight = |member: &&Member| member.state.in_flight.load(Ordering::Relaxed);
+        if let Some(member) = candidates().filter(|member| member.state.is_online()).min_by_key(in_flight) {
+            return Some(member);
+        }
+    }
+    let is_ready = |member: &&Member| member.state.is_online() && member.state.has_room();
+    candidates()
+        .find(is_ready)
+        .or_else(|| candidates().find(|member| member.state.is_online()))
+        .or_else(|| candidates().find(|member| member.state.is_durable()))
+}

@@ -1,0 +1,1 @@
+//! Core, driven by packets.

@@ -1,0 +1,149 @@
+//! A message as the broker keeps it: what does not depend on who receives it.
+
+use vaux_mqtt::QoS;
+use vaux_mqtt::packet::Publish;
+use vaux_mqtt::property::{Properties, Property};
+
+use crate::time::Time;
+
+/// A message that is queued, retained, sent to several subscribers or to another worker. Shared by `Arc`.
+#[derive(Debug)]
+pub struct Message {
+    /// The number of the message, never used again.
+    pub mid: u64,
+    /// The session that published it, 0 for none.
+    pub publisher: u64,
+    /// The QoS it was published with.
+    pub qos: QoS,
+    /// Whether it was published to be retained.
+    pub retain: bool,
+    /// When it is of no use any more.
+    pub expires_at: Time,
+    /// Topic, properties and payload, one behind the other.
+    bytes: Box<[u8]>,
+    topic_len: u32,
+    properties_len: u32,
+}
+
+/// A message on its way through core, borrowed from the packet that brought it or from a [`Message`].
+///
+/// The properties are those that are forwarded as they came: neither topic alias, nor subscription identifiers, nor
+/// the expiry interval, which counts down.
+#[derive(Clone, Copy, Debug)]
+pub struct Content<'a> {
+    /// The session that published it, 0 for none.
+    pub publisher: u64,
+    /// The QoS it was published with.
+    pub qos: QoS,
+    /// Whether it was published to be retained.
+    pub retain: bool,
+    /// When it is of no use any more.
+    pub expires_at: Time,
+    /// The topic, with the mount of the publisher's listener in front.
+    pub topic: &'a str,
+    /// Properties that are forwarded, as bytes.
+    pub properties: &'a [u8],
+    /// The payload.
+    pub payload: &'a [u8],
+}
+
+impl Message {
+    /// Copies `content`.
+    pub fn new(mid: u64, content: &Content<'_>) -> Message {
+        let mut bytes =
+            Vec::with_capacity(content.topic.len() + content.properties.len() + content.payload.len());
+        bytes.extend_from_slice(content.topic.as_bytes());
+        bytes.extend_from_slice(content.properties);
+        bytes.extend_from_slice(content.payload);
+        Message {
+            mid,
+            publisher: content.publisher,
+            qos: content.qos,
+            retain: content.retain,
+            expires_at: content.expires_at,
+            bytes: bytes.into_boxed_slice(),
+            topic_len: content.topic.len() as u32,
+            properties_len: content.properties.len() as u32,
+        }
+    }
+
+    /// What the message holds.
+    pub fn content(&self) -> Content<'_> {
+        let (topic, rest) = self.bytes.split_at(self.topic_len as usize);
+        let (properties, payload) = rest.split_at(self.properties_len as usize);
+        Content {
+            publisher: self.publisher,
+            qos: self.qos,
+            retain: self.retain,
+            expires_at: self.expires_at,
+            topic: std::str::from_utf8(topic).expect("the topic was copied from a string"),
+            properties,
+            payload,
+        }
+    }
+
+    /// The payload.
+    pub fn payload(&self) -> &[u8] {
+        &self.bytes[(self.topic_len + self.properties_len) as usize..]
+    }
+
+    /// What the message counts against limits of bytes: its own bytes and what keeps them.
+    pub fn size_bytes(&self) -> usize {
+        size_of::<Message>() + self.bytes.len()
+    }
+}
+
+impl Content<'_> {
+    /// Seconds until the message expires, as they are forwarded: what was received minus whole seconds waited, at
+    /// least 1. `None` when it never expires.
+    pub fn expiry_interval(&self, now: Time) -> Option<u32> {
+        if self.expires_at == Time::NEVER {
+            return None;
+        }
+        let seconds = self.expires_at.ms_since(now).div_ceil(1000).max(1);
+        Some(u32::try_from(seconds).unwrap_or(u32::MAX))
+    }
+
+    /// Whether the message must not be sent any more.
+    pub fn is_expired(&self, now: Time) -> bool {
+        self.expires_at <= now
+    }
+}
+
+/// The properties of `publish` that are forwarded unchanged, as bytes. Borrowed when all of them are; else copied to
+/// `scratch` without the others.
+pub(crate) fn forwarded_properties<'a>(publish: &Publish<'a>, scratch: &'a mut Vec<u8>) -> &'a [u8] {
+    let stays = |property: &Property<'_>| {
+        !matches!(
+            property,
+            Property::TopicAlias(_)
+                | Property::SubscriptionIdentifier(_)
+                | Property::MessageExpiryInterval(_)
+        )
+    };
+    copy_properties(publish.properties, stays, scratch)
+}
+
+/// The properties of a will that are forwarded unchanged.
+pub(crate) fn will_properties(properties: Properties<'_>) -> Vec<u8> {
+    let mut scratch = Vec::new();
+    let stays = |property: &Property<'_>| {
+        !matches!(property, Property::WillDelayInterval(_) | Property::MessageExpiryInterval(_))
+    };
+    copy_properties(properties, stays, &mut scratch).to_vec()
+}
+
+fn copy_properties<'a>(
+    properties: Properties<'a>,
+    stays: impl Fn(&Property<'_>) -> bool,
+    scratch: &'a mut Vec<u8>,
+) -> &'a [u8] {
+    if let Some(wire) = properties.as_wire()
+        && properties.iter().all(|property| stays(&property))
+    {
+        return wire;
+    }
+    scratch.clear();
+    properties.iter().filter(|property| stays(property)).for_each(|property| property.encode(scratch));
+    scratch
+}

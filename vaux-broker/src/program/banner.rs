@@ -1,0 +1,113 @@
+//! What the operator sees when the broker has started. Programs wait for the `listening` lines and read the port there.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::net::IpAddr;
+use std::path::Path;
+
+use super::listeners::needs_authority;
+use crate::ListenerAddress;
+use crate::config::{Config, ListenerConfig, ListenerKind};
+use crate::tls::Authority;
+
+/// What the screen tells.
+pub(super) struct Facts<'a> {
+    /// Where the broker listens, with real ports.
+    pub(super) addresses: Vec<ListenerAddress>,
+    pub(super) config: &'a Config,
+    pub(super) data_dir: &'a Path,
+    pub(super) authority: &'a Authority,
+    pub(super) connection_limit: usize,
+}
+
+/// Prints the screen. That nobody reads it is no reason to stop.
+pub(super) fn print(facts: &Facts<'_>) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(screen(facts).as_bytes()).and_then(|()| out.flush());
+}
+
+fn screen(facts: &Facts<'_>) -> String {
+    let mut screen = format!("vaux-broker {}\n\n", env!("CARGO_PKG_VERSION"));
+    let mut line =
+        |what: &str, text: &str| writeln!(screen, "{what:<10} {text}").expect("a String takes any text");
+    for ListenerAddress { kind, address, .. } in &facts.addresses {
+        line("listening", &format!("{kind:<5} {address}"));
+    }
+    line("data", &facts.data_dir.display().to_string());
+    line(
+        "limit",
+        &format!("{} connections, as many as the limit of open files leaves", facts.connection_limit),
+    );
+    line("store", "Sessions and messages are kept in memory and end with the broker.");
+    let mut uses_authority = false;
+    for address in &facts.addresses {
+        let listener = facts.config.listeners.iter().find(|listener| listener.name == address.name);
+        if let Some(listener) = listener {
+            uses_authority |= needs_authority(listener);
+            line("connect", &connect(listener, address, facts.authority));
+        }
+    }
+    if uses_authority {
+        line("", "Other users of this machine, and other machines, need a copy of ca.pem.");
+    }
+    screen
+}
+
+/// A command that publishes a message through this listener.
+fn connect(listener: &ListenerConfig, address: &ListenerAddress, authority: &Authority) -> String {
+    let cafile = match (listener.kind, needs_authority(listener)) {
+        (ListenerKind::Tcp, _) => String::new(),
+        (ListenerKind::Tls, true) => format!(" --cafile {}", shell_word(&authority.certificate())),
+        (ListenerKind::Tls, false) => " --cafile CA.pem".into(),
+    };
+    let host = match address.address.ip() {
+        ip if ip.is_unspecified() || ip == IpAddr::from([127, 0, 0, 1]) => "localhost".into(),
+        ip => ip.to_string(),
+    };
+    format!("mosquitto_pub{cafile} -h {host} -p {} -t hello -m world", address.address.port())
+}
+
+/// The path as a shell takes it.
+fn shell_word(path: &Path) -> String {
+    let text = path.display().to_string();
+    if text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-+".contains(&byte)) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_screen_says_where_and_how() {
+        let mut config = Config::default();
+        for (name, kind, host) in [
+            ("default", ListenerKind::Tls, "127.0.0.1"),
+            ("plain", ListenerKind::Tcp, "0.0.0.0"),
+            ("own", ListenerKind::Tls, "::1"),
+        ] {
+            let mut listener = ListenerConfig::new(kind);
+            listener.name = name.into();
+            listener.bind.host = host.into();
+            config.listeners.push(listener);
+        }
+        config.listeners[2].tls.cert = Some("own.pem".into());
+        let addresses = config.listeners.iter().map(|listener| ListenerAddress {
+            name: listener.name.clone(),
+            kind: listener.kind,
+            address: (listener.bind.ip().unwrap(), listener.bind.port).into(),
+        });
+        let data_dir = Path::new("/home/o'neil/vaux");
+        let screen = screen(&Facts {
+            addresses: addresses.collect(),
+            config: &config,
+            data_dir,
+            authority: &Authority::new(data_dir),
+            connection_limit: 19_872,
+        });
+        insta::assert_snapshot!(screen);
+    }
+}

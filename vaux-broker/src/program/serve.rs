@@ -1,0 +1,165 @@
+//! The life of the running broker: signals, reload, renewal of the server certificate, and the end.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio::runtime::{self, Runtime};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, interval_at};
+
+use super::error::ProgramError;
+use super::listeners;
+use super::logging::Log;
+use super::settings::Settings;
+use crate::Broker;
+use crate::config::Config;
+use crate::core::Counters;
+use crate::tls::Authority;
+
+/// How long clients are given to leave.
+const DRAIN: Duration = Duration::from_secs(10);
+/// How often the server certificate is looked at. It is renewed a month before its end; that this is so often is for
+/// machines that start with a wrong clock.
+const RENEWAL: Duration = Duration::from_secs(3600);
+
+/// The signals that the program answers, caught from the moment that this exists.
+pub(super) struct Signals {
+    runtime: Runtime,
+    caught: Caught,
+}
+
+struct Caught {
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+/// A running broker and what is needed to change it.
+pub(super) struct Running {
+    pub(super) broker: Arc<Broker>,
+    pub(super) settings: Settings,
+    /// As it was last loaded, with the names of hosts.
+    pub(super) config: Config,
+    pub(super) authority: Authority,
+    pub(super) log: Log,
+}
+
+impl Signals {
+    /// Catches the signals.
+    pub(super) fn listen() -> Result<Signals, ProgramError> {
+        let listen = || {
+            let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+            let context = runtime.enter();
+            let caught = Caught {
+                hangup: signal(SignalKind::hangup())?,
+                terminate: signal(SignalKind::terminate())?,
+                interrupt: signal(SignalKind::interrupt())?,
+            };
+            drop(context);
+            Ok(Signals { runtime, caught })
+        };
+        listen().map_err(ProgramError::Internal)
+    }
+
+    /// Lets the broker serve until a signal ends it.
+    pub(super) fn serve(mut self, mut running: Running) -> Result<(), ProgramError> {
+        self.runtime.block_on(async {
+            let broker = Arc::clone(&running.broker);
+            tokio::select! {
+                () = running.until_ended(&mut self.caught) => drain(running.broker, &mut self.caught).await,
+                () = broker.failed() => Err(ProgramError::Internal(io::Error::other("a worker failed"))),
+            }
+        })
+    }
+}
+
+impl Caught {
+    /// Waits for a signal that ends the broker.
+    async fn end(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+impl Running {
+    async fn until_ended(&mut self, caught: &mut Caught) {
+        let mut renewal = interval_at(Instant::now() + RENEWAL, RENEWAL);
+        loop {
+            tokio::select! {
+                _ = caught.terminate.recv() => return,
+                _ = caught.interrupt.recv() => return,
+                _ = caught.hangup.recv() => match self.reload() {
+                    Ok(()) => tracing::info!("reloaded"),
+                    Err(error) => tracing::error!("not reloaded, all stays as it was: {}", error.message()),
+                },
+                _ = renewal.tick() => if let Err(error) = self.renew() {
+                    tracing::error!("the server certificate could not be renewed: {}", error.message());
+                },
+            }
+        }
+    }
+
+    /// Reads the file and the certificates again. Nothing is changed before everything has been found good.
+    fn reload(&mut self) -> Result<(), ProgramError> {
+        let mut config = self.settings.load()?;
+        let prepared = listeners::prepare(config.clone(), &self.authority, SystemTime::now())?;
+        let mut unchanged = self.broker.reload(prepared.config, prepared.tls);
+        unchanged.extend(self.log.reload(&config.log)?);
+        if config.data_dir != self.config.data_dir {
+            unchanged.push("data_dir changes with the next start".into());
+            config.data_dir = self.config.data_dir.take();
+        }
+        for sentence in unchanged {
+            tracing::warn!("{sentence}");
+        }
+        self.config = config;
+        Ok(())
+    }
+
+    /// Gives the broker a new certificate when the local authority had to issue one.
+    fn renew(&mut self) -> Result<(), ProgramError> {
+        let prepared = listeners::prepare(self.config.clone(), &self.authority, SystemTime::now())?;
+        if prepared.has_new_certificate {
+            tracing::info!("renewed the server certificate");
+            for sentence in self.broker.reload(prepared.config, prepared.tls) {
+                tracing::warn!("{sentence}");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Lets the broker take leave of its clients; another signal ends it at once.
+async fn drain(broker: Arc<Broker>, caught: &mut Caught) -> Result<(), ProgramError> {
+    tracing::info!("ending; a second signal ends at once");
+    let (done, drained) = oneshot::channel();
+    std::thread::spawn(move || {
+        // The receiver is gone when a second signal came.
+        let _ = done.send(broker.shutdown(DRAIN));
+    });
+    tokio::select! {
+        result = drained => {
+            let failed = |_| ProgramError::Internal(io::Error::other("the broker failed while ending"));
+            summarize(&result.map_err(failed)?);
+        }
+        () = caught.end() => {}
+    }
+    Ok(())
+}
+
+/// Says what the broker did while it ran.
+fn summarize(counters: &Counters) {
+    tracing::info!(
+        received = counters.messages_received,
+        sent = counters.messages_sent,
+        dropped = counters.dropped.total(),
+        "messages"
+    );
+    if counters.dropped.total() > 0 {
+        tracing::info!("dropped: {:?}", counters.dropped);
+    }
+}

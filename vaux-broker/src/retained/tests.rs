@@ -1,0 +1,110 @@
+//! Setting, replaying and expiring retained messages.
+
+use proptest::prelude::*;
+use vaux_mqtt::QoS;
+use vaux_mqtt::topic::TopicName;
+
+use super::*;
+use crate::message::Content;
+
+fn message(topic: &str, payload: &[u8], expires_at: Time) -> Arc<Message> {
+    let content = Content {
+        publisher: 0,
+        qos: QoS::AtMostOnce,
+        retain: true,
+        expires_at,
+        topic,
+        properties: &[],
+        payload,
+    };
+    Arc::new(Message::new(1, &content))
+}
+
+fn retained(topics: &[&str]) -> Retained {
+    let retained = Retained::default();
+    for topic in topics {
+        retained.set(message(topic, b"x", Time::NEVER), usize::MAX, usize::MAX).unwrap();
+    }
+    retained
+}
+
+/// Reads all matches, a few at a time.
+fn matches(retained: &Retained, filter: &str) -> Vec<String> {
+    let filter = TopicFilter::new(filter).unwrap();
+    let mut position = Position::default();
+    let mut found = Vec::new();
+    loop {
+        let some = retained.next(filter, &mut position, 2, Time(0));
+        found.extend(some.iter().map(|message| message.content().topic.to_owned()));
+        if some.len() < 2 {
+            return found;
+        }
+    }
+}
+
+#[test]
+fn a_filter_finds_what_it_matches_in_order() {
+    let retained = retained(&["a", "a/b", "a/b/c", "a/c", "a-b", "b/c", "$SYS/x", "/"]);
+    assert_eq!(matches(&retained, "a/#"), ["a", "a/b", "a/b/c", "a/c"]);
+    assert_eq!(matches(&retained, "+/c"), ["a/c", "b/c"]);
+    assert_eq!(matches(&retained, "a/b"), ["a/b"]);
+    assert_eq!(matches(&retained, "#"), ["/", "a", "a/b", "a/b/c", "a/c", "a-b", "b/c"]);
+    assert_eq!(matches(&retained, "+"), ["a", "a-b"]);
+    assert_eq!(matches(&retained, "+/+"), ["/", "a/b", "a/c", "b/c"]);
+    assert_eq!(matches(&retained, "$SYS/#"), ["$SYS/x"]);
+}
+
+#[test]
+fn the_last_message_of_a_topic_is_kept_and_an_empty_one_removes_it() {
+    let retained = retained(&["a"]);
+    retained.set(message("a", b"new", Time::NEVER), 1, usize::MAX).unwrap();
+    let found = retained.next(TopicFilter::new("a").unwrap(), &mut Position::default(), 9, Time(0));
+    assert_eq!(found[0].payload(), b"new");
+    retained.set(message("a", b"", Time::NEVER), 1, usize::MAX).unwrap();
+    assert!(retained.is_empty());
+    assert_eq!(retained.messages.read().unwrap().bytes, 0);
+}
+
+#[test]
+fn limits_hold_but_a_kept_topic_may_change() {
+    let retained = retained(&["a"]);
+    assert_eq!(retained.set(message("b", b"x", Time::NEVER), 1, usize::MAX), Err(NoRoom));
+    assert_eq!(retained.set(message("a", b"y", Time::NEVER), 1, usize::MAX), Ok(()));
+    assert_eq!(retained.set(message("a", &[0; 1000], Time::NEVER), 9, 500), Err(NoRoom));
+    assert_eq!(matches(&retained, "#"), ["a"]);
+}
+
+#[test]
+fn expired_messages_are_absent_and_then_removed() {
+    let retained = Retained::default();
+    retained.set(message("a", b"x", Time(1000)), 9, usize::MAX).unwrap();
+    retained.set(message("b", b"x", Time(2000)), 9, usize::MAX).unwrap();
+    let found = retained.next(TopicFilter::new("#").unwrap(), &mut Position::default(), 9, Time(1000));
+    assert_eq!(found.len(), 1);
+    assert_eq!(retained.remove_expired(Time(1000)), Some(Time(2000)));
+    assert_eq!(retained.len(), 1);
+    assert_eq!(retained.remove_expired(Time(5000)), None);
+    assert!(retained.is_empty());
+}
+
+proptest! {
+    /// The naive matcher of vaux-mqtt is the judge.
+    #[test]
+    fn agrees_with_the_naive_matcher(
+        topics in proptest::collection::btree_set("[ab$!]{0,2}(/[ab!]{0,2}){0,3}", 0..30),
+        filter in "([ab]{0,2}|[+])(/([ab]{1,2}|[+]?)){0,3}(/#)?",
+    ) {
+        prop_assume!(!filter.is_empty());
+        let topics: Vec<&str> = topics.iter().map(String::as_str).filter(|topic| !topic.is_empty()).collect();
+        let judge = TopicFilter::new(&filter).unwrap();
+        let mut expected: Vec<String> = topics
+            .iter()
+            .filter(|topic| judge.matches(TopicName::new(topic).unwrap()))
+            .map(|topic| topic.to_string())
+            .collect();
+        let mut found = matches(&retained(&topics), &filter);
+        expected.sort();
+        found.sort();
+        prop_assert_eq!(found, expected);
+    }
+}

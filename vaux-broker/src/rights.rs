@@ -1,0 +1,58 @@
+//! Who may do what: the seam for authorization, and what holds when nothing else is configured.
+
+use std::fmt::Debug;
+
+use crate::session::Identity;
+
+/// What a client wants to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Publish under a topic.
+    Publish,
+    /// Subscribe with a filter; of a shared one, the part behind the share name.
+    Subscribe,
+}
+
+/// Decides what clients may do. Asked on the path of every message: it must not block.
+pub trait Authorize: Debug + Send + Sync {
+    /// Whether a client may do this. `topic` is as the client wrote it, without the listener's mount.
+    fn allows(&self, identity: &Identity, client_id: &str, action: Action, topic: &str) -> bool;
+}
+
+/// The rights of a client that was let in while no access list is configured: every topic that does not start with
+/// `$`, and reading `$SYS/broker/` except what lies below `$SYS/broker/vaux/`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DefaultRights;
+
+impl Authorize for DefaultRights {
+    fn allows(&self, _: &Identity, _: &str, action: Action, topic: &str) -> bool {
+        if !topic.starts_with('$') {
+            return true;
+        }
+        action == Action::Subscribe && topic.starts_with("$SYS/") && !topic.starts_with("$SYS/broker/vaux")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn allows(action: Action, topic: &str) -> bool {
+        DefaultRights.allows(&Identity::Anonymous, "c", action, topic)
+    }
+
+    #[test]
+    fn plain_topics_are_free() {
+        assert!(allows(Action::Publish, "a/$b"));
+        assert!(allows(Action::Subscribe, "#"));
+    }
+
+    #[test]
+    fn dollar_topics_can_be_read_below_sys_only() {
+        assert!(allows(Action::Subscribe, "$SYS/#"));
+        assert!(allows(Action::Subscribe, "$SYS/broker/uptime"));
+        assert!(!allows(Action::Subscribe, "$SYS/broker/vaux/sessions/#"));
+        assert!(!allows(Action::Subscribe, "$CONTROL/vaux/v1"));
+        assert!(!allows(Action::Publish, "$SYS/broker/uptime"));
+    }
+}

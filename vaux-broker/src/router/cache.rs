@@ -1,0 +1,181 @@
+//! What topics matched lately, so that a message costs one look-up.
+//!
+//! An entry carries the epochs of the local table and of the shared index as they were before the look-up; when either
+//! has moved on, the entry is made anew.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use vaux_mqtt::QoS;
+use vaux_mqtt::topic::TopicName;
+
+use super::interest::{Group, GroupKey, Interest, Interested};
+use super::local::{LocalSubscription, LocalTable};
+use crate::core::WorkerId;
+use crate::session::{Identifiers, SessionSlot};
+
+/// The topic cache of one worker.
+#[derive(Debug)]
+pub struct TopicCache {
+    worker: WorkerId,
+    entries: HashMap<Box<str>, Entry>,
+    bytes: usize,
+    /// Whose turn it is in each shared subscription. Kept apart from the entries, which come and go.
+    cursors: HashMap<Arc<GroupKey>, Rc<Cell<u32>>>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    local_epoch: u64,
+    shared_epoch: u64,
+    matched: Rc<Matched>,
+}
+
+/// All that a topic matches, as seen from one worker.
+#[derive(Debug, Default)]
+pub struct Matched {
+    /// Sessions that live here, each once.
+    pub local: Box<[Target]>,
+    /// Other workers that have subscribers.
+    pub remote: Box<[WorkerId]>,
+    /// Shared subscriptions.
+    pub groups: Box<[MatchedGroup]>,
+}
+
+impl Matched {
+    /// Whether nobody is interested.
+    pub fn is_empty(&self) -> bool {
+        self.local.is_empty() && self.remote.is_empty() && self.groups.is_empty()
+    }
+}
+
+/// A session that a topic matches, all its matching subscriptions taken together.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The session.
+    pub session: SessionSlot,
+    /// How it gets messages of others.
+    pub terms: Terms,
+    /// How it gets its own messages.
+    pub own: OwnMessages,
+}
+
+/// How a session gets a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// The highest QoS that was granted.
+    pub qos: QoS,
+    /// Whether the message keeps its RETAIN flag.
+    pub retain_as_published: bool,
+    /// The identifiers of the matching subscriptions.
+    pub identifiers: Identifiers,
+}
+
+/// What No Local makes of a session's own messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OwnMessages {
+    /// It gets them like any other.
+    Same,
+    /// It does not get them.
+    Never,
+    /// It gets them by those of its subscriptions that allow it.
+    Other(Terms),
+}
+
+/// A shared subscription that a topic matches.
+#[derive(Clone, Debug)]
+pub struct MatchedGroup {
+    /// The members.
+    pub group: Group,
+    /// Whose turn it is.
+    pub cursor: Rc<Cell<u32>>,
+}
+
+/// Beyond it the cache is emptied: random topics of a flood must not fill the memory.
+const MAX_BYTES: usize = 4 << 20;
+
+/// What an entry costs beside the text of its topic and its targets.
+const ENTRY_BYTES: usize = 128;
+
+impl TopicCache {
+    /// An empty cache of a worker.
+    pub fn new(worker: WorkerId) -> Self {
+        TopicCache { worker, entries: HashMap::new(), bytes: 0, cursors: HashMap::new() }
+    }
+
+    /// What `topic` matches now.
+    pub fn matched(&mut self, topic: &str, local: &LocalTable, interest: &Interest) -> Rc<Matched> {
+        let shared_epoch = interest.epoch();
+        if let Some(entry) = self.entries.get(topic)
+            && entry.local_epoch == local.epoch()
+            && entry.shared_epoch == shared_epoch
+        {
+            return Rc::clone(&entry.matched);
+        }
+        self.look_up(topic, shared_epoch, local, interest)
+    }
+
+    #[cold]
+    fn look_up(
+        &mut self,
+        topic: &str,
+        shared_epoch: u64,
+        local: &LocalTable,
+        interest: &Interest,
+    ) -> Rc<Matched> {
+        let Ok(name) = TopicName::new(topic) else { return Rc::default() };
+        let Interested { workers, groups } = interest.matches(name);
+        let matched = Rc::new(Matched {
+            local: targets(&local.matches(name)),
+            remote: workers.into_iter().filter(|worker| *worker != self.worker).collect(),
+            groups: groups.into_iter().map(|group| self.matched_group(group)).collect(),
+        });
+        let cost = ENTRY_BYTES + topic.len() + matched.local.len() * size_of::<Target>();
+        if self.bytes + cost > MAX_BYTES {
+            self.entries.clear();
+            self.cursors.retain(|_, cursor| Rc::strong_count(cursor) > 1);
+            self.bytes = 0;
+        }
+        let entry = Entry { local_epoch: local.epoch(), shared_epoch, matched: Rc::clone(&matched) };
+        if self.entries.insert(topic.into(), entry).is_none() {
+            self.bytes += cost;
+        }
+        matched
+    }
+
+    fn matched_group(&mut self, group: Group) -> MatchedGroup {
+        let cursor = self.cursors.entry_ref(&group.key).or_default();
+        MatchedGroup { cursor: Rc::clone(cursor), group }
+    }
+}
+
+/// Takes the subscriptions of each session together. They come sorted by session.
+fn targets(subscriptions: &[LocalSubscription]) -> Box<[Target]> {
+    subscriptions.chunk_by(|one, other| one.session == other.session).filter_map(target).collect()
+}
+
+fn target(subscriptions: &[LocalSubscription]) -> Option<Target> {
+    let terms = combine(subscriptions.iter())?;
+    let has_no_local = subscriptions.iter().any(|subscription| subscription.options.no_local);
+    let own = match combine(subscriptions.iter().filter(|subscription| !subscription.options.no_local)) {
+        _ if !has_no_local => OwnMessages::Same,
+        Some(terms) => OwnMessages::Other(terms),
+        None => OwnMessages::Never,
+    };
+    Some(Target { session: subscriptions.first()?.session, terms, own })
+}
+
+/// One copy goes out for all: at the highest QoS, with all identifiers.
+fn combine<'a>(subscriptions: impl Iterator<Item = &'a LocalSubscription> + Clone) -> Option<Terms> {
+    let qos = subscriptions.clone().map(|subscription| subscription.options.qos).max()?;
+    let identifiers = subscriptions.clone().map(|subscription| subscription.identifier).filter(|&id| id != 0);
+    Some(Terms {
+        qos,
+        retain_as_published: subscriptions
+            .clone()
+            .any(|subscription| subscription.options.retain_as_published),
+        identifiers: Identifiers::new(identifiers),
+    })
+}

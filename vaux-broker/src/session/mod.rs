@@ -1,0 +1,131 @@
+//! A session: what the broker remembers of a client, connected or not. Plain data.
+
+mod delivery;
+mod queue;
+mod subscriptions;
+
+pub use delivery::{Delivery, Identifiers};
+pub use queue::{Queue, Refused};
+pub use subscriptions::{SessionSubscription, Subscriptions};
+
+use std::sync::Arc;
+
+use vaux_mqtt::QoS;
+use vaux_mqtt::protocol::{Inbound, Outbound};
+
+use crate::message::Content;
+use crate::router::interest::MemberState;
+use crate::time::Time;
+
+/// Where a session stands in its worker's table. Reused after the session ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionSlot(pub u32);
+
+/// What identifies a session: listeners with the same mount share sessions.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SessionKey {
+    /// The mount of the listener.
+    pub mount: Arc<str>,
+    /// The client identifier.
+    pub client_id: Arc<str>,
+}
+
+/// Who a client is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Identity {
+    /// It did not say, and did not have to.
+    Anonymous,
+    /// A user who was authenticated.
+    User(Arc<str>),
+}
+
+/// A session.
+#[derive(Debug)]
+pub struct Session {
+    /// The number of the session, never used again.
+    pub sid: u64,
+    /// What identifies it.
+    pub key: SessionKey,
+    /// Whom it belongs to.
+    pub identity: Identity,
+    /// Its connection, while it has one.
+    pub connection: Option<u32>,
+    /// How long it outlives its connection, in milliseconds. 0: not at all; `u64::MAX`: for ever.
+    pub expiry_ms: u64,
+    /// When it ends, while it has no connection.
+    pub ends_at: Time,
+    /// What it subscribed to.
+    pub subscriptions: Subscriptions,
+    /// Messages with QoS above 0 on their way to the client. A transient session keeps no message that is sent: it
+    /// will never send one again.
+    pub outbound: Outbound<Option<Delivery>>,
+    /// Messages with QoS above 0 on their way from the client.
+    pub inbound: Inbound,
+    /// Messages that wait to be sent.
+    pub queue: Queue,
+    /// What is to be published when the client is lost.
+    pub will: Option<Box<Will>>,
+    /// What publishers know of it, once it took part in a shared subscription.
+    pub member: Option<Arc<MemberState>>,
+}
+
+/// A will.
+#[derive(Debug)]
+pub struct Will {
+    /// The topic, with the mount in front.
+    pub topic: Box<str>,
+    /// Properties that are forwarded, as bytes.
+    pub properties: Vec<u8>,
+    /// The payload.
+    pub payload: Vec<u8>,
+    /// Its QoS.
+    pub qos: QoS,
+    /// Whether it is retained.
+    pub retain: bool,
+    /// Seconds to wait before it is published.
+    pub delay_s: u32,
+    /// Seconds that it is of use once published.
+    pub expiry_s: Option<u32>,
+    /// When it is published, while the session has no connection.
+    pub due_at: Time,
+}
+
+impl Will {
+    /// The message that is published at `now`.
+    pub fn content(&self, publisher: u64, now: Time) -> Content<'_> {
+        Content {
+            publisher,
+            qos: self.qos,
+            retain: self.retain,
+            expires_at: self.expiry_s.map_or(Time::NEVER, |seconds| now.plus_seconds(seconds)),
+            topic: &self.topic,
+            properties: &self.properties,
+            payload: &self.payload,
+        }
+    }
+}
+
+impl Session {
+    /// A new session without a connection.
+    pub fn new(sid: u64, key: SessionKey, identity: Identity) -> Session {
+        Session {
+            sid,
+            key,
+            identity,
+            connection: None,
+            expiry_ms: 0,
+            ends_at: Time::NEVER,
+            subscriptions: Subscriptions::default(),
+            outbound: Outbound::new(),
+            inbound: Inbound::new(),
+            queue: Queue::default(),
+            will: None,
+            member: None,
+        }
+    }
+
+    /// Whether the session outlives its connection.
+    pub fn is_durable(&self) -> bool {
+        self.expiry_ms > 0
+    }
+}

@@ -1,0 +1,231 @@
+//! Reading and writing sockets.
+//!
+//! Sockets are watched for edges: after a readiness they are read until nothing is left, one round a turn, so that a
+//! busy connection does not keep others waiting.
+
+use std::io;
+
+use mio::event::Event;
+
+use super::accept::FIRST_CONNECTION;
+use super::link::Stage;
+use super::{READ_BYTES, Shard, WAKER};
+use crate::time::Time;
+
+/// Unused bytes up to here are copied in front of what is read next; more are read behind.
+const COPY_BYTES: usize = READ_BYTES / 4;
+
+impl Shard {
+    pub(super) fn handle_event(&mut self, now: Time, event: &Event) {
+        let token = event.token().0;
+        if token == WAKER.0 {
+            return;
+        }
+        let Some(slot) = token.checked_sub(FIRST_CONNECTION) else {
+            return self.accept(now, token - WAKER.0 - 1);
+        };
+        let slot = slot as u32;
+        let Some(link) = self.link_mut(slot) else { return };
+        link.is_read_closed |= event.is_read_closed() || event.is_error();
+        link.is_readable |= event.is_readable() || link.is_read_closed;
+        let wants_write = !link.is_writable || link.transport.wants_write();
+        if event.is_writable() && wants_write {
+            link.is_writable = true;
+            self.flush(now, slot);
+        }
+        self.read(now, slot);
+    }
+
+    /// Reads again what could not be read to its end, one round each.
+    pub(super) fn read_queued(&mut self, now: Time) {
+        for index in std::mem::take(&mut self.accepting) {
+            self.accept(now, index);
+        }
+        for slot in std::mem::take(&mut self.readable) {
+            if let Some(link) = self.link_mut(slot) {
+                link.is_queued = false;
+                self.read(now, slot);
+            }
+        }
+    }
+
+    /// Has a connection read before the worker sleeps again, its unused bytes first.
+    pub(super) fn queue_read(&mut self, slot: u32) {
+        let Some(link) = self.link_mut(slot) else { return };
+        // A readiness that came while nothing was read may have been forgotten: try.
+        link.is_readable = true;
+        if !std::mem::replace(&mut link.is_queued, true) {
+            self.readable.push(slot);
+        }
+    }
+
+    fn read(&mut self, now: Time, slot: u32) {
+        let Some(link) = self.links[slot as usize].as_mut() else { return };
+        match link.stage {
+            Stage::Open if link.is_readable && self.core.takes_input(slot) => {}
+            Stage::Lingering if link.is_readable => return self.discard(now, slot),
+            _ => return,
+        }
+        let result = match link.unused.len() {
+            0..=COPY_BYTES => self.read_and_use(now, slot),
+            _ => self.read_behind_and_use(now, slot),
+        };
+        self.after_read(now, slot, result);
+    }
+
+    /// Reads into the worker's buffer, behind what was not used before.
+    fn read_and_use(&mut self, now: Time, slot: u32) -> io::Result<ReadResult> {
+        let Some(link) = self.links[slot as usize].as_mut() else { return Ok(ReadResult::Drained) };
+        let kept = link.unused.len();
+        self.buffer[..kept].copy_from_slice(&link.unused);
+        let result = ReadResult::of(link.transport.read(&mut self.buffer[kept..]), READ_BYTES - kept)?;
+        let len = kept + result.count();
+        let used = if len > 0 { self.core.handle_bytes(now, slot, &self.buffer[..len]) } else { 0 };
+        let rest = &self.buffer[used..len];
+        if kept > 0 || !rest.is_empty() {
+            link.unused = rest.to_vec();
+        }
+        Ok(result)
+    }
+
+    /// Reads behind what was not used before, which grows as a large packet arrives.
+    fn read_behind_and_use(&mut self, now: Time, slot: u32) -> io::Result<ReadResult> {
+        let Some(link) = self.links[slot as usize].as_mut() else { return Ok(ReadResult::Drained) };
+        let mut bytes = std::mem::take(&mut link.unused);
+        let kept = bytes.len();
+        bytes.resize(kept + READ_BYTES, 0);
+        let result = ReadResult::of(link.transport.read(&mut bytes[kept..]), READ_BYTES)?;
+        bytes.truncate(kept + result.count());
+        let used = self.core.handle_bytes(now, slot, &bytes);
+        bytes.drain(..used);
+        if bytes.len() <= COPY_BYTES {
+            bytes.shrink_to_fit();
+        }
+        link.unused = bytes;
+        Ok(result)
+    }
+
+    fn after_read(&mut self, now: Time, slot: u32, result: io::Result<ReadResult>) {
+        // First what was read: it may have closed or moved the connection.
+        self.run_effects(now);
+        let Some(link) = self.links[slot as usize].as_mut() else { return };
+        match result {
+            Ok(ReadResult::Full(_)) => self.queue_read(slot),
+            Ok(ReadResult::Short(_)) if link.is_read_closed || !link.transport.is_drained_by_short_read() => {
+                self.queue_read(slot);
+            }
+            Ok(ReadResult::Short(_) | ReadResult::Drained) => link.is_readable = false,
+            Ok(ReadResult::End) => self.drop_link(now, slot),
+            Err(error) => {
+                tracing::debug!(%error, "connection lost");
+                self.drop_link(now, slot);
+            }
+        }
+    }
+
+    /// Throws away what arrives after the last packet was written.
+    fn discard(&mut self, now: Time, slot: u32) {
+        let Some(link) = self.links[slot as usize].as_mut() else { return };
+        match ReadResult::of(link.transport.read(&mut self.buffer), READ_BYTES) {
+            Ok(ReadResult::Full(_) | ReadResult::Short(_)) => self.queue_read(slot),
+            Ok(ReadResult::Drained) => link.is_readable = false,
+            Ok(ReadResult::End) | Err(_) => self.drop_link(now, slot),
+        }
+    }
+
+    /// Writes each connection that has something new, once.
+    pub(super) fn flush_dirty(&mut self, now: Time) {
+        let mut dirty = std::mem::take(&mut self.dirty);
+        self.core.take_dirty(&mut dirty);
+        for &slot in &dirty {
+            self.flush(now, slot);
+        }
+        self.dirty = dirty;
+    }
+
+    fn flush(&mut self, now: Time, slot: u32) {
+        let Some(link) = self.links.get_mut(slot as usize).and_then(Option::as_mut) else { return };
+        if !link.is_writable || link.stage == Stage::Lingering {
+            return;
+        }
+        let outbox = self.core.outbox_mut(slot);
+        let had_bytes = !outbox.is_empty();
+        let mut buffer = None;
+        let result = loop {
+            if outbox.is_empty() {
+                break link.transport.flush();
+            }
+            match link.write_some(outbox) {
+                Ok(0) => break Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => buffer = outbox.advance(count),
+                Err(error) => break Err(error),
+            }
+        };
+        let is_empty = outbox.is_empty();
+        if let Some(buffer) = buffer {
+            self.core.recycle(buffer);
+        }
+        match result {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                link.is_writable = false;
+                self.core.handle_blocked(now, slot);
+            }
+            Err(error) => {
+                tracing::debug!(%error, "connection lost");
+                return self.drop_link(now, slot);
+            }
+            Ok(()) if link.stage == Stage::Closing => return self.finish(now, slot, had_bytes),
+            Ok(()) => {}
+        }
+        if had_bytes && is_empty {
+            self.core.handle_written(now, slot);
+            self.run_effects(now);
+        }
+    }
+
+    /// All is written. A peer that was sent something last gets to read it before its unread bytes reset the
+    /// connection.
+    fn finish(&mut self, now: Time, slot: u32, had_bytes: bool) {
+        let Some(link) = self.links[slot as usize].as_mut() else { return };
+        if !had_bytes || link.transport.shutdown().is_err() {
+            return self.drop_link(now, slot);
+        }
+        link.stage = Stage::Lingering;
+        link.unused = Vec::new();
+        self.queue_read(slot);
+    }
+}
+
+/// What a read came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ReadResult {
+    /// As much as there was room for.
+    Full(usize),
+    /// Less.
+    Short(usize),
+    /// Nothing for now.
+    Drained,
+    /// The peer has closed.
+    End,
+}
+
+impl ReadResult {
+    fn of(result: io::Result<usize>, room: usize) -> io::Result<ReadResult> {
+        match result {
+            Ok(0) => Ok(ReadResult::End),
+            Ok(count) if count == room => Ok(ReadResult::Full(count)),
+            Ok(count) => Ok(ReadResult::Short(count)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(ReadResult::Drained),
+            // The socket is as readable as before: the next round tries again.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(ReadResult::Full(0)),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn count(self) -> usize {
+        match self {
+            ReadResult::Full(count) | ReadResult::Short(count) => count,
+            ReadResult::Drained | ReadResult::End => 0,
+        }
+    }
+}

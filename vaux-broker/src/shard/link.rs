@@ -1,0 +1,83 @@
+//! A connection as the shard sees it: its transport and what was read but not used.
+
+use std::io::{self, IoSlice};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::core::Outbox;
+use crate::transport::Transport;
+
+/// The outside of one connection.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(super) transport: Transport,
+    /// What was read and not used: part of a packet, or packets that wait.
+    pub(super) unused: Vec<u8>,
+    /// Whether the socket may have something to read.
+    pub(super) is_readable: bool,
+    /// Whether the peer has closed its side: what is readable must be read to its end.
+    pub(super) is_read_closed: bool,
+    /// Whether the socket may take something.
+    pub(super) is_writable: bool,
+    /// Whether it is on the list of those to be read again this turn.
+    pub(super) is_queued: bool,
+    pub(super) stage: Stage,
+    /// Count it among the connections of its listener and of the broker while it lives.
+    pub(super) _places: [Place; 2],
+}
+
+/// What the link is still for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Bytes go both ways.
+    Open,
+    /// What is in the outbox is written; nothing is read.
+    Closing,
+    /// All is written: what arrives is thrown away until the peer closes, so that it gets to read the last packet.
+    Lingering,
+}
+
+/// A place among the connections of a listener, given back when dropped.
+#[derive(Debug)]
+pub(super) struct Place(Arc<AtomicUsize>);
+
+impl Place {
+    /// Takes a place, if fewer than `max` are taken.
+    pub(super) fn take(count: &Arc<AtomicUsize>, max: usize) -> Option<Place> {
+        let place = Place(Arc::clone(count));
+        let taken = count.fetch_add(1, Ordering::Relaxed);
+        (taken < max).then_some(place)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Link {
+    pub(super) fn new(transport: Transport, places: [Place; 2]) -> Link {
+        Link {
+            transport,
+            unused: Vec::new(),
+            is_readable: false,
+            is_read_closed: false,
+            is_writable: true,
+            is_queued: false,
+            stage: Stage::Open,
+            _places: places,
+        }
+    }
+
+    /// Writes some of the outbox; how much. `WouldBlock` when the socket takes nothing.
+    pub(super) fn write_some(&mut self, outbox: &Outbox) -> io::Result<usize> {
+        const MAX_SLICES: usize = 16;
+        if outbox.is_single() {
+            return self.transport.write(&[IoSlice::new(outbox.first())]);
+        }
+        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+        let count = outbox.fill(&mut slices);
+        self.transport.write(&slices[..count])
+    }
+}

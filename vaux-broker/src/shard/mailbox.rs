@@ -1,0 +1,106 @@
+//! How threads reach a worker: a list that is swapped out whole, and one wake-up however much is posted.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use mio::Waker;
+
+use super::link::Link;
+use crate::core::{ConnectRequest, ConnectionId, ListenerSettings, Parcel, Refusal, Settings, WorkerId};
+use crate::session::Identity;
+
+/// What is posted to a worker.
+pub(crate) enum Mail {
+    /// Letters of another worker.
+    Parcel(WorkerId, Parcel),
+    /// A connection whose session lives here.
+    Handover(Box<Handover>),
+    /// Who a client is.
+    Verdict(ConnectionId, Box<ConnectRequest>, Result<Identity, Refusal>),
+    /// New limits.
+    Settings(Arc<Settings>),
+    /// What a listener, by its index, goes by from now on.
+    Listener(usize, Arc<ListenerSettings>, Option<Arc<rustls::ServerConfig>>),
+    /// Say goodbye to all connections, then end.
+    Shutdown,
+    /// End now.
+    Stop,
+}
+
+/// A connection on its way to its home, with all its state.
+pub(crate) struct Handover {
+    pub(crate) link: Link,
+    pub(crate) request: Box<ConnectRequest>,
+    pub(crate) identity: Identity,
+}
+
+/// The mailbox of one worker.
+#[derive(Debug)]
+pub(crate) struct Mailbox {
+    mail: Mutex<Vec<Mail>>,
+    /// Whether the worker sleeps, or is about to, and has not been woken.
+    sleeps: AtomicBool,
+    waker: Waker,
+}
+
+impl Mailbox {
+    pub(crate) fn new(waker: Waker) -> Mailbox {
+        Mailbox { mail: Mutex::default(), sleeps: AtomicBool::new(false), waker }
+    }
+
+    /// Posts, and wakes the worker if it sleeps. Never blocks for longer than another thread takes to post.
+    pub(crate) fn post(&self, mail: Mail) {
+        self.mail.lock().unwrap_or_else(PoisonError::into_inner).push(mail);
+        if self.sleeps.swap(false, Ordering::SeqCst) {
+            // Without a wake-up the worker would come to it at its next time-out: nothing is lost.
+            let _ = self.waker.wake();
+        }
+    }
+
+    /// Announces sleep. False when there is mail: then the worker must not sleep.
+    pub(super) fn prepare_sleep(&self) -> bool {
+        self.sleeps.store(true, Ordering::SeqCst);
+        let is_empty = self.mail.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
+        if !is_empty {
+            self.sleeps.store(false, Ordering::SeqCst);
+        }
+        is_empty
+    }
+
+    pub(super) fn end_sleep(&self) {
+        self.sleeps.store(false, Ordering::SeqCst);
+    }
+
+    /// Takes all mail.
+    pub(super) fn take(&self, into: &mut Vec<Mail>) {
+        std::mem::swap(into, &mut self.mail.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+impl std::fmt::Debug for Mail {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Mail::Parcel(..) => "Parcel",
+            Mail::Handover(_) => "Handover",
+            Mail::Verdict(..) => "Verdict",
+            Mail::Settings(_) => "Settings",
+            Mail::Listener(..) => "Listener",
+            Mail::Shutdown => "Shutdown",
+            Mail::Stop => "Stop",
+        })
+    }
+}
+
+/// Where the answer to [`crate::Authenticate::authenticate`] goes.
+#[derive(Debug)]
+pub struct Reply {
+    pub(super) connection: ConnectionId,
+    pub(super) mailbox: Arc<Mailbox>,
+}
+
+impl Reply {
+    /// Says who the client is, or why it is refused.
+    pub fn send(self, request: Box<ConnectRequest>, verdict: Result<Identity, Refusal>) {
+        self.mailbox.post(Mail::Verdict(self.connection, request, verdict));
+    }
+}

@@ -1,0 +1,252 @@
+//! A worker: one thread with its poll, its connections and its core.
+//!
+//! A turn takes in mail, deadlines, and what sockets have; core makes of it what it makes. At the end of the turn, in
+//! this order: the submission goes to the store, parcels go to other workers, and each dirty connection is written
+//! once.
+
+mod accept;
+mod io;
+mod link;
+mod mailbox;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mio::{Events, Poll, Token};
+
+use crate::authenticate::Authenticate;
+use crate::clock::Clock;
+use crate::core::{Core, Counters, Effect, Settings, Shared, WorkerId};
+use crate::store::Store;
+use crate::time::Time;
+
+pub(crate) use accept::ShardListener;
+pub use mailbox::Reply;
+pub(crate) use mailbox::{Mail, Mailbox};
+
+use link::{Link, Stage};
+use mailbox::Handover;
+
+/// A worker.
+pub(crate) struct Shard {
+    worker: WorkerId,
+    core: Core,
+    poll: Poll,
+    clock: Clock,
+    listeners: Vec<ShardListener>,
+    /// By the slot of the connection in core.
+    links: Vec<Option<Link>>,
+    mailboxes: Arc<[Arc<Mailbox>]>,
+    authenticate: Arc<dyn Authenticate>,
+    store: Box<dyn Store>,
+    /// Where sockets are read into.
+    buffer: Box<[u8]>,
+    /// Connections that may have more to read.
+    readable: Vec<u32>,
+    /// Listeners that may have more to accept.
+    accepting: Vec<usize>,
+    dirty: Vec<u32>,
+    mail: Vec<Mail>,
+    is_draining: bool,
+    is_stopped: bool,
+}
+
+/// What a worker is made of. Core itself is made on the worker's thread, which it never leaves.
+pub(crate) struct ShardParts {
+    pub(crate) worker: WorkerId,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) poll: Poll,
+    pub(crate) clock: Clock,
+    pub(crate) listeners: Vec<ShardListener>,
+    pub(crate) mailboxes: Arc<[Arc<Mailbox>]>,
+    pub(crate) authenticate: Arc<dyn Authenticate>,
+    pub(crate) store: Box<dyn Store>,
+}
+
+/// The token of the waker; listeners and connections follow.
+pub(crate) const WAKER: Token = Token(0);
+
+/// How much is read at once.
+const READ_BYTES: usize = 64 << 10;
+
+/// How long a worker sleeps at most while publishers wait for a lane that others drain.
+const LANE_CHECK: Duration = Duration::from_millis(1);
+
+impl Shard {
+    pub(crate) fn new(parts: ShardParts) -> Shard {
+        let ShardParts { worker, shared, settings, poll, clock, listeners, mailboxes, authenticate, store } =
+            parts;
+        Shard {
+            worker,
+            core: Core::new(worker, shared, settings, store.recorder()),
+            poll,
+            clock,
+            listeners,
+            links: Vec::new(),
+            mailboxes,
+            authenticate,
+            store,
+            buffer: vec![0; READ_BYTES].into_boxed_slice(),
+            readable: Vec::new(),
+            accepting: Vec::new(),
+            dirty: Vec::new(),
+            mail: Vec::new(),
+            is_draining: false,
+            is_stopped: false,
+        }
+    }
+
+    /// Works until the broker stops, and says what happened.
+    pub(crate) fn run(mut self) -> std::io::Result<Counters> {
+        let mut events = Events::with_capacity(1024);
+        self.register_listeners()?;
+        while !self.is_stopped {
+            self.sleep(&mut events)?;
+            let now = self.clock.now();
+            self.take_mail(now);
+            if self.core.poll_timeout().is_some_and(|at| at <= now) {
+                self.core.handle_timeout(now);
+                self.run_effects(now);
+            }
+            self.core.release_paused(now);
+            self.run_effects(now);
+            for event in events.iter() {
+                self.handle_event(now, event);
+            }
+            self.read_queued(now);
+            self.end_turn(now);
+            if self.is_draining && self.core.connection_count() == 0 {
+                break;
+            }
+        }
+        Ok(*self.core.counters())
+    }
+
+    fn sleep(&mut self, events: &mut Events) -> std::io::Result<()> {
+        let mailbox = &self.mailboxes[usize::from(self.worker.0)];
+        let has_work = !self.readable.is_empty() || !self.accepting.is_empty() || self.core.has_dirty();
+        let timeout = if has_work || !mailbox.prepare_sleep() {
+            Some(Duration::ZERO)
+        } else {
+            let until = self.core.poll_timeout().map(|at| self.clock.until(at));
+            let lane_check = self.core.has_paused().then_some(LANE_CHECK);
+            until.into_iter().chain(lane_check).min()
+        };
+        let result = self.poll.poll(events, timeout);
+        mailbox.end_sleep();
+        match result {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => Ok(()),
+            result => result,
+        }
+    }
+
+    fn take_mail(&mut self, now: Time) {
+        let mut mail = std::mem::take(&mut self.mail);
+        self.mailboxes[usize::from(self.worker.0)].take(&mut mail);
+        for letter in mail.drain(..) {
+            self.handle_mail(now, letter);
+            self.run_effects(now);
+        }
+        self.mail = mail;
+    }
+
+    fn handle_mail(&mut self, now: Time, mail: Mail) {
+        match mail {
+            Mail::Parcel(from, parcel) => self.core.handle_parcel(now, from, &parcel),
+            Mail::Handover(handover) => self.adopt(now, *handover),
+            Mail::Verdict(connection, request, verdict) => {
+                self.core.handle_verdict(now, connection, request, verdict);
+            }
+            Mail::Settings(settings) => self.core.handle_settings(settings),
+            Mail::Listener(index, settings, tls) => {
+                if let Some(listener) = self.listeners.get_mut(index) {
+                    listener.settings = settings;
+                    listener.tls = tls;
+                }
+            }
+            Mail::Shutdown => {
+                self.is_draining = true;
+                self.listeners.clear();
+                self.core.handle_shutdown(now);
+            }
+            Mail::Stop => self.is_stopped = true,
+        }
+    }
+
+    /// Takes in a connection whose session lives here.
+    fn adopt(&mut self, now: Time, handover: Handover) {
+        let Handover { link, request, identity } = handover;
+        if self.is_draining {
+            return;
+        }
+        let slot = self.core.handle_adoption(now, request, identity);
+        self.insert_link(now, slot, link);
+        self.queue_read(slot);
+    }
+
+    fn end_turn(&mut self, now: Time) {
+        self.submit(now);
+        for worker in 0..self.mailboxes.len() {
+            if let Some(parcel) = self.core.take_parcel(WorkerId(worker as u16)) {
+                self.mailboxes[worker].post(Mail::Parcel(self.worker, parcel));
+            }
+        }
+        self.flush_dirty(now);
+    }
+
+    fn submit(&mut self, now: Time) {
+        if let Some(submission) = self.core.take_submission() {
+            self.store.submit(submission);
+        }
+        let durable = self.store.durable();
+        if self.core.is_waiting_for(durable) {
+            self.core.handle_durable(now, durable);
+            self.run_effects(now);
+        }
+    }
+
+    /// Does what core wants done. Called after every input, so that slots mean what they meant to core.
+    fn run_effects(&mut self, now: Time) {
+        while let Some(effect) = self.core.poll_effect() {
+            match effect {
+                Effect::Authenticate { connection, request } => {
+                    let mailbox = Arc::clone(&self.mailboxes[usize::from(self.worker.0)]);
+                    self.authenticate.authenticate(request, Reply { connection, mailbox });
+                }
+                Effect::Handover { slot, home, request, identity } => {
+                    if let Some(mut link) = self.take_link(slot) {
+                        // It is registered anew at its home. Failing to forget it here costs an idle event.
+                        let _ = self.poll.registry().deregister(link.transport.source());
+                        let handover = Handover { link, request, identity };
+                        self.mailboxes[usize::from(home.0)].post(Mail::Handover(Box::new(handover)));
+                    }
+                }
+                Effect::Resume(slot) => self.queue_read(slot),
+                Effect::Close(slot) => {
+                    if let Some(link) = self.link_mut(slot) {
+                        link.stage = Stage::Closing;
+                    }
+                }
+                Effect::Abort(slot) => self.drop_link(now, slot),
+            }
+        }
+    }
+
+    fn link_mut(&mut self, slot: u32) -> Option<&mut Link> {
+        self.links.get_mut(slot as usize)?.as_mut()
+    }
+
+    fn take_link(&mut self, slot: u32) -> Option<Link> {
+        self.links.get_mut(slot as usize)?.take()
+    }
+
+    /// Closes the socket at once and tells core.
+    fn drop_link(&mut self, now: Time, slot: u32) {
+        // Dropping the link closes its socket, which takes it off the poll.
+        if self.take_link(slot).is_some() {
+            self.core.handle_closed(now, slot);
+            self.run_effects(now);
+        }
+    }
+}

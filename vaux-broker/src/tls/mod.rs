@@ -1,0 +1,19 @@
+//! What a TLS listener needs: its certificate and key, either from files that the operator names or from the local
+//! authority of the data directory, and the rustls configuration made of them.
+//!
+//! Connections are not made here.
+
+mod authority;
+mod error;
+mod files;
+mod issue;
+mod names;
+mod server_config;
+
+#[cfg(test)]
+mod tests;
+
+pub use authority::{Authority, ServerCertificate};
+pub use error::TlsError;
+pub use names::{ServedNames, host_name};
+pub use server_config::server_config;

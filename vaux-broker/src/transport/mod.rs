@@ -1,0 +1,91 @@
+//! What carries the bytes of a connection: TCP, or TLS over it.
+//!
+//! A transport can be moved to another worker with all its state. It never blocks, and never waits by itself: the
+//! shard tells it when its socket is ready.
+
+mod tls;
+
+use std::io::{self, IoSlice, Read, Write};
+use std::net::Shutdown;
+use std::sync::Arc;
+
+use mio::event::Source;
+use mio::net::TcpStream;
+
+use tls::TlsStream;
+
+/// The bytes of a connection.
+#[derive(Debug)]
+pub(crate) enum Transport {
+    Tcp(TcpStream),
+    Tls(Box<TlsStream>),
+}
+
+impl Transport {
+    /// Over TCP, or TLS when there is a configuration for it.
+    pub(crate) fn new(socket: TcpStream, tls: Option<&Arc<rustls::ServerConfig>>) -> io::Result<Transport> {
+        // Packets are small and answers are waited for: the kernel must not hold them back. A socket that cannot do
+        // this was closed by its peer, which the first read will find.
+        let _ = socket.set_nodelay(true);
+        Ok(match tls {
+            None => Transport::Tcp(socket),
+            Some(config) => Transport::Tls(Box::new(TlsStream::new(socket, Arc::clone(config))?)),
+        })
+    }
+
+    /// Reads what has arrived; `WouldBlock` when nothing has.
+    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Transport::Tcp(socket) => socket.read(buffer),
+            Transport::Tls(stream) => stream.read(buffer),
+        }
+    }
+
+    /// Takes some of the bytes; `WouldBlock` when it takes none.
+    pub(crate) fn write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self {
+            Transport::Tcp(socket) => match slices {
+                [slice] => socket.write(slice),
+                slices => socket.write_vectored(slices),
+            },
+            Transport::Tls(stream) => stream.write(slices),
+        }
+    }
+
+    /// Writes what the transport itself holds; `WouldBlock` when some is left.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Transport::Tcp(_) => Ok(()),
+            Transport::Tls(stream) => stream.flush(),
+        }
+    }
+
+    /// Whether the transport itself holds something that is to be written.
+    pub(crate) fn wants_write(&self) -> bool {
+        match self {
+            Transport::Tcp(_) => false,
+            Transport::Tls(stream) => stream.wants_write(),
+        }
+    }
+
+    /// Whether a read that does not fill the buffer has read all there is. TLS gives one record at a time.
+    pub(crate) fn is_drained_by_short_read(&self) -> bool {
+        matches!(self, Transport::Tcp(_))
+    }
+
+    /// Says that nothing more will be written.
+    pub(crate) fn shutdown(&mut self) -> io::Result<()> {
+        match self {
+            Transport::Tcp(socket) => socket.shutdown(Shutdown::Write),
+            Transport::Tls(stream) => stream.shutdown(),
+        }
+    }
+
+    /// What a poll watches.
+    pub(crate) fn source(&mut self) -> &mut (impl Source + use<>) {
+        match self {
+            Transport::Tcp(socket) => socket,
+            Transport::Tls(stream) => stream.socket_mut(),
+        }
+    }
+}
