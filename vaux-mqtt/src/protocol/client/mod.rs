@@ -12,6 +12,8 @@ mod limits;
 mod receive;
 mod request;
 mod session;
+#[cfg(all(test, feature = "server"))]
+mod tests;
 
 pub use event::Event;
 pub use limits::ServerLimits;
