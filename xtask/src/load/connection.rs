@@ -106,3 +106,45 @@ impl Connection {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use mio::{Events, Poll};
+
+    use super::*;
+
+    #[test]
+    fn a_packet_in_two_parts_is_handed_over_once_and_whole() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut broker, _) = listener.accept().unwrap();
+        let mut poll = Poll::new().unwrap();
+        let mut connection = Connection::new(client, Version::V311, poll.registry(), 0).unwrap();
+        let mut buffer = vec![0; 1024];
+        let mut payloads = Vec::new();
+        // One and a half packets, then the other half.
+        let packet = [0x30, 5, 0, 1, b'a', b'x', b'y'];
+        let bytes = [packet, packet].concat();
+        for (part, whole_packets) in [(&bytes[..10], 1), (&bytes[10..], 2)] {
+            broker.write_all(part).unwrap();
+            let mut events = Events::with_capacity(4);
+            let handled = payloads.len();
+            while payloads.len() == handled {
+                poll.poll(&mut events, None).unwrap();
+                connection
+                    .receive(&mut buffer, |packet, _| {
+                        let Packet::Publish(publish) = packet else { panic!("no PUBLISH") };
+                        payloads.push(publish.payload.to_vec());
+                        Ok(())
+                    })
+                    .unwrap();
+            }
+            assert_eq!(payloads.len(), whole_packets);
+        }
+        assert_eq!(payloads, [b"xy", b"xy"]);
+        drop(broker);
+        while connection.receive(&mut buffer, |_, _| Ok(())).is_ok() {}
+    }
+}

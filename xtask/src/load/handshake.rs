@@ -23,22 +23,34 @@ pub(super) fn connect_packet(version: Version, client_id: &str) -> Vec<u8> {
     packet
 }
 
+/// A connection that the broker has accepted.
+#[derive(Debug)]
+pub(super) struct Accepted {
+    pub(super) stream: TcpStream,
+    /// How many messages the broker lets this client have unacknowledged.
+    pub(super) receive_maximum: u16,
+}
+
 /// Connects and is accepted.
 ///
 /// # Errors
 ///
 /// The network's, or the broker refused.
-pub(super) fn connect(broker: SocketAddr, version: Version, client_id: &str) -> Outcome<TcpStream> {
+pub(super) fn connect(broker: SocketAddr, version: Version, client_id: &str) -> Outcome<Accepted> {
     let mut stream =
         TcpStream::connect(broker).map_err(|error| format!("cannot connect to {broker}: {error}"))?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
     stream.write_all(&connect_packet(version, client_id))?;
+    let mut receive_maximum = u16::MAX;
     answer(&mut stream, version, |packet| match packet {
-        Packet::ConnAck(connack) if connack.reason == ReasonCode::Success => Ok(()),
+        Packet::ConnAck(connack) if connack.reason == ReasonCode::Success => {
+            receive_maximum = connack.properties.receive_maximum().unwrap_or(u16::MAX);
+            Ok(())
+        }
         other => Err(format!("CONNECT was answered by {other:?}").into()),
     })?;
-    Ok(stream)
+    Ok(Accepted { stream, receive_maximum })
 }
 
 /// Subscribes to one filter.

@@ -1,9 +1,11 @@
 //! Connections that do nothing: what each costs the broker in memory.
 
+use std::time::{Duration, Instant};
+
+use vaux_mqtt::QoS;
+
 use super::{Arguments, Faults, Measurement, handshake};
 use crate::{Outcome, account};
-use std::time::Instant;
-use vaux_mqtt::QoS;
 
 /// Connections made before the memory is first read, so that what a broker sets aside once is not counted.
 const FIRST: usize = 10;
@@ -17,7 +19,7 @@ pub(super) fn run(arguments: &Arguments, connections: usize) -> Outcome<Measurem
     let version = arguments.settings.version();
     let mut streams = Vec::with_capacity(FIRST + connections);
     let mut connect = |number: usize| -> Outcome {
-        let mut stream = handshake::connect(arguments.broker, version, &format!("idle-{number:05}"))?;
+        let mut stream = handshake::connect(arguments.broker, version, &format!("idle-{number:05}"))?.stream;
         handshake::subscribe(&mut stream, version, &format!("idle/{number:05}"), QoS::AtMostOnce)?;
         streams.push(stream);
         Ok(())
@@ -33,7 +35,7 @@ pub(super) fn run(arguments: &Arguments, connections: usize) -> Outcome<Measurem
         connect(number)?;
     }
     let memory = account::resident_bytes(arguments.process)?.saturating_sub(memory_before);
-    let microseconds = |process: u32, before: std::time::Duration| -> Outcome<f64> {
+    let microseconds = |process: u32, before: Duration| -> Outcome<f64> {
         Ok((account::processor_time(process)? - before).as_secs_f64() * 1e6)
     };
     Ok(Measurement {

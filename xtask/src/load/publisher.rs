@@ -1,10 +1,12 @@
 //! A client that publishes numbered messages as fast as its windows let it.
 
+use mio::Registry;
 use vaux_mqtt::frame::Frame;
 use vaux_mqtt::packet::{Ack, PacketType, Publish};
 use vaux_mqtt::{Packet, PacketId, QoS, ReasonCode, Version};
 
 use super::connection::Connection;
+use super::handshake::Accepted;
 use super::{STAMP_BYTES, Stamp};
 use crate::Outcome;
 use crate::bench::scenario::Traffic;
@@ -32,6 +34,7 @@ struct Message {
 struct Window {
     version: Version,
     in_flight: u64,
+    max_in_flight: u64,
     next_packet_id: PacketId,
     /// What PUBACK or PUBREC is due next, as a broker answers in the order in which it was asked.
     next_acknowledged: PacketId,
@@ -45,27 +48,29 @@ const MAX_OUTGOING_BYTES: usize = 64 << 10;
 
 impl Publisher {
     /// A publisher that has sent nothing yet. `number` tells it from the others.
+    ///
+    /// # Errors
+    ///
+    /// The connection cannot be registered.
     pub(super) fn new(
-        connection: Connection,
+        accepted: Accepted,
         version: Version,
+        registry: &Registry,
         number: u32,
         topic: &str,
         traffic: &Traffic,
-    ) -> Self {
-        Publisher {
-            connection,
-            message: Message::new(version, topic, traffic),
-            number,
-            sent: 0,
-            window: Window {
-                version,
-                in_flight: 0,
-                next_packet_id: PacketId::FIRST,
-                next_acknowledged: PacketId::FIRST,
-                next_completed: PacketId::FIRST,
-                out_of_order: 0,
-            },
-        }
+    ) -> Outcome<Self> {
+        let window = Window {
+            version,
+            in_flight: 0,
+            max_in_flight: traffic.in_flight.min(accepted.receive_maximum.into()),
+            next_packet_id: PacketId::FIRST,
+            next_acknowledged: PacketId::FIRST,
+            next_completed: PacketId::FIRST,
+            out_of_order: 0,
+        };
+        let connection = Connection::new(accepted.stream, version, registry, number as usize)?;
+        Ok(Publisher { connection, message: Message::new(version, topic, traffic), number, sent: 0, window })
     }
 
     /// How many messages it has sent.
@@ -83,8 +88,19 @@ impl Publisher {
         self.window.out_of_order
     }
 
-    /// Whether more messages may be appended now.
-    pub(super) fn can_append(&self) -> bool {
+    /// How many messages may be published now, if no subscriber minds.
+    pub(super) fn room(&self) -> u64 {
+        if !self.is_flushed() {
+            return 0;
+        }
+        match self.message.packet_id_at {
+            Some(_) => self.window.max_in_flight - self.window.in_flight,
+            None => u64::MAX,
+        }
+    }
+
+    /// Whether everything published so far has been handed to the kernel.
+    pub(super) fn is_flushed(&self) -> bool {
         self.connection.is_flushed()
     }
 
@@ -202,4 +218,84 @@ fn check_turn(ack: &Ack<'_>, due: &mut PacketId) -> Result<u64, String> {
     let out_of_turn = ack.packet_id != *due;
     *due = ack.packet_id.next();
     Ok(u64::from(out_of_turn))
+}
+
+#[cfg(test)]
+mod tests {
+    use vaux_mqtt::Sender;
+
+    use super::*;
+    use crate::bench::scenario::{self, Load};
+
+    fn traffic(scenario: &str) -> Traffic {
+        let Load::Traffic(traffic) = scenario::named(scenario).unwrap().load else { panic!("no traffic") };
+        traffic
+    }
+
+    fn window() -> Window {
+        Window {
+            version: Version::V311,
+            in_flight: 0,
+            max_in_flight: 10,
+            next_packet_id: PacketId::FIRST,
+            next_acknowledged: PacketId::FIRST,
+            next_completed: PacketId::FIRST,
+            out_of_order: 0,
+        }
+    }
+
+    #[test]
+    fn patched_messages_read_as_what_they_should_be() {
+        for version in [Version::V311, Version::V5] {
+            for scenario in ["pairs-qos0", "pairs-qos1", "pairs-qos2"] {
+                let traffic = traffic(scenario);
+                let packet_id = (traffic.qos != QoS::AtMostOnce).then_some(PacketId::new(0x1234).unwrap());
+                let stamp = Stamp { publisher: 3, number: 77 };
+                let mut bytes = Vec::new();
+                Message::new(version, "a/b", &traffic).append(stamp, packet_id, &mut bytes);
+                let frame = Frame::split(&bytes).unwrap().unwrap();
+                let Packet::Publish(publish) = Packet::decode(&frame, version, Sender::Client).unwrap()
+                else {
+                    panic!("no PUBLISH")
+                };
+                assert_eq!((publish.topic, publish.qos, publish.packet_id), ("a/b", traffic.qos, packet_id));
+                assert_eq!(publish.payload.len(), traffic.payload_bytes);
+                assert_eq!(Stamp::from_payload(publish.payload), Some(stamp));
+            }
+        }
+    }
+
+    #[test]
+    fn an_acknowledgement_out_of_turn_is_counted() {
+        let mut window = window();
+        let ids: Vec<PacketId> = (0..3).map(|_| window.take_packet_id()).collect();
+        let mut acknowledge = |id: PacketId| {
+            window.handle(&Packet::PubAck(Ack::new(id, ReasonCode::Success)), &mut Vec::new()).unwrap();
+            (window.in_flight, window.out_of_order)
+        };
+        assert_eq!(acknowledge(ids[0]), (2, 0));
+        assert_eq!(acknowledge(ids[2]), (1, 1));
+        assert_eq!(acknowledge(ids[1]), (0, 2));
+    }
+
+    #[test]
+    fn a_message_with_qos_2_is_done_at_pubcomp() {
+        let mut window = window();
+        let ack = Ack::new(window.take_packet_id(), ReasonCode::Success);
+        let mut outgoing = Vec::new();
+        window.handle(&Packet::PubRec(ack.clone()), &mut outgoing).unwrap();
+        assert_eq!((window.in_flight, outgoing.as_slice()), (1, &[0x62, 2, 0, 1][..]));
+        window.handle(&Packet::PubComp(ack), &mut outgoing).unwrap();
+        assert_eq!((window.in_flight, window.out_of_order), (0, 0));
+    }
+
+    #[test]
+    fn acknowledgements_that_nobody_asked_for_end_the_run() {
+        let mut window = window();
+        let unasked = Packet::PubAck(Ack::new(PacketId::FIRST, ReasonCode::Success));
+        assert!(window.handle(&unasked, &mut Vec::new()).is_err());
+        window.take_packet_id();
+        let refused = Packet::PubAck(Ack::new(PacketId::FIRST, ReasonCode::QuotaExceeded));
+        assert!(window.handle(&refused, &mut Vec::new()).is_err());
+    }
 }

@@ -103,3 +103,61 @@ impl Inbox {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use vaux_mqtt::PacketId;
+    use vaux_mqtt::packet::Publish;
+
+    use super::*;
+
+    fn inbox(qos: QoS) -> Inbox {
+        let sequences = vec![Sequence::default(), Sequence::default()];
+        Inbox { version: Version::V311, qos, topic: 1, topics: 3, sequences, delivered: 0 }
+    }
+
+    fn publish(qos: QoS, payload: &[u8]) -> Packet<'_> {
+        let packet_id = (qos != QoS::AtMostOnce).then_some(PacketId::FIRST);
+        Packet::Publish(Publish { qos, packet_id, payload, ..Publish::new("t") })
+    }
+
+    #[test]
+    fn each_qos_is_answered_as_the_specification_says() {
+        let payload = Stamp { publisher: 1, number: 0 }.to_bytes();
+        for (qos, answer) in [
+            (QoS::AtMostOnce, &[][..]),
+            (QoS::AtLeastOnce, &[0x40, 2, 0, 1]),
+            (QoS::ExactlyOnce, &[0x50, 2, 0, 1]),
+        ] {
+            let mut outgoing = Vec::new();
+            inbox(qos).handle(&publish(qos, &payload), &mut outgoing).unwrap();
+            assert_eq!(outgoing, answer);
+        }
+        let mut outgoing = Vec::new();
+        let release = Packet::PubRel(Ack::new(PacketId::FIRST, ReasonCode::Success));
+        inbox(QoS::ExactlyOnce).handle(&release, &mut outgoing).unwrap();
+        assert_eq!(outgoing, [0x70, 2, 0, 1]);
+    }
+
+    #[test]
+    fn publishers_of_the_topic_are_told_apart() {
+        let mut inbox = inbox(QoS::AtMostOnce);
+        for (publisher, number) in [(1, 0), (4, 0), (4, 1), (1, 2)] {
+            let payload = Stamp { publisher, number }.to_bytes();
+            inbox.handle(&publish(QoS::AtMostOnce, &payload), &mut Vec::new()).unwrap();
+        }
+        assert_eq!(inbox.delivered, 4);
+        assert_eq!((inbox.sequences[0].faults(3).lost, inbox.sequences[1].faults(2).lost), (1, 0));
+    }
+
+    #[test]
+    fn a_message_that_belongs_elsewhere_ends_the_run() {
+        for publisher in [0, 2, 7] {
+            let payload = Stamp { publisher, number: 0 }.to_bytes();
+            let outcome = inbox(QoS::AtMostOnce).handle(&publish(QoS::AtMostOnce, &payload), &mut Vec::new());
+            assert!(outcome.is_err(), "{publisher}");
+        }
+        assert!(inbox(QoS::AtLeastOnce).handle(&publish(QoS::AtMostOnce, b""), &mut Vec::new()).is_err());
+        assert!(inbox(QoS::AtMostOnce).handle(&publish(QoS::AtMostOnce, b"short"), &mut Vec::new()).is_err());
+    }
+}

@@ -1,11 +1,12 @@
 //! Messages from publishers to subscribers, in a closed loop.
 
-use std::net::TcpStream;
+use std::cmp::Reverse;
 use std::time::{Duration, Instant};
 
 use mio::{Events, Poll, Registry};
 
 use super::connection::{Connection, READ_BUFFER_BYTES};
+use super::handshake::Accepted;
 use super::publisher::Publisher;
 use super::subscriber::Subscriber;
 use super::window::Window;
@@ -65,24 +66,19 @@ impl Clients {
             topics: traffic.topics,
             buffer: vec![0; READ_BUFFER_BYTES],
         };
-        for (number, mut stream) in streams.subscribers.into_iter().enumerate() {
+        for (number, mut accepted) in streams.subscribers.into_iter().enumerate() {
             let topic = number % traffic.topics;
-            handshake::subscribe(&mut stream, version, &topic_name(topic), traffic.qos)?;
-            let connection = Connection::new(stream, version, registry, traffic.publishers + number)?;
+            handshake::subscribe(&mut accepted.stream, version, &topic_name(topic), traffic.qos)?;
+            let connection =
+                Connection::new(accepted.stream, version, registry, traffic.publishers + number)?;
             let place = (topic, traffic.topics);
             let publishers = traffic.publishers_per_topic();
             clients.subscribers.push(Subscriber::new(connection, version, traffic.qos, place, publishers));
         }
-        for (number, stream) in streams.publishers.into_iter().enumerate() {
+        for (number, accepted) in streams.publishers.into_iter().enumerate() {
             let topic = topic_name(number % traffic.topics);
-            let connection = Connection::new(stream, version, registry, number)?;
-            clients.publishers.push(Publisher::new(
-                connection,
-                version,
-                u32::try_from(number)?,
-                &topic,
-                traffic,
-            ));
+            let number = u32::try_from(number)?;
+            clients.publishers.push(Publisher::new(accepted, version, registry, number, &topic, traffic)?);
         }
         Ok((clients, crossing_pairs))
     }
@@ -91,15 +87,12 @@ impl Clients {
     fn publish(&mut self, traffic: &Traffic) -> Outcome {
         for number in 0..self.publishers.len() {
             let publisher = &self.publishers[number];
-            if !publisher.can_append() {
-                continue;
+            let mut room = publisher.room();
+            // Looking at all subscribers costs something where there are many.
+            if room > 0 {
+                let ahead = publisher.sent().saturating_sub(self.slowest(number));
+                room = room.min(traffic.ahead.saturating_sub(ahead));
             }
-            let in_flight_room = match traffic.qos.bits() {
-                0 => u64::MAX,
-                _ => traffic.in_flight - publisher.in_flight(),
-            };
-            let ahead = publisher.sent().saturating_sub(self.slowest(number));
-            let room = in_flight_room.min(traffic.ahead.saturating_sub(ahead));
             if room > 0 {
                 self.publishers[number].publish(room)?;
             }
@@ -158,7 +151,7 @@ impl Clients {
     fn is_idle(&self) -> bool {
         (0..self.publishers.len()).all(|number| {
             let publisher = &self.publishers[number];
-            publisher.in_flight() == 0 && publisher.can_append() && self.slowest(number) == publisher.sent()
+            publisher.in_flight() == 0 && publisher.is_flushed() && self.slowest(number) == publisher.sent()
         })
     }
 
@@ -184,13 +177,13 @@ fn topic_name(topic: usize) -> String {
 
 /// Connections that the broker has accepted, in the order of their numbers.
 struct Streams {
-    publishers: Vec<TcpStream>,
-    subscribers: Vec<TcpStream>,
+    publishers: Vec<Accepted>,
+    subscribers: Vec<Accepted>,
 }
 
 impl Streams {
     fn anywhere(arguments: &Arguments, traffic: &Traffic) -> Outcome<Streams> {
-        let all = |kind: &str, count: usize| -> Outcome<Vec<TcpStream>> {
+        let all = |kind: &str, count: usize| -> Outcome<Vec<Accepted>> {
             (0..count).map(|number| connect(arguments, &format!("bench-{kind}-{number}"))).collect()
         };
         Ok(Streams {
@@ -203,21 +196,21 @@ impl Streams {
     ///
     /// Clients come in as they are and are sorted by their home; those left over leave again.
     fn crossing(arguments: &Arguments, traffic: &Traffic) -> Outcome<(Streams, usize)> {
-        let mut by_home: Vec<(u32, Vec<TcpStream>)> = Vec::new();
+        let mut by_home: Vec<(u32, Vec<Accepted>)> = Vec::new();
         // Twice as many as are needed, so that one thread is hardly ever short.
         for number in 0..2 * (traffic.publishers + traffic.subscribers) {
-            let mut stream = connect(arguments, &format!("bench-client-{number}"))?;
-            let home = homes::home(&mut stream, arguments.process)?;
+            let mut client = connect(arguments, &format!("bench-client-{number}"))?;
+            let home = homes::home(&mut client.stream, arguments.process)?;
             match by_home.iter_mut().find(|(known, _)| *known == home) {
-                Some((_, streams)) => streams.push(stream),
-                None => by_home.push((home, vec![stream])),
+                Some((_, clients)) => clients.push(client),
+                None => by_home.push((home, vec![client])),
             }
         }
         let mut streams = Streams { publishers: Vec::new(), subscribers: Vec::new() };
         let mut crossing = 0;
         for pair in 0..traffic.publishers {
-            by_home.sort_by_key(|(_, streams)| std::cmp::Reverse(streams.len()));
-            let other = if by_home.get(1).is_some_and(|(_, streams)| !streams.is_empty()) { 1 } else { 0 };
+            by_home.sort_by_key(|(_, clients)| Reverse(clients.len()));
+            let other = if by_home.get(1).is_some_and(|(_, clients)| !clients.is_empty()) { 1 } else { 0 };
             let first = by_home[0].1.pop().ok_or("too few clients")?;
             let second = by_home[other].1.pop().ok_or("too few clients")?;
             crossing += usize::from(other != 0);
@@ -230,6 +223,6 @@ impl Streams {
     }
 }
 
-fn connect(arguments: &Arguments, client_id: &str) -> Outcome<TcpStream> {
+fn connect(arguments: &Arguments, client_id: &str) -> Outcome<Accepted> {
     handshake::connect(arguments.broker, arguments.settings.version(), client_id)
 }
