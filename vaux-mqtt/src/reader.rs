@@ -3,6 +3,8 @@
 use crate::error::{Error, Rule};
 use crate::packet::PacketId;
 use crate::string;
+#[cfg(feature = "server")]
+use crate::topic::TopicFilter;
 use crate::varint::{self, Varint};
 use crate::version::Version;
 
@@ -104,6 +106,15 @@ impl<'a> Reader<'a> {
     pub(crate) fn topic(&mut self) -> Result<(&'a str, bool), Error> {
         let bytes = self.binary()?;
         string::check_topic(bytes).map_err(|(rule, at)| self.error_at(rule, self.at - bytes.len() + at))
+    }
+
+    /// A topic filter. An error in it points at the character, in an empty one at the field.
+    #[cfg(feature = "server")]
+    pub(crate) fn filter(&mut self) -> Result<TopicFilter<'a>, Error> {
+        let start = self.at;
+        let text = self.string()?;
+        let text_at = if text.is_empty() { start } else { start + 2 };
+        TopicFilter::new(text).map_err(|(rule, at)| self.error_at(rule, text_at + at))
     }
 
     pub(crate) fn packet_id(&mut self) -> Result<PacketId, Error> {

@@ -45,7 +45,7 @@ impl Bits {
 
 impl Fault {
     /// `bytes` is the packet, as far as it is there, and `fields` are its fields.
-    pub(super) fn new(error: Error, bytes: &[u8], fields: &[Field<'_>], sender: Sender) -> Fault {
+    pub(super) fn new(error: Error, receiver: String, bytes: &[u8], fields: &[Field<'_>]) -> Fault {
         let field = fields.iter().position(|field| field.range().contains(&error.at()));
         let byte = bytes.get(error.at()).copied();
         let bits = bits(error.rule(), error.version());
@@ -54,7 +54,6 @@ impl Fault {
             (_, _, Some(field)) => found_field(&fields[field], bytes),
             _ => String::from("the packet ends here"),
         };
-        let receiver = receiver(error, bytes, sender);
         Fault { error, field, bits: bits.map(|(bits, _)| bits), found, receiver }
     }
 }
@@ -104,9 +103,14 @@ fn found_field(field: &Field<'_>, bytes: &[u8]) -> String {
     }
 }
 
-/// The same bytes are read as a packet of the other version: a receiver of that version is named only when it finds
-/// the same.
-fn receiver(error: Error, bytes: &[u8], sender: Sender) -> String {
+/// What a receiver of `bytes` does about `error`.
+///
+/// Unless the packet tells its version, it is read as one of the other version too: a receiver of that version is
+/// named when it finds the same.
+pub(super) fn receiver(error: Error, bytes: &[u8], sender: Sender, tells_version: bool) -> String {
+    if tells_version {
+        return reaction(error, bytes, error.version());
+    }
     let finds_the_same = |version: Version| match super::decode(bytes, version, sender) {
         Some(Err(other)) => {
             other.version() == version && (other.rule(), other.at()) == (error.rule(), error.at())

@@ -22,7 +22,7 @@ pub struct Field<'a> {
     /// Whether it may hold a password or authentication data, so that neither its text nor its bytes are for the
     /// screen.
     pub is_secret: bool,
-    /// The text, when more is to be said than the name and the value.
+    /// The text, when more is to be said than the name and the value. That of a secret field does not tell the value.
     pub(super) text: Option<Cow<'static, str>>,
 }
 
@@ -72,13 +72,13 @@ impl<'a> Field<'a> {
 
     /// The field in words, such as `session expiry interval 3600 s`.
     pub fn text(&self, show: Show) -> String {
-        let mut text = String::from(self.name);
+        let mut text = String::from(self.text.as_deref().unwrap_or(self.name));
         if self.is_secret && !show.secrets {
             text.push_str(" (masked)");
             return text;
         }
-        if let Some(text) = &self.text {
-            return String::from(&**text);
+        if self.text.is_some() {
+            return text;
         }
         let mut push = |value: &str| {
             text.push(' ');

@@ -68,6 +68,8 @@ pub struct Explained<'a> {
     pub packet_type: Option<PacketType>,
     /// The version in force: what CONNECT says, else what the caller said.
     pub version: Version,
+    /// Whether the packet told its version itself, as CONNECT does.
+    pub tells_version: bool,
     /// Whether the packet is whole and valid.
     pub status: Status,
     /// How many bytes the fields cover: the packet as far as it is there. Everything when the remaining length
@@ -103,27 +105,24 @@ pub fn explain(bytes: &[u8], version: Version, sender: Sender) -> Explained<'_> 
         Ok(Some(promised)) => promised.min(bytes.len()),
         Ok(None) | Err(_) => bytes.len(),
     };
-    let decoded = decode(bytes, version, sender);
-    let version = match &decoded {
-        Some(Ok(Packet::Connect(connect))) => connect.version,
-        Some(Err(error)) => error.version(),
-        _ => version,
-    };
     let is_truncated = promised_len.is_ok_and(|promised| promised.is_none_or(|promised| promised > len));
     let mut walker = Walker::new(&bytes[..len], version, is_truncated);
     body::walk(&mut walker, packet_type);
+    let tells_version = walker.tells_version();
     let version = walker.version();
     let fields = walker.finish();
-    let (status, packet, fault) = match decoded {
+    let (status, packet, fault) = match decode(bytes, version, sender) {
         Some(Ok(packet)) => (Status::Ok, Some(packet), None),
         Some(Err(error)) => {
-            (Status::Malformed, None, Some(Fault::new(error, &bytes[..len], &fields, sender)))
+            let receiver = fault::receiver(error, bytes, sender, tells_version);
+            (Status::Malformed, None, Some(Fault::new(error, receiver, &bytes[..len], &fields)))
         }
         None => (Status::Truncated, None, None),
     };
     Explained {
         packet_type,
         version,
+        tells_version,
         status,
         len,
         promised_len: promised_len.unwrap_or(None),

@@ -198,3 +198,14 @@ fn rule_of_one_version_names_that_version_alone() {
         Some("v5 CONNACK 0x84, v3.1.1 CONNACK 0x01")
     );
 }
+
+#[test]
+fn version_of_connect_is_in_force_even_for_what_stands_before_it() {
+    let connect = bytes("11 0c 00 04 4d 51 54 54 04 02 00 3c 00 00");
+    let explained = explain(&connect, Version::V5, Sender::Any);
+    assert!(explained.tells_version);
+    assert_eq!(explained.version, Version::V311);
+    let fault = explained.fault.expect("the flags of CONNECT are 0000");
+    assert_eq!(fault.error.requirement(), "MQTT-2.2.2-2");
+    assert_eq!(fault.receiver, "v3.1.1 closes");
+}

@@ -20,6 +20,7 @@ pub(super) struct Walker<'a> {
     /// Where the part that is being read ends: the packet or its properties.
     end: usize,
     version: Version,
+    tells_version: bool,
     is_truncated: bool,
     depth: u8,
     fields: Vec<Field<'a>>,
@@ -35,6 +36,7 @@ impl<'a> Walker<'a> {
             at: 0,
             end: bytes.len(),
             version,
+            tells_version: false,
             is_truncated,
             depth: 0,
             fields: Vec::new(),
@@ -46,8 +48,14 @@ impl<'a> Walker<'a> {
         self.version
     }
 
+    /// Takes the version that the packet tells.
     pub(super) fn set_version(&mut self, version: Version) {
         self.version = version;
+        self.tells_version = true;
+    }
+
+    pub(super) fn tells_version(&self) -> bool {
+        self.tells_version
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -7,8 +7,6 @@ use crate::property::Properties;
 #[cfg(feature = "server")]
 use crate::property::{Allowed, PropertySet};
 use crate::reader::Reader;
-#[cfg(feature = "server")]
-use crate::topic::TopicFilter;
 use crate::version::{QoS, Version};
 #[cfg(feature = "client")]
 use crate::writer::{Writer, binary_len, write_binary};
@@ -165,12 +163,7 @@ impl<'a> Subscribe<'a> {
 
 #[cfg(feature = "server")]
 fn check_subscription(reader: &mut Reader<'_>) -> Result<(), Error> {
-    let filter_at = reader.at();
-    let filter = reader.string()?;
-    let is_shared = TopicFilter::new(filter)
-        .map_err(|(rule, at)| reader.error_at(rule, filter_at + 2 + at))?
-        .shared()
-        .is_some();
+    let is_shared = reader.filter()?.shared().is_some();
     let options_at = reader.at();
     let bits = reader.u8()?;
     let has_properties = reader.version().has_properties();

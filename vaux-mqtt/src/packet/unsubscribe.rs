@@ -7,8 +7,6 @@ use crate::property::Properties;
 #[cfg(feature = "server")]
 use crate::property::{Allowed, PropertySet};
 use crate::reader::Reader;
-#[cfg(feature = "server")]
-use crate::topic::TopicFilter;
 use crate::version::Version;
 #[cfg(feature = "client")]
 use crate::writer::{Writer, binary_len, write_binary};
@@ -78,9 +76,7 @@ impl<'a> Unsubscribe<'a> {
         }
         let mut check = reader.clone();
         while !check.is_empty() {
-            let filter_at = check.at();
-            TopicFilter::new(check.string()?)
-                .map_err(|(rule, at)| check.error_at(rule, filter_at + 2 + at))?;
+            check.filter()?;
         }
         Ok(Unsubscribe { packet_id, properties, filters: Filters(Source::Wire(reader.rest())) })
     }

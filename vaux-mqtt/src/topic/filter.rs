@@ -28,17 +28,20 @@ impl<'a> TopicFilter<'a> {
     ///
     /// # Errors
     ///
-    /// The rule that it breaks, with the byte in `text` where it does.
+    /// The rule that it breaks, with the byte in `text` where it does: the last one when something should follow.
     pub fn new(text: &'a str) -> Result<Self, (Rule, usize)> {
         if text.len() > usize::from(u16::MAX) {
             return Err((Rule::FieldPastEnd, 0));
         }
         string::check(text.as_bytes())?;
-        match text.strip_prefix(SHARE) {
-            Some(rest) => check_shared(rest).map_err(|(rule, at)| (rule, SHARE.len() + at))?,
-            None => check_levels(text)?,
+        let checked = match text.strip_prefix(SHARE) {
+            Some(rest) => check_shared(rest).map_err(|(rule, at)| (rule, SHARE.len() + at)),
+            None => check_levels(text),
+        };
+        match checked {
+            Ok(()) => Ok(TopicFilter(text)),
+            Err((rule, at)) => Err((rule, at.min(text.len().saturating_sub(1)))),
         }
-        Ok(TopicFilter(text))
     }
 
     /// The whole filter, `$share/…` included.
