@@ -14,8 +14,11 @@ pub(super) const BATCH_BYTES: usize = 64 * 1024;
 /// Buffers that grew larger than this for a large message are given back once they are empty.
 const KEPT_BYTES: usize = 4 * BATCH_BYTES;
 
-/// How long each half of closing may take: writing what is left, and the server's closing.
+/// How long writing what is left may take when closing.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long to wait for the server to close, too.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// A byte stream with its buffers.
 pub(super) struct Link {
@@ -149,7 +152,7 @@ impl Link {
                 self.incoming.clear();
             }
         };
-        let _ = tokio::time::timeout(CLOSE_TIMEOUT, read).await;
+        let _ = tokio::time::timeout(LINGER, read).await;
         Ok(())
     }
 }

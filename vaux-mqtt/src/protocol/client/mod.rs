@@ -26,7 +26,7 @@ use alloc::vec::Vec;
 use super::{ClientKeepAlive, InboundAliases, KeepAliveAction, OutboundAliases};
 use crate::error::{Error, Rule};
 use crate::frame::Frame;
-use crate::packet::{Connect, Disconnect, PINGREQ, PacketId};
+use crate::packet::{Connect, Disconnect, PINGREQ, PacketId, PacketType};
 use crate::version::Version;
 
 /// One connection of a client.
@@ -230,6 +230,10 @@ impl<M> Client<M> {
     ///
     /// A packet that cannot be or that is too large: the connection is over.
     pub fn next_frame<'a>(&mut self, bytes: &'a [u8]) -> Result<Option<Frame<'a>>, Error> {
+        // Not only once it is whole: what a server of another protocol says may look like the start of a long packet.
+        if let Some(Err(rule)) = bytes.first().map(|&first_byte| self.check_first_byte(first_byte)) {
+            return Err(self.violation(rule));
+        }
         let promised_len = match Frame::promised_len(bytes) {
             Ok(Some(len)) => len,
             Ok(None) => return Ok(None),
@@ -239,6 +243,15 @@ impl<M> Client<M> {
             return Err(self.violation(Rule::PacketTooLarge));
         }
         Frame::split(bytes).map_err(|error| self.fail(error))
+    }
+
+    /// Before CONNACK only AUTH may come.
+    fn check_first_byte(&self, first_byte: u8) -> Result<(), Rule> {
+        match (self.state, PacketType::from_first_byte(first_byte)) {
+            (State::AwaitConnAck, Some(PacketType::ConnAck | PacketType::Auth)) => Ok(()),
+            (State::AwaitConnAck, _) => Err(Rule::FirstPacketNotConnAck),
+            _ => Ok(()),
+        }
     }
 
     /// Ends the connection because the server broke `rule`.

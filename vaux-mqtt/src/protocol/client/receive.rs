@@ -24,13 +24,13 @@ impl<M: Outgoing> Client<M> {
         if self.state == State::Closed {
             return Ok(None);
         }
+        if let Err(rule) = self.check_first_byte(frame.first_byte()) {
+            return Err(self.violation(rule));
+        }
         let packet = match Packet::decode(frame, self.asked.version, Sender::Server) {
             Ok(packet) => packet,
             Err(error) => return Err(self.fail(error)),
         };
-        if self.state == State::AwaitConnAck && !matches!(packet, Packet::ConnAck(_) | Packet::Auth(_)) {
-            return Err(self.violation(Rule::FirstPacketNotConnAck));
-        }
         Ok(match packet {
             Packet::Publish(publish) => self.handle_publish(publish)?,
             Packet::PubAck(ack) => self.handle_puback(ack),

@@ -273,6 +273,7 @@ fn a_packet_larger_than_announced_is_refused_before_it_is_whole() {
     let settings = Settings { maximum_packet_size: 20, ..Settings::default() };
     let client = Client::new(&connect, settings, Session::new(), 0);
     let mut pair = Pair { client, version: Version::V5, now_ms: 0 };
+    pair.connack(false, ReasonCode::Success, &[]).unwrap();
     pair.sent();
     assert_eq!(pair.receive(&[0x30, 19]).unwrap_err().rule(), Rule::PacketTooLarge);
     assert_eq!(pair.sent(), ["DISCONNECT 95"]);
