@@ -1,14 +1,16 @@
 //! What can go wrong in a command: one kind for each thing that a script may act upon, and for each a message, perhaps
 //! a hint, and an exit code.
 
-use std::fmt::Write as _;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use serde_json::json;
+use vaux_client::{ConnectError, ConnectErrorKind, Disconnected, ReasonCode, RequestError};
 
 use crate::input::InputError;
+use crate::output::talk::Talk;
 
 /// How the program ends. The numbers are a contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,10 +22,24 @@ pub(crate) enum Exit {
     Internal = 1,
     /// The command line asks for what there is not.
     Usage = 2,
-    /// A packet of the input is malformed.
+    /// The server cannot be reached, or the connection to it was lost.
+    Unreachable = 3,
+    /// The server does not accept who we are.
+    Authentication = 4,
+    /// The server refused or ended the connection for another reason.
+    Refused = 5,
+    /// A packet is malformed.
     Malformed = 6,
+    /// The server refused a message or a subscription.
+    RequestRefused = 7,
     /// The input ends in the middle of a packet.
     CutShort = 8,
+    /// The time of `-W` is over.
+    TimedOut = 27,
+    /// Ctrl-C.
+    Interrupted = 130,
+    /// SIGTERM, with the code that shells give to it.
+    Terminated = 143,
 }
 
 impl From<Exit> for ExitCode {
@@ -60,6 +76,31 @@ pub(crate) enum CliError {
     },
     /// Standard input or output failed.
     Stdio(io::Error),
+    /// The operating system refused what should always work.
+    Internal(io::Error),
+    /// There is no connection.
+    Connect {
+        /// The server, as a URL.
+        server: String,
+        /// Why.
+        source: ConnectError,
+        /// What to try.
+        hint: Option<String>,
+    },
+    /// The connection ended for good.
+    Lost(Disconnected),
+    /// A message or a subscription was not accepted.
+    Request {
+        /// What was asked for.
+        what: String,
+        /// Why not.
+        source: RequestError,
+    },
+    /// A message that is larger than any packet may be.
+    TooLarge {
+        /// Where it was to come from.
+        name: String,
+    },
 }
 
 impl CliError {
@@ -68,19 +109,45 @@ impl CliError {
         CliError::Usage { message: message.into(), hint: None }
     }
 
-    /// Says on standard error what went wrong, and returns how the program ends.
-    pub(crate) fn report(&self) -> Exit {
+    /// A usage error with what to write instead.
+    pub(crate) fn usage_with_hint(message: impl Into<String>, hint: impl Into<String>) -> CliError {
+        CliError::Usage { message: message.into(), hint: Some(hint.into()) }
+    }
+
+    /// Says what went wrong, also as JSON on standard output if `json`, and returns how the program ends.
+    pub(crate) fn report(&self, talk: Talk, json: bool) -> Exit {
         let Report { message, hint, exit } = self.describe();
-        let mut text = String::new();
-        if let Some(message) = message {
-            let _ = writeln!(text, "error: {message}");
-        }
+        let Some(message) = message else { return exit };
+        let talk = if exit == Exit::Usage { talk.aloud() } else { talk };
+        talk.error(&message);
         if let Some(hint) = hint {
-            let _ = writeln!(text, "hint: {hint}");
+            talk.hint(hint);
         }
-        // Nobody is left to tell when standard error is closed.
-        let _ = io::Write::write_all(&mut io::stderr(), text.as_bytes());
+        if json {
+            let reason = self.reason();
+            let object = json!({
+                "error": message,
+                "reason_code": reason.map(ReasonCode::value),
+                "reason": reason.map(ReasonCode::name),
+                "exit_code": exit as u8,
+            });
+            // Whoever read our output may be gone, and was told on standard error.
+            let _ = writeln!(io::stdout(), "{object}");
+        }
         exit
+    }
+
+    /// The reason code that the server gave.
+    fn reason(&self) -> Option<ReasonCode> {
+        match self {
+            CliError::Connect { source, .. } => source.reason(),
+            CliError::Lost(disconnected) => disconnected.reason(),
+            CliError::Request { source: RequestError::Refused { reasons, .. }, .. } => {
+                reasons.first().copied()
+            }
+            CliError::Request { source: RequestError::Invalid(error), .. } => Some(error.reason_code()),
+            _ => None,
+        }
     }
 
     fn describe(&self) -> Report {
@@ -98,6 +165,17 @@ impl CliError {
                 Report { message: None, hint: None, exit: Exit::Ok }
             }
             CliError::Stdio(error) => Report::new(Exit::Internal, format!("cannot read or write: {error}")),
+            CliError::Internal(error) => Report::new(Exit::Internal, error.to_string()),
+            CliError::Connect { server, source, hint } => {
+                Report::new(connect_exit(source), format!("{server}: {source}")).with_hint(hint.clone())
+            }
+            CliError::Lost(disconnected) => Report::new(lost_exit(disconnected), disconnected.to_string()),
+            CliError::Request { what, source } => {
+                Report::new(request_exit(source), format!("{what}: {source}"))
+            }
+            CliError::TooLarge { name } => {
+                Report::new(Exit::Usage, format!("{name}: larger than the 256 MiB that a packet can hold"))
+            }
         }
     }
 }
@@ -118,6 +196,33 @@ impl Report {
     }
 }
 
+fn connect_exit(error: &ConnectError) -> Exit {
+    match (error, error.kind()) {
+        (ConnectError::File { .. }, _) => Exit::Internal,
+        (_, ConnectErrorKind::Options) => Exit::Usage,
+        (_, ConnectErrorKind::Unreachable | ConnectErrorKind::Timeout) => Exit::Unreachable,
+        (_, ConnectErrorKind::Authentication) => Exit::Authentication,
+        (_, ConnectErrorKind::Refused) => Exit::Refused,
+        (_, ConnectErrorKind::Protocol) => Exit::Malformed,
+    }
+}
+
+fn lost_exit(disconnected: &Disconnected) -> Exit {
+    match disconnected {
+        Disconnected::ByServer { .. } => Exit::Refused,
+        Disconnected::Protocol(_) => Exit::Malformed,
+        Disconnected::Authentication(_) => Exit::Authentication,
+        _ => Exit::Unreachable,
+    }
+}
+
+fn request_exit(error: &RequestError) -> Exit {
+    match error {
+        RequestError::Invalid(_) | RequestError::Refused { .. } => Exit::RequestRefused,
+        _ => Exit::Unreachable,
+    }
+}
+
 fn input_hint(error: &InputError) -> Option<String> {
     match error {
         InputError::NoForm { .. } => Some("--in says how the input is to be read".to_owned()),
@@ -127,13 +232,15 @@ fn input_hint(error: &InputError) -> Option<String> {
 }
 
 /// One line for a command line that does not parse, with the nearest name there is.
-fn arguments_message(error: &clap::Error) -> String {
+pub(crate) fn arguments_message(error: &clap::Error) -> String {
     let text = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.clone()),
         Some(ContextValue::Strings(texts)) if !texts.is_empty() => Some(texts.join(", ")),
         _ => None,
     };
-    let argument = text(ContextKind::InvalidArg).unwrap_or_default();
+    // Without the names of its values: `--show <VIEW>`.
+    let name_of = |argument: String| argument.split(' ').next().unwrap_or_default().to_owned();
+    let argument = name_of(text(ContextKind::InvalidArg).unwrap_or_default());
     let value = text(ContextKind::InvalidValue);
     let suggestion =
         [ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand, ContextKind::SuggestedValue]
@@ -164,7 +271,7 @@ fn arguments_message(error: &clap::Error) -> String {
         ErrorKind::TooFewValues | ErrorKind::WrongNumberOfValues | ErrorKind::TooManyValues => {
             format!("{argument} has the wrong number of values")
         }
-        ErrorKind::ArgumentConflict => match text(ContextKind::PriorArg) {
+        ErrorKind::ArgumentConflict => match text(ContextKind::PriorArg).map(name_of) {
             Some(other) if other == argument => format!("{argument} can be given only once"),
             Some(other) => format!("{argument} does not go with {other}"),
             None => format!("{argument} does not go with the other arguments"),

@@ -2,19 +2,26 @@
 
 mod cli_error;
 mod commands;
+mod connection;
 mod input;
 mod output;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
 use cli_error::{CliError, Exit};
+use output::talk::TalkArgs;
 
-/// MQTT from the command line.
+// Many small allocations of differing life are what a client and a broker are made of.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// MQTT from the command line
 #[derive(Debug, Parser)]
-#[command(name = "vaux", version, disable_version_flag = true, max_term_width = 100, infer_long_args = false)]
+#[command(name = "vaux", version, disable_version_flag = true, max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -25,28 +32,49 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Broker(commands::broker::BrokerArgs),
+    Pub(Box<commands::pub_::PubArgs>),
+    Sub(Box<commands::sub::SubArgs>),
     Decode(commands::decode::DecodeArgs),
 }
 
 fn main() -> ExitCode {
-    let outcome = match Cli::try_parse() {
-        Ok(cli) => run(cli),
-        Err(error) => match error.kind() {
-            // What was asked for, on standard output, is no error.
-            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-                error.print().map(|()| Exit::Ok).map_err(CliError::Stdio)
-            }
-            ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-                error.print().map(|()| Exit::Usage).map_err(CliError::Stdio)
-            }
-            _ => Err(CliError::Arguments(error)),
-        },
-    };
-    outcome.unwrap_or_else(|error| error.report()).into()
+    match Cli::try_parse_from(with_help_of_broker(std::env::args_os().collect())) {
+        Ok(cli) => run(cli.command),
+        Err(error) => answer(error).into(),
+    }
 }
 
-fn run(cli: Cli) -> Result<Exit, CliError> {
-    match cli.command {
-        Command::Decode(args) => commands::decode::run(&args),
+/// `vaux help broker` is answered by the broker, which knows its flags.
+fn with_help_of_broker(args: Vec<OsString>) -> Vec<OsString> {
+    match args.as_slice() {
+        [vaux, help, broker] if help == "help" && broker == "broker" => {
+            vec![vaux.clone(), broker.clone(), "--help".into()]
+        }
+        _ => args,
     }
+}
+
+/// What clap has to say instead of a parsed command line: help, the version, or what is wrong.
+fn answer(error: clap::Error) -> Exit {
+    let (exit, printed) = match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => (Exit::Ok, error.print()),
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => (Exit::Usage, error.print()),
+        _ => return CliError::Arguments(error).report(TalkArgs::default().talk(), false),
+    };
+    match printed {
+        Ok(()) => exit,
+        Err(error) => CliError::Stdio(error).report(TalkArgs::default().talk(), false),
+    }
+}
+
+fn run(command: Command) -> ExitCode {
+    let (talk, json, outcome) = match command {
+        Command::Broker(args) => return commands::broker::run(args),
+        Command::Pub(args) => (args.talk.talk(), args.json, commands::pub_::run(*args)),
+        Command::Sub(args) => (args.talk.talk(), args.json, commands::sub::run(*args)),
+        // Its JSON lines are packets, and nothing else.
+        Command::Decode(args) => (args.talk(), false, commands::decode::run(&args)),
+    };
+    outcome.unwrap_or_else(|error| error.report(talk, json)).into()
 }

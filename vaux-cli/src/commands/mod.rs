@@ -1,3 +1,6 @@
 //! The commands, one module each: its arguments, whose doc comments are its help, and `run`.
 
+pub(crate) mod broker;
 pub(crate) mod decode;
+pub(crate) mod pub_;
+pub(crate) mod sub;

@@ -33,6 +33,15 @@ pub(crate) fn property_name(id: PropertyId) -> String {
 fn pair(property: &Property<'_>, secrets: bool) -> Json {
     let name = property_name(property.id());
     match *property {
+        Property::UserProperty(key, value) => json!([name, key, value]),
+        Property::AuthenticationData(_) if !secrets => json!([name, null]),
+        _ => json!([name, property_value(property)]),
+    }
+}
+
+/// The value of a property; of a user property, name and value.
+pub(crate) fn property_value(property: &Property<'_>) -> Json {
+    match *property {
         Property::PayloadFormatIndicator(value)
         | Property::RequestProblemInformation(value)
         | Property::RequestResponseInformation(value)
@@ -40,30 +49,27 @@ fn pair(property: &Property<'_>, secrets: bool) -> Json {
         | Property::RetainAvailable(value)
         | Property::WildcardSubscriptionAvailable(value)
         | Property::SubscriptionIdentifierAvailable(value)
-        | Property::SharedSubscriptionAvailable(value) => json!([name, value]),
+        | Property::SharedSubscriptionAvailable(value) => value.into(),
         Property::ServerKeepAlive(value)
         | Property::ReceiveMaximum(value)
         | Property::TopicAliasMaximum(value)
-        | Property::TopicAlias(value) => json!([name, value]),
+        | Property::TopicAlias(value) => value.into(),
         Property::MessageExpiryInterval(value)
         | Property::SessionExpiryInterval(value)
         | Property::WillDelayInterval(value)
         | Property::MaximumPacketSize(value)
-        | Property::SubscriptionIdentifier(value) => json!([name, value]),
+        | Property::SubscriptionIdentifier(value) => value.into(),
         Property::ContentType(value)
         | Property::ResponseTopic(value)
         | Property::AssignedClientIdentifier(value)
         | Property::AuthenticationMethod(value)
         | Property::ResponseInformation(value)
         | Property::ServerReference(value)
-        | Property::ReasonString(value) => json!([name, value]),
-        Property::AuthenticationData(_) if !secrets => json!([name, null]),
-        Property::CorrelationData(value) | Property::AuthenticationData(value) => {
-            json!([name, bytes(value)])
-        }
-        Property::UserProperty(key, value) => json!([name, key, value]),
-        // A property that this program does not know yet keeps its name.
-        _ => json!([name]),
+        | Property::ReasonString(value) => value.into(),
+        Property::CorrelationData(value) | Property::AuthenticationData(value) => bytes(value),
+        Property::UserProperty(key, value) => json!([key, value]),
+        // A property that this program does not know yet is at least named.
+        _ => Json::Null,
     }
 }
 

@@ -13,25 +13,34 @@ use crate::cli_error::{CliError, Exit};
 use crate::input::Form;
 use crate::output::color::{ColorChoice, Palette};
 use crate::output::packet_json::{self, Context};
+use crate::output::talk::{Talk, TalkArgs};
 use crate::output::text::{PacketWriter, Placed, View};
 use source::{Source, sources};
 use stream::{Fit, Stream, VersionFrom};
 
 /// Explain MQTT packets byte by byte
-///
-/// Names every byte of the packets in files, standard input or hex arguments. Of what is wrong it shows the byte and
-/// the statement of the specification. Exits with 6 when a packet is malformed and with 8 when the last is cut short.
 #[derive(Args, Debug)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = NOTES)]
 pub(crate) struct DecodeArgs {
     /// Files, - for standard input, or hex; hex arguments are read as one. Without any: standard input
     #[arg(value_name = "FILE|-|HEX")]
     inputs: Vec<String>,
     /// How the input is written down
-    #[arg(long = "in", value_name = "FORM", default_value = "auto")]
+    #[arg(
+        long = "in",
+        value_name = "auto|hex|xxd|c|base64|bin",
+        default_value = "auto",
+        hide_possible_values = true
+    )]
     form: FormChoice,
     /// The version of the protocol where no CONNECT says it
-    #[arg(short = 'V', long, value_name = "VERSION", default_value = "auto")]
+    #[arg(
+        short = 'V',
+        long,
+        value_name = "auto|31|311|5",
+        default_value = "auto",
+        hide_possible_values = true
+    )]
     protocol_version: VersionChoice,
     /// Begin at this byte of the input; 0x for hex
     #[arg(long, value_name = "BYTE", default_value = "0", value_parser = parse_offset)]
@@ -40,7 +49,7 @@ pub(crate) struct DecodeArgs {
     #[arg(long)]
     strict: bool,
     /// How much of a packet is shown
-    #[arg(long, value_name = "VIEW", default_value = "bytes")]
+    #[arg(long, value_name = "bytes|tree|line", default_value = "bytes", hide_possible_values = true)]
     show: View,
     /// Write one JSON object a packet
     #[arg(long)]
@@ -49,11 +58,14 @@ pub(crate) struct DecodeArgs {
     #[arg(long)]
     secrets: bool,
     /// When to use colours
-    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    #[arg(long, value_name = "auto|always|never", default_value = "auto", hide_possible_values = true)]
     color: ColorChoice,
 }
 
-const EXAMPLES: &str = "\
+const NOTES: &str = "\
+Of what is wrong it shows the byte and the statement of the specification. It exits with 6 when a packet is malformed, \
+and with 8 when the last is cut short.
+
 Examples:
   vaux decode c000
   vaux decode '10 0c 00 04 4d 51 54 54 04 02 00 3c 00 00'
@@ -122,6 +134,13 @@ fn parse_offset(text: &str) -> Result<usize, std::num::ParseIntError> {
     match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
         Some(hex) => usize::from_str_radix(hex, 16),
         None => text.parse(),
+    }
+}
+
+impl DecodeArgs {
+    /// How to tell what is wrong with the input.
+    pub(crate) fn talk(&self) -> Talk {
+        TalkArgs::with_color(self.color).talk()
     }
 }
 

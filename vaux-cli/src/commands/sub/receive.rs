@@ -1,0 +1,283 @@
+//! Receiving: subscribe, print what arrives, tell what happens to the connection, and know when to end.
+
+use std::io::{self, BufWriter, StdoutLock, Write, stdout};
+use std::num::NonZeroU64;
+use std::pin::pin;
+use std::time::Duration;
+
+use vaux_client::{
+    Client, ConnectionEvent, ConnectionEvents, Disconnected, Message, Messages, ReconnectPolicy, RequestError,
+};
+use vaux_mqtt::packet::PacketType;
+use vaux_mqtt::topic::{TopicFilter, TopicName};
+
+use super::remove::Remover;
+use super::{Requests, SubArgs};
+use crate::cli_error::{CliError, Exit};
+use crate::connection::{Interrupt, Place, Plan, PropertyLists, Session, close, describe};
+use crate::output::format::PrintError;
+use crate::output::message::MessageWriter;
+use crate::output::talk::Talk;
+
+/// How many messages are printed before anything else is looked at.
+const BATCH: usize = 1024;
+
+/// How much output is collected while messages keep coming.
+const BUFFER_BYTES: usize = 64 * 1024;
+
+/// What the flags ask for.
+#[derive(Debug)]
+pub(super) struct Receiver {
+    writer: MessageWriter,
+    filter_out: Vec<String>,
+    count: Option<NonZeroU64>,
+    no_retained: bool,
+    retained_only: bool,
+    remove_retained: bool,
+}
+
+/// Whether to go on after a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    GoOn,
+    End,
+}
+
+impl Receiver {
+    pub(super) fn new(args: &SubArgs, writer: MessageWriter) -> Receiver {
+        Receiver {
+            writer,
+            filter_out: args.filter_out.clone(),
+            count: args.count,
+            no_retained: args.no_retained,
+            retained_only: args.retained_only,
+            remove_retained: args.remove_retained,
+        }
+    }
+
+    /// Connects, receives until something ends it, disconnects.
+    pub(super) async fn run(
+        self,
+        plan: Plan,
+        requests: Requests,
+        talk: Talk,
+        reconnect: ReconnectPolicy,
+        timeout: Option<Duration>,
+    ) -> Result<Exit, CliError> {
+        let mut interrupt = Interrupt::listen()?;
+        let session = tokio::select! {
+            session = Session::open(&plan, reconnect, talk) => session?,
+            exit = interrupt.wait() => return Ok(exit),
+        };
+        let mut receiving = Receiving {
+            receiver: &self,
+            out: BufWriter::with_capacity(BUFFER_BYTES, stdout().lock()),
+            remover: self.remove_retained.then(|| Remover::start(session.client.clone(), talk)),
+            printed: 0,
+            refused: None,
+            ended: None,
+            talk,
+        };
+        let outcome = receiving.receive(session, &plan, requests, interrupt, timeout).await;
+        let refused = receiving.refused.take();
+        match (outcome, refused) {
+            (Ok(Exit::Ok), Some(error)) => Err(error),
+            (outcome, _) => outcome,
+        }
+    }
+}
+
+/// The state of receiving.
+struct Receiving<'a> {
+    receiver: &'a Receiver,
+    out: BufWriter<StdoutLock<'static>>,
+    remover: Option<Remover>,
+    printed: u64,
+    /// A subscription that the server refused while it granted others.
+    refused: Option<CliError>,
+    /// Why the connection ended last.
+    ended: Option<Disconnected>,
+    talk: Talk,
+}
+
+impl Receiving<'_> {
+    async fn receive(
+        &mut self,
+        session: Session,
+        plan: &Plan,
+        requests: Requests,
+        mut interrupt: Interrupt,
+        timeout: Option<Duration>,
+    ) -> Result<Exit, CliError> {
+        let Session { client, mut events, mut messages } = session;
+        let ends_after_asking = requests.ends_after;
+        // Messages of a session of before may come in front of the answers, so that both are waited for at once.
+        let mut asking = pin!(ask(client.clone(), requests, plan.properties.clone(), self.talk));
+        let mut is_asking = true;
+        let mut time_is_over = pin!(tokio::time::sleep(timeout.unwrap_or_default()));
+        let exit = loop {
+            let next = self.print_waiting(&mut messages).and_then(|next| self.out.flush().map(|()| next));
+            match next {
+                Ok(Next::GoOn) => {}
+                Ok(Next::End) => break Ok(Exit::Ok),
+                Err(error) => break Err(CliError::Stdio(error)),
+            }
+            tokio::select! {
+                message = messages.next() => match message.map(|message| self.take(&message)) {
+                    Some(Ok(Next::GoOn)) => {}
+                    Some(Ok(Next::End)) => break Ok(Exit::Ok),
+                    Some(Err(error)) => break Err(CliError::Stdio(error)),
+                    None => return Err(self.lost(&mut events).await),
+                },
+                answer = &mut asking, if is_asking => {
+                    is_asking = false;
+                    match answer {
+                        Ok(refused) => self.refused = refused,
+                        // Why the connection ended is told by its events.
+                        Err((_, RequestError::Disconnected | RequestError::Ended)) => {}
+                        Err((what, source)) => break Err(CliError::Request { what, source }),
+                    }
+                    if ends_after_asking {
+                        break Ok(Exit::Ok);
+                    }
+                }
+                Some(event) = events.next() => self.tell(event),
+                () = &mut time_is_over, if timeout.is_some() => {
+                    self.talk.note("timed out");
+                    break Ok(Exit::TimedOut);
+                }
+                exit = interrupt.wait() => break Ok(exit),
+            }
+        };
+        let flushed = self.out.flush();
+        if let Some(remover) = self.remover.take() {
+            remover.finish().await;
+        }
+        close(&client, plan.properties.of(Place::Disconnect), self.talk).await;
+        flushed.map_err(CliError::Stdio).and(exit)
+    }
+
+    /// Prints messages that are there already, but not for ever.
+    fn print_waiting(&mut self, messages: &mut Messages) -> io::Result<Next> {
+        for _ in 0..BATCH {
+            let Some(message) = messages.try_next() else { break };
+            if self.take(&message)? == Next::End {
+                return Ok(Next::End);
+            }
+        }
+        Ok(Next::GoOn)
+    }
+
+    fn take(&mut self, message: &Message) -> io::Result<Next> {
+        let flags = self.receiver;
+        if flags.retained_only && !message.retain {
+            return Ok(Next::End);
+        }
+        if flags.filters_out(&message.topic) {
+            return Ok(Next::GoOn);
+        }
+        if message.retain {
+            if let Some(remover) = &self.remover {
+                remover.remove(message);
+            }
+            if flags.no_retained {
+                return Ok(Next::GoOn);
+            }
+        }
+        match flags.writer.write(&mut self.out, message) {
+            Ok(()) => {}
+            Err(PrintError::Io(error)) => return Err(error),
+            Err(PrintError::NotJson) => {
+                self.talk.error(format_args!("the payload is not valid JSON on topic {:?}", message.topic));
+            }
+        }
+        self.printed += 1;
+        let is_last = flags.count.is_some_and(|count| self.printed >= count.get());
+        Ok(if is_last { Next::End } else { Next::GoOn })
+    }
+
+    /// Tells what happened to the connection.
+    fn tell(&mut self, event: ConnectionEvent) {
+        match event {
+            ConnectionEvent::Disconnected(why) => {
+                self.talk.note(&why);
+                self.ended = Some(why);
+            }
+            ConnectionEvent::Reconnecting { attempt, after } => {
+                let seconds = after.as_secs_f64();
+                self.talk.note(format_args!("connecting again in {seconds:.1} s, attempt {attempt}"));
+            }
+            ConnectionEvent::ReconnectFailed(error) => self.talk.note(error),
+            ConnectionEvent::Connected(connected) => {
+                self.talk.note(format_args!("connected again: {}", describe(&connected)));
+            }
+            ConnectionEvent::SubscriptionsLost(filters) => {
+                let what = format!("not subscribed again to {}", filters.join(", "));
+                self.talk.warning(&what);
+            }
+            _ => {}
+        }
+    }
+
+    /// Why there will be no more messages.
+    async fn lost(&mut self, events: &mut ConnectionEvents) -> CliError {
+        let flushed = self.out.flush();
+        while let Some(event) = events.next().await {
+            match event {
+                ConnectionEvent::Ended => break,
+                // The error that is returned says it.
+                ConnectionEvent::Disconnected(why) => self.ended = Some(why),
+                event => self.tell(event),
+            }
+        }
+        match (flushed, self.ended.take()) {
+            (Err(error), _) => CliError::Stdio(error),
+            (Ok(()), Some(why)) => CliError::Lost(why),
+            (Ok(()), None) => CliError::Lost(Disconnected::Closed),
+        }
+    }
+}
+
+impl Receiver {
+    fn filters_out(&self, topic: &str) -> bool {
+        let Ok(topic) = TopicName::new(topic) else { return false };
+        let matches = |filter: &String| TopicFilter::new(filter).is_ok_and(|filter| filter.matches(topic));
+        self.filter_out.iter().any(matches)
+    }
+}
+
+/// Subscribes and then unsubscribes. Returns the first filter that was refused while others were granted.
+async fn ask(
+    client: Client,
+    requests: Requests,
+    properties: PropertyLists,
+    talk: Talk,
+) -> Result<Option<CliError>, (String, RequestError)> {
+    let mut refused = None;
+    if let Some(subscribe) = requests.subscribe {
+        let what = format!("not subscribed to {}", requests.filters.join(", "));
+        let answer = client.subscribe_default(subscribe).await.map_err(|error| (what, error))?;
+        for (filter, reason) in requests.filters.iter().zip(&answer.reasons) {
+            if reason.is_error() {
+                talk.warning(format_args!("not subscribed to {filter}: {reason}"));
+                let reasons = vec![*reason];
+                let source = RequestError::Refused { reasons, properties: answer.properties.clone() };
+                refused
+                    .get_or_insert(CliError::Request { what: format!("not subscribed to {filter}"), source });
+            } else {
+                let granted = reason.name_in(PacketType::SubAck);
+                talk.debug(format_args!("subscribed to {filter}: {granted}"));
+            }
+        }
+    }
+    if !requests.unsubscribe.is_empty() {
+        let what = format!("not unsubscribed from {}", requests.unsubscribe.join(", "));
+        let properties = properties.of(Place::Unsubscribe);
+        let filters = requests.unsubscribe.iter().map(String::as_str);
+        let answer = client.unsubscribe_with(filters, properties).await.map_err(|error| (what, error))?;
+        for (filter, reason) in requests.unsubscribe.iter().zip(&answer.reasons) {
+            talk.debug(format_args!("unsubscribed from {filter}: {}", reason.name()));
+        }
+    }
+    Ok(refused)
+}

@@ -1,0 +1,277 @@
+//! The flags that say where to connect to and as whom, with mosquitto's names.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+use vaux_client::{QoS, ServerUrl, Version};
+
+use super::property::PropertyArgs;
+use crate::cli_error::CliError;
+
+/// Flags of every command that connects. What is not given is `None`, so that lower layers can fill it in.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Connection")]
+pub(crate) struct ConnectArgs {
+    /// Host to connect to [default: localhost]
+    #[arg(short = 'h', long, value_name = "HOST")]
+    pub(super) host: Option<String>,
+    /// Port [default: 8883, or 1883 with --plain]
+    #[arg(short, long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) port: Option<u16>,
+    /// Server, and perhaps topic: mqtt(s)://[USER[:PASSWORD]@]HOST[:PORT][/TOPIC]
+    #[arg(short = 'L', long, value_name = "URL", conflicts_with_all = ["host", "port"], value_parser = parse_url)]
+    pub(super) url: Option<TopicUrl>,
+    /// Plain TCP instead of TLS
+    #[arg(long)]
+    pub(super) plain: bool,
+    /// Local address to connect from
+    #[arg(short = 'A', long, value_name = "ADDRESS")]
+    pub(super) bind: Option<IpAddr>,
+    /// Client identifier [default: the server assigns one]
+    #[arg(short, long, value_name = "ID", conflicts_with = "id_prefix", allow_hyphen_values = true)]
+    pub(super) id: Option<String>,
+    /// Client identifier made of this and the process id
+    #[arg(short = 'I', long, value_name = "PREFIX", allow_hyphen_values = true)]
+    pub(super) id_prefix: Option<String>,
+    /// User name
+    #[arg(short, long, value_name = "USER", allow_hyphen_values = true)]
+    pub(super) username: Option<String>,
+    /// Password; without a value it is asked for
+    #[arg(short = 'P', long, visible_alias = "pw", value_name = "PASSWORD", num_args = 0..=1, conflicts_with = "password_file")]
+    pub(super) password: Option<Option<String>>,
+    /// File whose first line is the password
+    #[arg(long, value_name = "FILE")]
+    pub(super) password_file: Option<PathBuf>,
+    /// Version of the protocol [default: 5]
+    #[arg(short = 'V', long, value_name = "5|311|31", hide_possible_values = true)]
+    pub(super) protocol_version: Option<ProtocolVersion>,
+    /// Seconds of silence after which the connection is checked, 0 for never [default: 60]
+    #[arg(short, long, value_name = "SECONDS")]
+    pub(super) keepalive: Option<u16>,
+    /// Continue the session of before, and keep it; needs -i or -I
+    #[arg(short = 'c', long, alias = "disable-clean-session")]
+    pub(super) keep_session: bool,
+    /// Seconds that the session outlives the connection, -1 for ever [default: 0, with -c -1]
+    #[arg(short = 'x', long, value_name = "SECONDS", allow_hyphen_values = true, value_parser = parse_expiry)]
+    pub(super) session_expiry: Option<u32>,
+    #[command(flatten)]
+    pub(super) properties: PropertyArgs,
+    #[command(flatten)]
+    pub(super) will: WillArgs,
+    #[command(flatten)]
+    pub(super) tls: TlsArgs,
+    /// Data directory of the broker on this machine, whose tls/ca.pem is trusted for it
+    #[arg(long, value_name = "DIR")]
+    pub(super) data_dir: Option<PathBuf>,
+}
+
+/// The message that the server publishes when the connection is lost.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Will")]
+pub(super) struct WillArgs {
+    /// Topic of the message that the server publishes when the connection is lost
+    #[arg(long, value_name = "TOPIC", allow_hyphen_values = true)]
+    pub(super) will_topic: Option<String>,
+    /// Its payload [default: empty]
+    #[arg(long, value_name = "PAYLOAD", allow_hyphen_values = true)]
+    pub(super) will_payload: Option<String>,
+    /// Its QoS [default: 0]
+    #[arg(long, value_name = "QOS", value_parser = parse_qos)]
+    pub(super) will_qos: Option<QoS>,
+    /// Have the server keep it
+    #[arg(long)]
+    pub(super) will_retain: bool,
+}
+
+/// How TLS is done. Any of these asks for TLS.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "TLS")]
+pub(super) struct TlsArgs {
+    /// Certificate authorities to trust, instead of the system's (PEM)
+    #[arg(long, value_name = "FILE")]
+    pub(super) cafile: Option<PathBuf>,
+    /// Directory of certificate authorities to trust (PEM)
+    #[arg(long, value_name = "DIR")]
+    pub(super) capath: Option<PathBuf>,
+    /// Certificate to show the server (PEM)
+    #[arg(long, value_name = "FILE")]
+    pub(super) cert: Option<PathBuf>,
+    /// Private key of the certificate (PEM)
+    #[arg(long, value_name = "FILE")]
+    pub(super) key: Option<PathBuf>,
+    /// Accept any certificate: anyone on the way can read and change everything
+    #[arg(long, conflicts_with_all = ["cafile", "capath"])]
+    pub(super) insecure: bool,
+    /// Application protocol to ask for
+    #[arg(long, value_name = "PROTOCOL")]
+    pub(super) tls_alpn: Option<String>,
+    /// Lowest version of TLS [default: tlsv1.2]
+    #[arg(long, value_name = "tlsv1.2|tlsv1.3", hide_possible_values = true)]
+    pub(super) tls_version: Option<TlsVersion>,
+}
+
+/// A version of MQTT, with the names that mosquitto has for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum ProtocolVersion {
+    #[value(name = "5", alias = "mqttv5")]
+    V5,
+    #[value(name = "311", alias = "mqttv311")]
+    V311,
+    #[value(name = "31", alias = "mqttv31")]
+    V31,
+}
+
+impl ProtocolVersion {
+    pub(super) fn version(self) -> Version {
+        match self {
+            ProtocolVersion::V5 => Version::V5,
+            ProtocolVersion::V311 => Version::V311,
+            ProtocolVersion::V31 => Version::V31,
+        }
+    }
+}
+
+/// A version of TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum TlsVersion {
+    #[value(name = "tlsv1.2")]
+    V12,
+    #[value(name = "tlsv1.3")]
+    V13,
+}
+
+/// A URL with the topic behind it, as mosquitto writes them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct TopicUrl {
+    pub(super) server: ServerUrl,
+    pub(super) topic: Option<String>,
+}
+
+fn parse_url(text: &str) -> Result<TopicUrl, String> {
+    let authority_at = text.find("://").map_or(0, |at| at + 3);
+    let authority_len = text[authority_at..].find('/').unwrap_or(text.len() - authority_at);
+    let (server, topic) = text.split_at(authority_at + authority_len);
+    let server = ServerUrl::parse(server).map_err(|error| error.to_string())?;
+    let topic = topic.strip_prefix('/').filter(|topic| !topic.is_empty()).map(str::to_owned);
+    Ok(TopicUrl { server, topic })
+}
+
+fn parse_expiry(text: &str) -> Result<u32, &'static str> {
+    match text {
+        "-1" | "∞" => Ok(u32::MAX),
+        _ => text.parse().map_err(|_| "it is a number of seconds up to 4294967295, or -1 for ever"),
+    }
+}
+
+/// A QoS on the command line.
+pub(crate) fn parse_qos(text: &str) -> Result<QoS, &'static str> {
+    let bits = text.parse().ok().filter(|&bits: &u8| bits <= 2);
+    bits.and_then(QoS::from_bits).ok_or("it is 0, 1 or 2")
+}
+
+impl ConnectArgs {
+    /// The topic in the URL.
+    pub(crate) fn url_topic(&self) -> Option<&str> {
+        self.url.as_ref().and_then(|url| url.topic.as_deref())
+    }
+
+    /// Refuses flags that contradict each other. Flags of different layers do not: the upper one wins.
+    pub(super) fn check(&self) -> Result<(), CliError> {
+        let scheme = self.url.as_ref().map(|url| if url.server.tls { "mqtts://" } else { "mqtt://" });
+        match (self.plain, scheme, self.tls.first()) {
+            (true, Some("mqtts://"), _) => Err(CliError::usage("--plain does not go with mqtts://")),
+            (true, _, Some(flag)) => Err(CliError::usage(format!("--plain does not go with {flag}"))),
+            (_, Some("mqtt://"), Some(flag)) => Err(CliError::usage_with_hint(
+                format!("{flag} does not go with mqtt://"),
+                "with TLS it is mqtts://",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// These flags, and `lower` for what they leave open.
+    pub(super) fn over(self, mut lower: ConnectArgs) -> ConnectArgs {
+        if self.url.is_some() {
+            // A URL says all about the server.
+            (lower.host, lower.port, lower.plain) = (None, None, false);
+        }
+        if self.host.is_some() {
+            // Another host must not get the credentials of the URL.
+            lower.url = None;
+        }
+        if self.id.is_some() || self.id_prefix.is_some() {
+            (lower.id, lower.id_prefix) = (None, None);
+        }
+        if self.password.is_some() || self.password_file.is_some() {
+            (lower.password, lower.password_file) = (None, None);
+        }
+        ConnectArgs {
+            host: self.host.or(lower.host),
+            port: self.port.or(lower.port),
+            url: self.url.or(lower.url),
+            plain: self.plain || lower.plain,
+            bind: self.bind.or(lower.bind),
+            id: self.id.or(lower.id),
+            id_prefix: self.id_prefix.or(lower.id_prefix),
+            username: self.username.or(lower.username),
+            password: self.password.or(lower.password),
+            password_file: self.password_file.or(lower.password_file),
+            protocol_version: self.protocol_version.or(lower.protocol_version),
+            keepalive: self.keepalive.or(lower.keepalive),
+            keep_session: self.keep_session || lower.keep_session,
+            session_expiry: self.session_expiry.or(lower.session_expiry),
+            properties: self.properties.over(lower.properties),
+            will: self.will.over(lower.will),
+            tls: self.tls.over(lower.tls),
+            data_dir: self.data_dir.or(lower.data_dir),
+        }
+    }
+}
+
+impl WillArgs {
+    fn over(self, lower: WillArgs) -> WillArgs {
+        // Another topic makes another will.
+        let lower = if self.will_topic.is_some() { WillArgs::default() } else { lower };
+        WillArgs {
+            will_topic: self.will_topic.or(lower.will_topic),
+            will_payload: self.will_payload.or(lower.will_payload),
+            will_qos: self.will_qos.or(lower.will_qos),
+            will_retain: self.will_retain || lower.will_retain,
+        }
+    }
+}
+
+impl TlsArgs {
+    /// The first of the flags that is given.
+    pub(super) fn first(&self) -> Option<&'static str> {
+        let flags = [
+            (self.cafile.is_some(), "--cafile"),
+            (self.capath.is_some(), "--capath"),
+            (self.cert.is_some(), "--cert"),
+            (self.key.is_some(), "--key"),
+            (self.insecure, "--insecure"),
+            (self.tls_alpn.is_some(), "--tls-alpn"),
+            (self.tls_version.is_some(), "--tls-version"),
+        ];
+        flags.into_iter().find_map(|(is_given, flag)| is_given.then_some(flag))
+    }
+
+    fn over(self, mut lower: TlsArgs) -> TlsArgs {
+        if self.cafile.is_some() || self.capath.is_some() || self.insecure {
+            (lower.cafile, lower.capath, lower.insecure) = (None, None, false);
+        }
+        if self.cert.is_some() {
+            lower.key = None;
+        }
+        TlsArgs {
+            cafile: self.cafile.or(lower.cafile),
+            capath: self.capath.or(lower.capath),
+            cert: self.cert.or(lower.cert),
+            key: self.key.or(lower.key),
+            insecure: self.insecure || lower.insecure,
+            tls_alpn: self.tls_alpn.or(lower.tls_alpn),
+            tls_version: self.tls_version.or(lower.tls_version),
+        }
+    }
+}

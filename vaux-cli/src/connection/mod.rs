@@ -1,0 +1,249 @@
+//! From flags to a connection: what the flags and the environment say, whom to trust, who to be.
+//!
+//! The order is: flags, `VAUX_*` variables, defaults.
+
+mod args;
+mod environment;
+mod password;
+mod property;
+mod session;
+mod transport;
+mod trust;
+
+use std::io;
+
+use vaux_client::{
+    ConnectError, ConnectErrorKind, ConnectOptions, ConnectStage, Message, PropertyBuffer, QoS, ReasonCode,
+    Version,
+};
+
+use crate::cli_error::CliError;
+use crate::output::talk::Talk;
+pub(crate) use args::{ConnectArgs, parse_qos};
+pub(crate) use property::{Place, PropertyLists};
+pub(crate) use session::{Interrupt, Session, block_on, close, describe};
+use transport::Target;
+use trust::Trust;
+
+/// Everything that is known before connecting.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// For the client.
+    pub(crate) options: ConnectOptions,
+    /// The version that will be spoken.
+    pub(crate) version: Version,
+    /// The properties of `-D`.
+    pub(crate) properties: PropertyLists,
+    target: Target,
+    trust: Option<Trust>,
+}
+
+impl ConnectArgs {
+    /// These flags over the variables of the environment.
+    pub(crate) fn with_environment(self) -> Result<ConnectArgs, CliError> {
+        self.check()?;
+        Ok(self.over(environment::read(|name| std::env::var_os(name))?))
+    }
+
+    /// What to connect to and how, for a command that gives properties to the packets in `places`.
+    pub(crate) fn plan(self, places: &[Place], talk: Talk) -> Result<Plan, CliError> {
+        let version = self.protocol_version.map_or(Version::V5, args::ProtocolVersion::version);
+        self.check_together(version)?;
+        let properties = PropertyLists::read(&self.properties, places)?;
+        let target = Target::new(&self);
+        let data_dir = self.data_dir.clone().or_else(vaux_broker::program::default_data_dir);
+        let trust = target.tls.then(|| Trust::new(&self.tls, &target, data_dir.as_deref()));
+        let mut options = ConnectOptions::new(&target.host, target.port)
+            .version(version)
+            .client_id(self.client_id(version))
+            .clean_start(!self.keep_session);
+        if let Some(trust) = &trust {
+            options = options.tls(trust::tls_options(&self.tls, trust));
+        }
+        if let Some(address) = self.bind {
+            options = options.bind(address);
+        }
+        if let Some(seconds) = self.keepalive {
+            options = options.keep_alive(seconds);
+        }
+        let never = self.keep_session && version.has_properties();
+        if let Some(seconds) = self.session_expiry.or(never.then_some(u32::MAX)) {
+            options = options.session_expiry_interval(seconds);
+        }
+        for property in properties.of(Place::Connect).list() {
+            options =
+                options.property(property).map_err(|error| CliError::usage(error.rule().to_string()))?;
+        }
+        if let Some(will) = self.will(properties.of(Place::Will))? {
+            options = options.will(will);
+        }
+        options = self.credentials(options, version, &target, talk)?;
+        Ok(Plan { options, version, properties, target, trust })
+    }
+
+    /// Refuses what makes no sense in all layers together.
+    fn check_together(&self, version: Version) -> Result<(), CliError> {
+        let needs = |flag: &str, other: &str| Err(CliError::usage(format!("{flag} needs {other}")));
+        let will = &self.will;
+        if will.will_topic.is_none() {
+            for (is_given, flag) in [
+                (will.will_payload.is_some(), "--will-payload"),
+                (will.will_qos.is_some(), "--will-qos"),
+                (will.will_retain, "--will-retain"),
+            ] {
+                if is_given {
+                    return needs(flag, "--will-topic");
+                }
+            }
+        }
+        match (&self.tls.cert, &self.tls.key) {
+            (Some(_), None) => return needs("--cert", "--key"),
+            (None, Some(_)) => return needs("--key", "--cert"),
+            _ => {}
+        }
+        if self.keep_session && self.id.as_ref().is_none_or(String::is_empty) && self.id_prefix.is_none() {
+            return needs("-c", "a client identifier (-i or -I) to find the session again");
+        }
+        if !version.has_properties() {
+            if self.session_expiry.is_some() {
+                return needs("-x", "version 5; earlier ones keep a session for ever with -c");
+            }
+            if !self.properties.is_empty() {
+                return needs("-D", "version 5");
+            }
+        }
+        Ok(())
+    }
+
+    /// Version 5 servers assign an identifier to a client that has none; not all earlier ones do.
+    fn client_id(&self, version: Version) -> String {
+        match (&self.id, &self.id_prefix) {
+            (Some(id), _) => id.clone(),
+            (None, Some(prefix)) => format!("{prefix}{}", std::process::id()),
+            (None, None) if version.has_properties() => String::new(),
+            (None, None) => format!("vaux-{:016x}", random()),
+        }
+    }
+
+    fn will(&self, properties: PropertyBuffer) -> Result<Option<Message>, CliError> {
+        let Some(topic) = &self.will.will_topic else {
+            if !properties.is_empty() {
+                return Err(CliError::usage("-D will needs --will-topic"));
+            }
+            return Ok(None);
+        };
+        check_topic("--will-topic", topic)?;
+        let payload = self.will.will_payload.clone().unwrap_or_default();
+        let mut will = Message::new(topic.as_str(), payload)
+            .qos(self.will.will_qos.unwrap_or(QoS::AtMostOnce))
+            .retain(self.will.will_retain);
+        will.properties = properties;
+        Ok(Some(will))
+    }
+
+    fn credentials(
+        &self,
+        mut options: ConnectOptions,
+        version: Version,
+        target: &Target,
+        talk: Talk,
+    ) -> Result<ConnectOptions, CliError> {
+        let url = self.url.as_ref().map(|url| &url.server);
+        let user_name = self.username.clone().or_else(|| url.and_then(|url| url.user_name.clone()));
+        let password = match (&self.password, &self.password_file) {
+            (Some(Some(password)), _) => Some(password.clone().into_bytes()),
+            (Some(None), _) => {
+                Some(password::ask(user_name.as_deref(), &target.host).map_err(CliError::Stdio)?)
+            }
+            (None, Some(path)) => {
+                Some(password::read(path).map_err(|source| CliError::File { path: path.clone(), source })?)
+            }
+            (None, None) => url.and_then(|url| url.password.clone()),
+        };
+        if password.is_some() && user_name.is_none() && !version.has_properties() {
+            return Err(CliError::usage("before version 5 a password needs a user name (-u)"));
+        }
+        if password.is_some() && !target.tls && !target.is_loopback() {
+            talk.warning(format_args!("the password goes to {} in the clear", target.host));
+        }
+        if let Some(user_name) = user_name {
+            options = options.user_name(user_name);
+        }
+        if let Some(password) = password {
+            options = options.password(password);
+        }
+        Ok(options)
+    }
+}
+
+/// Refuses a topic that a message cannot be published under.
+pub(crate) fn check_topic(flag: &str, topic: &str) -> Result<(), CliError> {
+    match vaux_mqtt::topic::TopicName::new(topic) {
+        Ok(_) => Ok(()),
+        Err(rule) => Err(CliError::usage(format!("{flag} {topic:?}: {}", rule.text()))),
+    }
+}
+
+/// A number that two clients started at the same time do not share.
+fn random() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(std::process::id())
+}
+
+impl Plan {
+    /// The error of a failed attempt, with what could be done about it.
+    pub(crate) fn connect_error(&self, source: ConnectError) -> CliError {
+        let hint = self.hint(&source);
+        CliError::Connect { server: self.target.to_string(), source, hint }
+    }
+
+    fn hint(&self, error: &ConnectError) -> Option<String> {
+        match error {
+            ConnectError::Tcp { source, .. }
+                if source.kind() == io::ErrorKind::ConnectionRefused && self.target.is_loopback() =>
+            {
+                Some(if self.target.tls {
+                    "`vaux broker` starts a broker here; for one without TLS add --plain".to_owned()
+                } else {
+                    "`vaux broker --plain` starts a broker without TLS here".to_owned()
+                })
+            }
+            ConnectError::Tls { .. } => self.trust_hint(),
+            ConnectError::Timeout(ConnectStage::Tls | ConnectStage::ConnAck)
+            | ConnectError::ClosedByServer
+            | ConnectError::Lost(_) => {
+                let other = if self.target.tls { "plain TCP" } else { "TLS" };
+                Some(format!("perhaps the server speaks {other} on port {}", self.target.port))
+            }
+            ConnectError::Refused(refusal) if refusal.reason == ReasonCode::UnsupportedProtocolVersion => {
+                Some("-V 311 speaks the version before".to_owned())
+            }
+            _ if error.kind() == ConnectErrorKind::Authentication => {
+                Some("-u USER -P gives a user name and asks for the password".to_owned())
+            }
+            _ => None,
+        }
+    }
+
+    fn trust_hint(&self) -> Option<String> {
+        match self.trust.as_ref()? {
+            Trust::LocalMissing(path) => Some(format!(
+                "there is no {}; `vaux broker` makes it, or --cafile FILE says whom to trust",
+                path.display()
+            )),
+            Trust::Local(path) => Some(format!(
+                "{} is trusted for this machine; --cafile FILE says whom to trust instead",
+                path.display()
+            )),
+            Trust::System => {
+                Some("--cafile FILE says whom to trust instead of the system's authorities".to_owned())
+            }
+            Trust::Named | Trust::Nobody => None,
+        }
+    }
+
+    /// The server as a URL.
+    pub(crate) fn server(&self) -> String {
+        self.target.to_string()
+    }
+}

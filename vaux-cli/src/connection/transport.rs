@@ -1,0 +1,153 @@
+//! Which server, and whether TLS is spoken to it.
+
+use std::net::IpAddr;
+
+use super::args::ConnectArgs;
+
+const PLAIN_PORT: u16 = 1883;
+const TLS_PORT: u16 = 8883;
+
+/// A server and how to reach it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Target {
+    pub(super) host: String,
+    pub(super) port: u16,
+    pub(super) tls: bool,
+}
+
+impl Target {
+    /// The scheme of the URL decides; else `--plain`; else any TLS flag means TLS; else the port; else it is TLS.
+    pub(super) fn new(args: &ConnectArgs) -> Target {
+        let url = args.url.as_ref().map(|url| &url.server);
+        let tls = match (url, args.port) {
+            // Of one layer they agree; `--plain` from an upper layer wins.
+            (Some(url), _) => url.tls && !args.plain,
+            (None, _) if args.plain => false,
+            (None, _) if args.tls.first().is_some() => true,
+            (None, Some(port)) => port == TLS_PORT,
+            (None, None) => true,
+        };
+        let host = args.host.clone().or_else(|| url.map(|url| url.host.clone()));
+        let port = args.port.or_else(|| url.map(|url| url.port));
+        Target {
+            host: host.unwrap_or_else(|| "localhost".into()),
+            port: port.unwrap_or(if tls { TLS_PORT } else { PLAIN_PORT }),
+            tls,
+        }
+    }
+
+    /// Whether the name stands for this machine whatever a name server says.
+    pub(super) fn is_loopback(&self) -> bool {
+        match self.host.parse::<IpAddr>() {
+            Ok(address) => address.to_canonical().is_loopback(),
+            Err(_) => {
+                let name = self.host.trim_end_matches('.').to_ascii_lowercase();
+                name == "localhost" || name.ends_with(".localhost")
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let scheme = if self.tls { "mqtts" } else { "mqtt" };
+        match self.host.contains(':') {
+            true => write!(f, "{scheme}://[{}]:{}", self.host, self.port),
+            false => write!(f, "{scheme}://{}:{}", self.host, self.port),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    #[command(no_binary_name = true, disable_help_flag = true)]
+    struct Flags {
+        #[command(flatten)]
+        connect: ConnectArgs,
+    }
+
+    fn flags(line: &str) -> ConnectArgs {
+        Flags::try_parse_from(line.split_whitespace())
+            .unwrap_or_else(|error| panic!("{line}: {error}"))
+            .connect
+    }
+
+    fn target(line: &str) -> String {
+        Target::new(&flags(line)).to_string()
+    }
+
+    #[test]
+    fn the_scheme_then_plain_then_tls_flags_then_the_port_decide() {
+        for (line, expected) in [
+            ("", "mqtts://localhost:8883"),
+            ("-h broker", "mqtts://broker:8883"),
+            ("--plain", "mqtt://localhost:1883"),
+            ("--plain -p 8883", "mqtt://localhost:8883"),
+            ("-p 1883", "mqtt://localhost:1883"),
+            ("-p 8883", "mqtts://localhost:8883"),
+            ("-p 2000", "mqtt://localhost:2000"),
+            ("-p 2000 --cafile ca.pem", "mqtts://localhost:2000"),
+            ("--insecure", "mqtts://localhost:8883"),
+            ("-L mqtt://broker", "mqtt://broker:1883"),
+            ("-L mqtts://broker/a/b", "mqtts://broker:8883"),
+            ("-L mqtts://[::1]:99", "mqtts://[::1]:99"),
+        ] {
+            assert_eq!(target(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn upper_flags_win_over_lower_ones() {
+        for (upper, lower, expected) in [
+            ("-p 99", "-h broker", "mqtt://broker:99"),
+            ("-L mqtt://a", "-h b -p 99 --plain", "mqtt://a:1883"),
+            ("-h a", "-L mqtt://me:pw@b:99", "mqtts://a:8883"),
+            ("--plain", "-L mqtts://b:99", "mqtt://b:99"),
+            ("-p 98", "-L mqtts://b:99", "mqtts://b:98"),
+            ("-L mqtt://a", "--cafile ca.pem", "mqtt://a:1883"),
+        ] {
+            let merged = flags(upper).over(flags(lower));
+            assert_eq!(Target::new(&merged).to_string(), expected, "{upper} over {lower}");
+        }
+    }
+
+    #[test]
+    fn another_host_does_not_get_the_credentials_of_a_url() {
+        assert_eq!(flags("-h a").over(flags("-L mqtt://me:pw@b")).url, None);
+    }
+
+    #[test]
+    fn flags_that_contradict_each_other_are_refused() {
+        for line in ["--plain --cafile x", "--plain -L mqtts://a", "-L mqtt://a --insecure"] {
+            assert!(flags(line).check().is_err(), "{line}");
+        }
+        for line in ["-L mqtt://a -p 1", "-i a -I b", "--cafile x --insecure", "-P x --password-file y"] {
+            assert!(Flags::try_parse_from(line.split_whitespace()).is_err(), "{line}");
+        }
+        flags("--plain -L mqtt://a").check().unwrap();
+    }
+
+    #[test]
+    fn loopback_names_are_known() {
+        let is_loopback = |host: &str| Target { host: host.into(), port: 1, tls: true }.is_loopback();
+        for host in [
+            "localhost",
+            "LOCALHOST.",
+            "broker.localhost",
+            "127.0.0.1",
+            "127.9.9.9",
+            "::1",
+            "::ffff:127.0.0.1",
+        ] {
+            assert!(is_loopback(host), "{host}");
+        }
+        for host in ["localhost.example", "10.0.0.1", "broker", "::"] {
+            assert!(!is_loopback(host), "{host}");
+        }
+    }
+}
