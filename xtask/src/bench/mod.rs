@@ -123,8 +123,8 @@ impl Brokers {
     /// Who takes part in a scenario. Where workers are to be compared, vaux takes part twice.
     fn contenders(&self, scenario: &Scenario) -> Vec<Peer> {
         let vaux = self.vaux.iter().flat_map(|program| {
-            let two_workers = crosses(scenario).then(|| Peer::vaux("vaux, 2 workers", program, 2));
-            [Some(Peer::vaux("vaux", program, 1)), two_workers].into_iter().flatten()
+            let two_workers = crosses(scenario).then(|| Peer::vaux(report::TWO_WORKERS, program, 2));
+            [Some(Peer::vaux(report::ONE_WORKER, program, 1)), two_workers].into_iter().flatten()
         });
         vaux.chain(self.peers.iter().cloned()).collect()
     }
@@ -150,6 +150,7 @@ fn run_scenario(arguments: &Arguments, brokers: &Brokers, scenario: Scenario) ->
             }
         }
     }
+    row.summarize();
     row
 }
 

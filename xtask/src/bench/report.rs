@@ -12,6 +12,12 @@ use crate::load::{Faults, Measurement};
 /// The broker that the others are compared with.
 const BASELINE: &str = "mosquitto";
 
+/// vaux-broker as it usually takes part.
+pub(super) const ONE_WORKER: &str = "vaux";
+
+/// vaux-broker where workers are compared.
+pub(super) const TWO_WORKERS: &str = "vaux, 2 workers";
+
 /// The whole benchmark.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
@@ -54,12 +60,28 @@ enum Counted {
 #[derive(Debug, Serialize)]
 pub(super) struct Contender {
     broker: String,
+    summary: Option<Summary>,
     pub(super) runs: Vec<Measurement>,
     pub(super) failures: Vec<String>,
 }
 
+/// What the runs of one broker come to.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+struct Summary {
+    /// Processor time of the broker for each message or connection, in microseconds.
+    cpu_us_each: Spread,
+    /// The first value's median against that of mosquitto.
+    cpu_ratio: Option<f64>,
+    /// Messages or connections in a second; bytes for a connection where memory is what counts.
+    second: Spread,
+    /// The second value's median against that of mosquitto.
+    second_ratio: Option<f64>,
+    /// The part of its processor that the load generator used. Near 1, the load generator is what is measured.
+    generator_load: Spread,
+}
+
 /// A median with the least and the greatest.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 struct Spread {
     median: f64,
     least: f64,
@@ -153,30 +175,34 @@ impl Row {
         }
     }
 
-    fn cells(&self, contender: &Contender) -> [String; 8] {
+    /// Works out the summaries, once all rounds have run.
+    pub(super) fn summarize(&mut self) {
+        let counts = self.counts;
+        for contender in &mut self.contenders {
+            contender.summary = Summary::of(&contender.runs, counts);
+        }
         let baseline = self.contenders.iter().find(|contender| contender.broker == BASELINE);
-        let ratio = |value: &dyn Fn(&Measurement) -> f64| {
-            let of = |contender: &Contender| contender.spread(value).map(|spread| spread.median);
-            let ratio = baseline.and_then(|baseline| Some(of(contender)? / of(baseline)?));
-            ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.3}"))
+        let Some(baseline) = baseline.and_then(|contender| contender.summary) else { return };
+        for summary in self.contenders.iter_mut().filter_map(|contender| contender.summary.as_mut()) {
+            summary.cpu_ratio = Some(summary.cpu_us_each.median / baseline.cpu_us_each.median);
+            summary.second_ratio = Some(summary.second.median / baseline.second.median);
+        }
+    }
+
+    fn cells(&self, contender: &Contender) -> [String; 8] {
+        let Some(summary) = contender.summary else {
+            return [&contender.broker, "failed", "", "", "", "", "", ""].map(str::to_owned);
         };
-        let spread = |value: &dyn Fn(&Measurement) -> f64| {
-            contender.spread(value).map_or_else(|| "failed".to_owned(), |spread| spread.to_string())
-        };
-        let second: &dyn Fn(&Measurement) -> f64 = match self.counts {
-            Counted::Memory => &|run| run.bytes_per_connection.unwrap_or(f64::NAN),
-            _ => &Measurement::per_second,
-        };
-        let cpu: &dyn Fn(&Measurement) -> f64 = &Measurement::cpu_us_each;
+        let ratio = |ratio: Option<f64>| ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.3}"));
         let Faults { lost, duplicated, out_of_order } = contender.faults();
         let fault =
             |count: u64| if self.counts == Counted::Messages { count.to_string() } else { String::new() };
         [
             contender.broker.clone(),
-            spread(cpu),
-            ratio(cpu),
-            spread(second),
-            ratio(second),
+            summary.cpu_us_each.to_string(),
+            ratio(summary.cpu_ratio),
+            summary.second.to_string(),
+            ratio(summary.second_ratio),
             fault(lost),
             fault(duplicated),
             fault(out_of_order),
@@ -194,10 +220,17 @@ impl Row {
             if let (Some(least), Some(most)) = (crossing.clone().min(), crossing.max()) {
                 notes.push(format!("{}: {least} to {most} pairs cross between threads", contender.broker));
             }
-            if let Some(load) = contender.spread(&Measurement::generator_load) {
-                let percent = load.median * 100.0;
+            if let Some(summary) = contender.summary {
+                let percent = summary.generator_load.median * 100.0;
                 notes.push(format!("{}: load generator {percent:.0} % busy", contender.broker));
             }
+        }
+        let second = |name: &str| {
+            let contender = self.contenders.iter().find(|contender| contender.broker == name);
+            Some(contender?.summary?.second.median)
+        };
+        if let (Some(one), Some(two)) = (second(ONE_WORKER), second(TWO_WORKERS)) {
+            notes.push(format!("two workers: {:.2} times the rate of one", two / one));
         }
         notes
     }
@@ -229,11 +262,7 @@ impl fmt::Display for Row {
 impl Contender {
     /// A broker that has not run yet.
     pub(super) fn new(broker: &str) -> Contender {
-        Contender { broker: broker.to_owned(), runs: Vec::new(), failures: Vec::new() }
-    }
-
-    fn spread(&self, value: &dyn Fn(&Measurement) -> f64) -> Option<Spread> {
-        Spread::of(self.runs.iter().map(value).collect())
+        Contender { broker: broker.to_owned(), summary: None, runs: Vec::new(), failures: Vec::new() }
     }
 
     /// The faults of all rounds.
@@ -244,18 +273,22 @@ impl Contender {
     }
 }
 
-impl Measurement {
-    fn cpu_us_each(&self) -> f64 {
-        self.broker_cpu_us / self.count as f64
-    }
-
-    fn per_second(&self) -> f64 {
-        self.count as f64 / self.seconds
-    }
-
-    /// The part of its processor that the load generator used. Near 1, the load generator is what is measured.
-    fn generator_load(&self) -> f64 {
-        self.generator_cpu_us / 1e6 / self.seconds
+impl Summary {
+    /// Without ratios, which need another broker's. `None` without a run.
+    fn of(runs: &[Measurement], counts: Counted) -> Option<Summary> {
+        let spread = |value: &dyn Fn(&Measurement) -> f64| Spread::of(runs.iter().map(value).collect());
+        Some(Summary {
+            cpu_us_each: spread(&|run| run.broker_cpu_us / run.count as f64)?,
+            cpu_ratio: None,
+            second: match counts {
+                Counted::Memory => {
+                    Spread::of(runs.iter().filter_map(|run| run.bytes_per_connection).collect())?
+                }
+                Counted::Messages | Counted::Connections => spread(&|run| run.count as f64 / run.seconds)?,
+            },
+            second_ratio: None,
+            generator_load: spread(&|run| run.generator_cpu_us / 1e6 / run.seconds)?,
+        })
     }
 }
 

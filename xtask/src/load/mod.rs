@@ -108,6 +108,9 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         Load::Connects { at_once } => connects::run(arguments, at_once),
         Load::Idle { connections } => idle::run(arguments, connections),
     }?;
+    if measurement.count == 0 {
+        return Err("nothing happened while it was measured".into());
+    }
     println!("{}", serde_json::to_string(&measurement)?);
     Ok(())
 }

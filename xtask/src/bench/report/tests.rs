@@ -16,7 +16,9 @@ fn run(count: u64, broker_cpu_us: f64) -> Measurement {
 }
 
 fn row(name: &str, contenders: Vec<Contender>) -> Row {
-    Row::new(&scenario::named(name).unwrap(), true, contenders)
+    let mut row = Row::new(&scenario::named(name).unwrap(), true, contenders);
+    row.summarize();
+    row
 }
 
 fn contender(broker: &str, runs: Vec<Measurement>) -> Contender {
@@ -53,6 +55,14 @@ fn idle_connections_report_their_memory() {
     let row = row("idle", vec![contender("vaux", vec![run(10, 1.0)])]);
     assert_eq!(row.cells(&row.contenders[0])[3], "700 (700 to 700)");
     assert!(row.to_string().contains("bytes/connection"));
+}
+
+#[test]
+fn two_workers_are_compared_with_one() {
+    let one = contender(ONE_WORKER, vec![run(1000, 1.0)]);
+    let two = contender(TWO_WORKERS, vec![run(1500, 1.0)]);
+    let notes = row("pairs-cross", vec![one, two]).notes();
+    assert_eq!(notes.last().unwrap(), "two workers: 1.50 times the rate of one");
 }
 
 #[test]
