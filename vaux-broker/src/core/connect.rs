@@ -235,7 +235,7 @@ impl Core {
     }
 
     /// Gives the connection its session, and answers CONNECT.
-    fn bind(&mut self, now: Time, slot: u32, request: ConnectRequest, identity: Identity) {
+    fn bind(&mut self, now: Time, slot: u32, mut request: ConnectRequest, identity: Identity) {
         let key = request.session_key();
         let old = self.by_key.get(&key).copied();
         if let Err(refusal) = self.check_bind(old, &request, &identity) {
@@ -247,6 +247,7 @@ impl Core {
             Some(session) => session,
             None => self.insert_session(key, identity),
         };
+        self.sessions[session.0 as usize].will = request.will.take();
         self.bind_session(slot, session, &request);
         self.bind_connection(now, slot, session, &request);
         let sid = self.sessions[session.0 as usize].sid;
