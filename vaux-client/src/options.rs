@@ -51,7 +51,7 @@ pub struct ConnectOptions {
     pub(crate) connect_timeout: Duration,
     pub(crate) reconnect: ReconnectPolicy,
     pub(crate) resubscribe: bool,
-    pub(crate) inflight_maximum: u16,
+    pub(crate) inflight_maximum: Option<u16>,
     pub(crate) outgoing_topic_aliases: u16,
     pub(crate) request_capacity: usize,
     pub(crate) message_capacity: usize,
@@ -82,7 +82,7 @@ impl ConnectOptions {
             connect_timeout: Duration::from_secs(20),
             reconnect: ReconnectPolicy::default(),
             resubscribe: true,
-            inflight_maximum: 1024,
+            inflight_maximum: None,
             outgoing_topic_aliases: 0,
             request_capacity: 256,
             message_capacity: 1024,
@@ -249,10 +249,13 @@ impl ConnectOptions {
         self
     }
 
-    /// How many messages with QoS above 0 may be unacknowledged, if the server allows so many. 1024 by default.
+    /// How many messages with QoS above 0 may be unacknowledged, if the server allows so many.
+    ///
+    /// By default 1024 in version 5.0. Servers of versions 3.1 and 3.1.1 cannot say how many they allow; mosquitto
+    /// drops messages with QoS 2 above 20, and 20 is the default there.
     #[must_use]
     pub fn inflight_maximum(mut self, messages: u16) -> Self {
-        self.inflight_maximum = messages;
+        self.inflight_maximum = Some(messages);
         self
     }
 
@@ -276,6 +279,14 @@ impl ConnectOptions {
     pub fn message_capacity(mut self, messages: usize) -> Self {
         self.message_capacity = messages;
         self
+    }
+
+    /// The limit of messages under way in force.
+    pub(crate) fn window(&self) -> u16 {
+        self.inflight_maximum.unwrap_or(match self.version {
+            Version::V5 => 1024,
+            Version::V31 | Version::V311 => 20,
+        })
     }
 }
 

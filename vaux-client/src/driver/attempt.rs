@@ -58,7 +58,7 @@ impl Server {
         };
         let packet = connect::packet(options, client_id, clean_start, &properties);
         let settings = Settings {
-            inflight_maximum: options.inflight_maximum,
+            inflight_maximum: options.window(),
             outgoing_topic_aliases: options.outgoing_topic_aliases,
             maximum_packet_size: options.maximum_packet_size.unwrap_or(u32::MAX),
         };

@@ -35,7 +35,7 @@ pub(super) fn check(options: &ConnectOptions) -> Result<(), ConnectError> {
         ConnectError::Options(format!("CONNECT cannot carry this property: {}", error.rule()))
     })?;
     options.will.as_ref().map_or(Ok(()), check_will)?;
-    if options.inflight_maximum == 0 || options.request_capacity == 0 || options.message_capacity == 0 {
+    if options.inflight_maximum == Some(0) || options.request_capacity == 0 || options.message_capacity == 0 {
         return error("limits and capacities must be at least 1");
     }
     Ok(())
