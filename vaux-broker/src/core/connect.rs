@@ -89,7 +89,11 @@ impl Core {
                 return Ok(());
             }
         };
-        self.connections[slot as usize].version = connect.version;
+        let connection = &mut self.connections[slot as usize];
+        connection.version = connect.version;
+        // A refusal must fit, too.
+        connection.maximum_packet_size =
+            connect.properties.maximum_packet_size().map_or(usize::MAX, |size| size as usize);
         match self.read_connect(slot, &connect) {
             Ok(request) => {
                 self.connections[slot as usize].phase = Phase::Authenticating;
@@ -402,7 +406,10 @@ impl Core {
         if is_sayable {
             let reason_string = [Property::ReasonString(refusal.text)];
             let properties = Properties::from_slice(&reason_string);
-            let connack = ConnAck { session_present: false, reason: refusal.reason, properties };
+            let mut connack = ConnAck { session_present: false, reason: refusal.reason, properties };
+            if connack.encoded_len(version) > self.connections[slot as usize].maximum_packet_size {
+                connack.properties = Properties::EMPTY;
+            }
             self.write(slot, |out| connack.encode(version, out));
         }
         self.close(now, slot);
