@@ -95,7 +95,7 @@ async fn an_assigned_client_identifier_is_used_again() {
     assert!(bytes.windows(5).any(|window| window == b"given"));
 }
 
-pub fn quick() -> ReconnectPolicy {
+pub(crate) fn quick() -> ReconnectPolicy {
     ReconnectPolicy::backoff(Duration::from_millis(1), Duration::from_millis(5))
 }
 

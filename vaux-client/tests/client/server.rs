@@ -15,59 +15,59 @@ use vaux_mqtt::property::Properties;
 const HANG: Duration = Duration::from_secs(20);
 
 /// A listening server.
-pub struct Server {
+pub(crate) struct Server {
     listener: TcpListener,
     version: Version,
 }
 
 /// A connection of a client.
-pub struct Peer {
+pub(crate) struct Peer {
     stream: TcpStream,
     version: Version,
     received: Vec<u8>,
 }
 
 impl Server {
-    pub async fn start(version: Version) -> Self {
+    pub(crate) async fn start(version: Version) -> Self {
         Server { listener: TcpListener::bind("127.0.0.1:0").await.unwrap(), version }
     }
 
-    pub fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.listener.local_addr().unwrap().port()
     }
 
     /// Options to connect to this server.
-    pub fn options(&self) -> ConnectOptions {
+    pub(crate) fn options(&self) -> ConnectOptions {
         ConnectOptions::new("127.0.0.1", self.port()).version(self.version).client_id("me")
     }
 
-    pub async fn accept(&self) -> Peer {
+    pub(crate) async fn accept(&self) -> Peer {
         let (stream, _) = within(self.listener.accept()).await.unwrap();
         stream.set_nodelay(true).unwrap();
         Peer { stream, version: self.version, received: Vec::new() }
     }
 
     /// A connection whose CONNECT was read.
-    pub async fn accept_connect(&self) -> Peer {
+    pub(crate) async fn accept_connect(&self) -> Peer {
         let mut peer = self.accept().await;
         peer.expect("CONNECT").await;
         peer
     }
 
     /// A connection that was accepted with these properties of CONNACK.
-    pub async fn accept_session(&self, session_present: bool, properties: &[Property<'_>]) -> Peer {
+    pub(crate) async fn accept_session(&self, session_present: bool, properties: &[Property<'_>]) -> Peer {
         let mut peer = self.accept_connect().await;
         peer.connack(session_present, ReasonCode::Success, properties).await;
         peer
     }
 
     /// A client that is connected, and the connection.
-    pub async fn connect(&self, options: ConnectOptions) -> (Client, Connection, Peer) {
+    pub(crate) async fn connect(&self, options: ConnectOptions) -> (Client, Connection, Peer) {
         self.connect_with(options, &[]).await
     }
 
     /// The same, with these properties of CONNACK.
-    pub async fn connect_with(
+    pub(crate) async fn connect_with(
         &self,
         options: ConnectOptions,
         properties: &[Property<'_>],
@@ -80,54 +80,59 @@ impl Server {
 }
 
 impl Peer {
-    pub async fn send(&mut self, bytes: &[u8]) {
+    pub(crate) async fn send(&mut self, bytes: &[u8]) {
         within(self.stream.write_all(bytes)).await.unwrap();
     }
 
-    pub async fn connack(&mut self, session_present: bool, reason: ReasonCode, properties: &[Property<'_>]) {
+    pub(crate) async fn connack(
+        &mut self,
+        session_present: bool,
+        reason: ReasonCode,
+        properties: &[Property<'_>],
+    ) {
         let mut bytes = Vec::new();
         ConnAck { session_present, reason, properties: Properties::from_slice(properties) }
             .encode(self.version, &mut bytes);
         self.send(&bytes).await;
     }
 
-    pub async fn ack(&mut self, packet_type: PacketType, id: u16, reason: ReasonCode) {
+    pub(crate) async fn ack(&mut self, packet_type: PacketType, id: u16, reason: ReasonCode) {
         let mut bytes = Vec::new();
         Ack::new(packet_id(id), reason).encode(packet_type, self.version, &mut bytes);
         self.send(&bytes).await;
     }
 
-    pub async fn puback(&mut self, id: u16) {
+    pub(crate) async fn puback(&mut self, id: u16) {
         self.ack(PacketType::PubAck, id, ReasonCode::Success).await;
     }
 
-    pub async fn suback(&mut self, id: u16, reason_codes: &[u8]) {
+    pub(crate) async fn suback(&mut self, id: u16, reason_codes: &[u8]) {
         let mut bytes = Vec::new();
         SubAck { packet_id: packet_id(id), properties: Properties::EMPTY, reason_codes }
             .encode(self.version, &mut bytes);
         self.send(&bytes).await;
     }
 
-    pub async fn unsuback(&mut self, id: u16, reason_codes: &[u8]) {
+    pub(crate) async fn unsuback(&mut self, id: u16, reason_codes: &[u8]) {
         let mut bytes = Vec::new();
         UnsubAck { packet_id: packet_id(id), properties: Properties::EMPTY, reason_codes }
             .encode(self.version, &mut bytes);
         self.send(&bytes).await;
     }
 
-    pub async fn disconnect(&mut self, reason: ReasonCode) {
+    pub(crate) async fn disconnect(&mut self, reason: ReasonCode) {
         let mut bytes = Vec::new();
         Disconnect::new(reason).encode(self.version, &mut bytes);
         self.send(&bytes).await;
     }
 
     /// Sends messages with these payloads at once, with identifiers from 1 if the QoS asks for them.
-    pub async fn publish(&mut self, topic: &str, qos: QoS, payloads: &[&str]) {
+    pub(crate) async fn publish(&mut self, topic: &str, qos: QoS, payloads: &[&str]) {
         self.publish_with(topic, qos, payloads, &[]).await;
     }
 
     /// The same, with properties.
-    pub async fn publish_with(
+    pub(crate) async fn publish_with(
         &mut self,
         topic: &str,
         qos: QoS,
@@ -149,7 +154,7 @@ impl Peer {
     }
 
     /// The bytes of the client's next packet, `None` when it has closed.
-    pub async fn packet(&mut self) -> Option<Vec<u8>> {
+    pub(crate) async fn packet(&mut self) -> Option<Vec<u8>> {
         loop {
             if let Some(frame) = Frame::split(&self.received).unwrap() {
                 let bytes = frame.bytes().to_vec();
@@ -164,34 +169,34 @@ impl Peer {
     }
 
     /// The client's next packet as text, empty when it has closed.
-    pub async fn next(&mut self) -> String {
+    pub(crate) async fn next(&mut self) -> String {
         let Some(bytes) = self.packet().await else { return String::new() };
         let frame = Frame::split(&bytes).unwrap().unwrap();
         describe(&Packet::decode(&frame, self.version, Sender::Client).unwrap())
     }
 
-    pub async fn expect(&mut self, text: &str) {
+    pub(crate) async fn expect(&mut self, text: &str) {
         assert_eq!(self.next().await, text);
     }
 
-    pub async fn expect_all(&mut self, texts: &[&str]) {
+    pub(crate) async fn expect_all(&mut self, texts: &[&str]) {
         for text in texts {
             self.expect(text).await;
         }
     }
 
     /// The client has closed the connection, and sent nothing before.
-    pub async fn expect_end(&mut self) {
+    pub(crate) async fn expect_end(&mut self) {
         self.expect("").await;
     }
 }
 
-pub fn packet_id(id: u16) -> PacketId {
+pub(crate) fn packet_id(id: u16) -> PacketId {
     PacketId::new(id).unwrap()
 }
 
 /// Fails the test instead of hanging.
-pub async fn within<F: Future>(future: F) -> F::Output {
+pub(crate) async fn within<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(HANG, future).await.expect("nothing happened")
 }
 

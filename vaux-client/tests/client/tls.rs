@@ -79,14 +79,20 @@ async fn serve_once(listener: TcpListener, config: ServerConfig) -> Option<Optio
     let (tcp, _) = listener.accept().await.unwrap();
     let mut stream = TlsAcceptor::from(Arc::new(config)).accept(tcp).await.ok()?;
     let protocol = stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec);
-    let mut buffer = [0; 1024];
-    stream.read(&mut buffer).await.ok()?;
+    read_packet(&mut stream).await?;
     stream.write_all(&[0x20, 3, 0, 0, 0]).await.ok()?;
-    stream.read(&mut buffer).await.ok()?;
+    read_packet(&mut stream).await?;
     stream.write_all(&[0x40, 2, 0, 1]).await.ok()?;
-    // Until DISCONNECT and the end.
-    while matches!(stream.read(&mut buffer).await, Ok(1..)) {}
+    assert_eq!(read_packet(&mut stream).await, Some(0xe0));
     Some(protocol)
+}
+
+/// The first byte of the next packet, which is shorter than 128 bytes.
+async fn read_packet(stream: &mut (impl AsyncReadExt + Unpin)) -> Option<u8> {
+    let first_byte = stream.read_u8().await.ok()?;
+    let mut body = vec![0; usize::from(stream.read_u8().await.ok()?)];
+    stream.read_exact(&mut body).await.ok()?;
+    Some(first_byte)
 }
 
 struct Outcome {
