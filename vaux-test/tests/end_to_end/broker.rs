@@ -1,0 +1,62 @@
+//! A vaux broker in this process, on a port that the system chose.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tempfile::TempDir;
+use vaux_broker::Broker;
+use vaux_broker::config::{Bind, Config, ListenerConfig, ListenerKind, TlsVersion};
+use vaux_broker::tls::{Authority, ServedNames, server_config};
+use vaux_test::Target;
+
+/// A running broker. It ends with this value.
+pub(crate) struct TestBroker {
+    broker: Broker,
+    port: u16,
+    /// Of the authority, when the listener speaks TLS.
+    cafile: Option<PathBuf>,
+    _data_dir: TempDir,
+}
+
+impl TestBroker {
+    /// A broker with one listener and this many workers.
+    pub(crate) fn start(kind: ListenerKind, workers: usize) -> TestBroker {
+        let data_dir = TempDir::new().expect("a temporary folder");
+        let bind = Bind { host: "127.0.0.1".to_owned(), port: 0 };
+        let listener = ListenerConfig { bind, ..ListenerConfig::new(kind) };
+        let (tls, cafile) = match kind {
+            ListenerKind::Tls => {
+                let authority = Authority::new(data_dir.path());
+                let names = ServedNames::new(None, []).expect("there are no names to refuse");
+                let server = authority.ensure(&names, SystemTime::now()).expect("certificates can be made");
+                let config = server_config(&server.cert, &server.key, TlsVersion::Tls12);
+                (Some(config.expect("they can be served")), Some(authority.certificate()))
+            }
+            _ => (None::<Arc<_>>, None),
+        };
+        let config = Config { workers, listeners: vec![listener], ..Config::default() };
+        let broker = Broker::start(config, vec![tls]).expect("the broker starts");
+        let port = broker.addresses()[0].address.port();
+        TestBroker { broker, port, cafile, _data_dir: data_dir }
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub(crate) fn url(&self) -> String {
+        let scheme = if self.cafile.is_some() { "mqtts" } else { "mqtt" };
+        format!("{scheme}://127.0.0.1:{}", self.port)
+    }
+
+    pub(crate) fn target(&self) -> Target {
+        Target::parse(&self.url(), self.cafile.as_deref(), false).expect("the address is right")
+    }
+}
+
+impl Drop for TestBroker {
+    fn drop(&mut self) {
+        self.broker.shutdown(Duration::from_secs(10));
+    }
+}
