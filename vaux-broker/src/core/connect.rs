@@ -132,10 +132,10 @@ impl Core {
     }
 
     /// A connection arrives from the worker that accepted it. Its slot here is returned; [`Effect::Resume`] follows.
-    pub fn handle_adoption(&mut self, now: Time, request: Box<ConnectRequest>, identity: Identity) -> u32 {
+    pub fn handle_adoption(&mut self, now: Time, request: ConnectRequest, identity: Identity) -> u32 {
         let slot = self.insert_connection(now, Arc::clone(&request.listener), request.peer);
         self.connections[slot as usize].version = request.version;
-        self.bind(now, slot, *request, identity);
+        self.bind(now, slot, request, identity);
         self.effects.push_back(Effect::Resume(slot));
         slot
     }

@@ -180,7 +180,7 @@ impl Shard {
         if self.is_draining {
             return;
         }
-        let slot = self.core.handle_adoption(now, request, identity);
+        let slot = self.core.handle_adoption(now, *request, identity);
         self.insert_link(now, slot, link);
         self.queue_read(slot);
     }
