@@ -78,7 +78,7 @@ const PAIRS: Traffic = Traffic {
 const FAN_IN: Traffic = Traffic { topics: 1, publishers: 100, subscribers: 1, ahead: 200, ..PAIRS };
 
 /// Every scenario, in the order of the report.
-pub(crate) const ALL: [Scenario; 10] = [
+pub(crate) const ALL: [Scenario; 11] = [
     Scenario {
         name: "pairs-qos0",
         about: "16 publishers, 16 subscribers, QoS 0",
@@ -125,6 +125,11 @@ pub(crate) const ALL: [Scenario; 10] = [
         name: "pairs-cross",
         about: "16 pairs, QoS 0, publisher and subscriber on different workers",
         load: Load::Traffic(Traffic { homes: Homes::Crossing, ..PAIRS }),
+    },
+    Scenario {
+        name: "pairs-cross-qos1",
+        about: "16 pairs, QoS 1, publisher and subscriber on different workers",
+        load: Load::Traffic(Traffic { homes: Homes::Crossing, qos: QoS::AtLeastOnce, ..PAIRS }),
     },
     Scenario {
         name: "connects",
