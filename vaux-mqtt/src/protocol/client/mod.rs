@@ -12,7 +12,8 @@ mod limits;
 mod receive;
 mod request;
 mod session;
-#[cfg(all(test, feature = "server"))]
+#[cfg(test)]
+#[cfg(feature = "server")]
 mod tests;
 
 pub use event::Event;
