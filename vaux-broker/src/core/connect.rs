@@ -4,7 +4,7 @@
 //! authenticated. The home of the session, which may be another worker, does the rest. A refused CONNECT changes
 //! nothing.
 
-use std::net::SocketAddr;
+use ::core::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 

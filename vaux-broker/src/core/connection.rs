@@ -1,7 +1,7 @@
 //! A connection as core sees it: what is forgotten when it closes.
 
+use ::core::net::SocketAddr;
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use vaux_mqtt::Version;

@@ -124,6 +124,7 @@ impl Interest {
                     false
                 }
                 None => {
+                    workers.reserve_exact(1);
                     workers.push((worker, 1));
                     true
                 }

@@ -40,6 +40,10 @@ impl LocalTable {
                 false
             }
             None => {
+                // Most filters have one subscriber: room for four would be three for nothing.
+                if subscriptions.is_empty() {
+                    subscriptions.reserve_exact(1);
+                }
                 subscriptions.push(subscription);
                 true
             }

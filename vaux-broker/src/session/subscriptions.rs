@@ -62,7 +62,13 @@ impl Subscriptions {
     pub fn insert(&mut self, subscription: SessionSubscription) {
         match self.find(&subscription.text) {
             Ok(index) => self.0[index] = subscription,
-            Err(index) => self.0.insert(index, subscription),
+            Err(index) => {
+                // Many clients have one subscription and no more.
+                if self.0.is_empty() {
+                    self.0.reserve_exact(1);
+                }
+                self.0.insert(index, subscription);
+            }
         }
     }
 
