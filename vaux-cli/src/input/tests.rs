@@ -1,3 +1,5 @@
+//! Input forms, told apart and read.
+
 use proptest::prelude::*;
 
 use super::error::Place;

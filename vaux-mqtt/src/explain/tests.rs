@@ -1,3 +1,5 @@
+//! Explanations of whole, malformed and cut packets.
+
 use alloc::string::ToString;
 
 use super::*;
