@@ -84,6 +84,14 @@ async fn all_versions_connect_and_disconnect() {
 }
 
 #[tokio::test]
+async fn the_local_address_can_be_chosen() {
+    let server = Server::start(Version::V5).await;
+    let address = std::net::IpAddr::from([127, 0, 0, 9]);
+    let (_client, _connection, peer) = server.connect(server.options().bind(address)).await;
+    assert_eq!(peer.address().ip(), address);
+}
+
+#[tokio::test]
 async fn an_assigned_client_identifier_is_used_again() {
     let server = Server::start(Version::V5).await;
     let options = server.options().client_id("").reconnect(quick());

@@ -226,3 +226,27 @@ async fn an_unfinished_qos_2_message_is_not_delivered_again() {
     assert_eq!(&within(connection.messages.next()).await.unwrap().payload[..], b"x");
     assert_eq!(connection.messages.try_next(), None);
 }
+
+#[tokio::test]
+async fn a_message_that_waits_for_its_stream_is_not_acknowledged_on_another_connection() {
+    let server = Server::start(Version::V5).await;
+    let options = server
+        .options()
+        .clean_start(false)
+        .session_expiry_interval(9)
+        .keep_alive(1)
+        .message_capacity(1)
+        .reconnect(quick());
+    let (_client, mut connection, mut peer) = server.connect(options).await;
+    peer.publish("a", QoS::AtLeastOnce, &["1", "2", "3"]).await;
+    peer.expect("PUBACK 1 00").await;
+    // The second message waits. The client does not read meanwhile, and learns of the end by a ping.
+    drop(peer);
+    let mut peer = server.accept_session(true, &[]).await;
+    assert_eq!(&within(connection.messages.next()).await.unwrap().payload[..], b"1");
+    assert_eq!(&within(connection.messages.next()).await.unwrap().payload[..], b"2");
+    // Identifier 9: were the message of before acknowledged here, it would come first.
+    peer.send(&[0x32, 7, 0, 1, b'a', 0, 9, 0, b'4']).await;
+    peer.expect("PUBACK 9 00").await;
+    assert_eq!(&within(connection.messages.next()).await.unwrap().payload[..], b"4");
+}

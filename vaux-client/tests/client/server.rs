@@ -80,6 +80,11 @@ impl Server {
 }
 
 impl Peer {
+    /// Where the client connected from.
+    pub(crate) fn address(&self) -> std::net::SocketAddr {
+        self.stream.peer_addr().unwrap()
+    }
+
     pub(crate) async fn send(&mut self, bytes: &[u8]) {
         within(self.stream.write_all(bytes)).await.unwrap();
     }
