@@ -22,8 +22,8 @@
 //!
 //! # Header
 //!
-//! `name` says the fact that is shown, `versions` the protocol versions to play it in, `requires` the statements of
-//! the specification (`v5:`, `v311:`, `v31:`, or `U5-…` for rules without a number). `timeout: 10s` replaces the five
+//! `name` says the fact that is shown, `versions` the protocol versions to play it in, `requires` the statements of the
+//! specification (`v5:`, `v311:`, `v31:`, or `U5-…` for rules without a number). `timeout: 10s` replaces the five
 //! seconds that each step has; a step that takes longer has failed.
 //!
 //! # Steps
@@ -46,19 +46,19 @@
 //!
 //! `[5]` or `[3.1 3.1.1]` before a step keeps it to those versions. `after=1.5s` on an expectation says that it must
 //! not come sooner than that after the last thing that the flow sent or dropped, `skip=PUBACK` passes over packets of
-//! that type. When a flow ends, each connection
-//! that is still open must have nothing left to say.
+//! that type. When a flow ends, each connection that is still open must have nothing left to say.
 //!
 //! # Fields
 //!
 //! Fields and properties bear the specification's names. `reason`, `codes` and `first` are hexadecimal, other numbers
 //! decimal. `{id}` in a text stands for eight letters and digits that are new in each run. `"x"*1000` repeats,
-//! `hex:00ff` is bytes. `$name` takes the value when it is first expected and stands for it from then on.
-//! `\u{308}` in a text is a code point. PUBLISH with `id=1..300` is sent 300 times. Expectations also know `81|82`, `1..9` and `none`. A flag such as `retain` is the same as `retain=1`.
+//! `hex:00ff` is bytes. `$name` takes the value when it is first expected and stands for it from then on. `\u{308}` in
+//! a text is a code point. PUBLISH with `id=1..300` is sent 300 times. Expectations also know `81|82`, `1..9` and
+//! `none`. A flag such as `retain` is the same as `retain=1`.
 //!
-//! CONNECT is sent with the flow's version, client identifier `{id}` and the connection's name, Clean Start and
-//! a keep alive of 60 seconds, unless it says otherwise. In SUBSCRIBE and UNSUBSCRIBE each `filter` begins a new entry. `first`
-//! replaces the first byte of what is sent, `version` the version of the connection.
+//! CONNECT is sent with the flow's version, client identifier `{id}` and the connection's name, Clean Start and a keep
+//! alive of 60 seconds, unless it says otherwise. In SUBSCRIBE and UNSUBSCRIBE each `filter` begins a new entry.
+//! `first` replaces the first byte of what is sent, `version` the version of the connection.
 
 mod field;
 mod parse;
