@@ -237,12 +237,14 @@ async fn a_message_that_waits_for_its_stream_is_not_acknowledged_on_another_conn
         .keep_alive(1)
         .message_capacity(1)
         .reconnect(quick());
-    let (_client, mut connection, mut peer) = server.connect(options).await;
+    let (client, mut connection, mut peer) = server.connect(options).await;
     peer.publish("a", QoS::AtLeastOnce, &["1", "2", "3"]).await;
     peer.expect("PUBACK 1 00").await;
     // The second message waits. The client does not read meanwhile, and learns of the end by a ping.
     drop(peer);
     let mut peer = server.accept_session(true, &[]).await;
+    within(client.publish(Message::new("b", "x"))).await.unwrap();
+    peer.expect("PUBLISH q0 b=x").await;
     assert_eq!(&within(connection.messages.next()).await.unwrap().payload[..], b"1");
     assert_eq!(&within(connection.messages.next()).await.unwrap().payload[..], b"2");
     // Identifier 9: were the message of before acknowledged here, it would come first.

@@ -89,6 +89,11 @@ impl Peer {
         within(self.stream.write_all(bytes)).await.unwrap();
     }
 
+    /// Sends as much of `bytes` as the network takes without waiting, and says how much that was.
+    pub(crate) fn send_some(&self, bytes: &[u8]) -> usize {
+        self.stream.try_write(bytes).unwrap_or(0)
+    }
+
     pub(crate) async fn connack(
         &mut self,
         session_present: bool,

@@ -151,6 +151,28 @@ async fn a_full_stream_stops_reading_and_acknowledging_but_not_publishing() {
 }
 
 #[tokio::test]
+async fn a_server_that_floods_a_full_stream_is_stopped_by_the_network() {
+    const LIMIT: usize = 256 * 1024 * 1024;
+    let server = Server::start(Version::V311).await;
+    let (client, _connection, mut peer) = server.connect(server.options().message_capacity(1)).await;
+    let message = [&[0x30, 0x82, 0x08, 0, 1, b'a'][..], &[0; 1023]].concat();
+    let flood = message.repeat(1024);
+    let (mut sent, mut is_stopped) = (0, false);
+    while !is_stopped && sent < LIMIT {
+        let mut accepted = 0;
+        // The client takes many turns in between, in each of which it could read.
+        for _ in 0..50 {
+            accepted += peer.send_some(&flood[(sent + accepted) % message.len()..]);
+            within(client.publish(Message::new("b", "x"))).await.unwrap();
+            peer.expect("PUBLISH q0 b=x").await;
+        }
+        sent += accepted;
+        is_stopped = accepted == 0;
+    }
+    assert!(is_stopped, "the client took {sent} bytes that nobody wanted yet");
+}
+
+#[tokio::test]
 async fn a_stream_that_is_dropped_holds_nobody_up() {
     let server = Server::start(Version::V5).await;
     let (client, connection, mut peer) = server.connect(server.options().message_capacity(1)).await;
