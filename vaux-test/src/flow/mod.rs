@@ -53,8 +53,8 @@
 //! Fields and properties bear the specification's names. `reason`, `codes` and `first` are hexadecimal, other numbers
 //! decimal. `{id}` in a text stands for eight letters and digits that are new in each run. `"x"*1000` repeats,
 //! `hex:00ff` is bytes. `$name` takes the value when it is first expected and stands for it from then on. `\u{308}` in
-//! a text is a code point. PUBLISH with `id=1..300` is sent 300 times. Expectations also know `81|82`, `1..9` and
-//! `none`. A flag such as `retain` is the same as `retain=1`.
+//! a text is a code point. PUBLISH with `id=1..300` is sent 300 times. Expectations also know `81|82`, `1..9`, `none`,
+//! and `1..9?` for a field that may be missing. A flag such as `retain` is the same as `retain=1`.
 //!
 //! CONNECT is sent with the flow's version, client identifier `{id}` and the connection's name, Clean Start and a keep
 //! alive of 60 seconds, unless it says otherwise. In SUBSCRIBE and UNSUBSCRIBE each `filter` begins a new entry.
@@ -183,6 +183,8 @@ pub(crate) enum Pattern {
     Range(u64, u64),
     Absent,
     Variable(String),
+    /// The field may be missing; else it is like this.
+    IfThere(Box<Pattern>),
 }
 
 /// The value of a field.

@@ -137,7 +137,7 @@ fn send(words: &[String]) -> Result<Action, String> {
     let is_sendable = |(name, pattern): &&(String, Pattern)| match pattern {
         Pattern::Is(_) | Pattern::Variable(_) => true,
         Pattern::Range(..) => is_series(name),
-        Pattern::OneOf(_) | Pattern::Absent => false,
+        Pattern::OneOf(_) | Pattern::Absent | Pattern::IfThere(_) => false,
     };
     match packet.fields.iter().find(|field| !is_sendable(field)) {
         Some((name, _)) => Err(format!("`{name}` needs one value to be sent")),
@@ -225,6 +225,9 @@ fn pattern(kind: Kind, text: &str) -> Result<Pattern, String> {
         |separator| text.split(separator).map(|part| number(part, radix)).collect::<Result<Vec<_>, _>>();
     if text == "none" {
         return Ok(Pattern::Absent);
+    }
+    if let Some(text) = text.strip_suffix('?') {
+        return Ok(Pattern::IfThere(Box::new(pattern(kind, text)?)));
     }
     if let Some(name) = text.strip_prefix('$') {
         return Ok(Pattern::Variable(name.to_owned()));
