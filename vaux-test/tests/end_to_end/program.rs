@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::process::{Command, Output};
 
+use serde_json::{Value, json};
 use vaux_broker::config::ListenerKind;
 
 use crate::broker::TestBroker;
@@ -35,7 +36,12 @@ fn flows_that_pass_end_with_0() {
     let output =
         vaux_test(&["--url", &broker.url(), "--filter", "v5:MQTT-3.12.4-1", "--only", "5", "--json"]);
     assert_eq!(output.status.code(), Some(0));
-    assert_eq!(stdout(&output).lines().last(), Some(r#"{"failed":0,"passed":1}"#));
+    let text = stdout(&output);
+    let lines: Vec<Value> =
+        text.lines().map(|line| serde_json::from_str(line).expect("it is JSON")).collect();
+    assert_eq!(lines[0]["flow"], "connect-ping-disconnect");
+    assert_eq!(lines[0]["status"], "pass");
+    assert_eq!(lines[1], json!({ "passed": 1, "failed": 0 }));
 }
 
 #[test]
