@@ -271,11 +271,13 @@ impl Core {
     fn forward(&mut self, publication: &mut Publication<'_>, worker: WorkerId) {
         let lane_bytes = self.shared.lane(self.worker, worker).load(std::sync::atomic::Ordering::Relaxed)
             + self.lanes[usize::from(worker.0)].size_bytes();
-        if publication.content.qos == QoS::AtMostOnce {
-            if lane_bytes >= LANE_FULL_BYTES {
-                self.counters.dropped.lane_full += 1;
-                return;
-            }
+        if publication.content.qos == QoS::AtMostOnce && lane_bytes >= LANE_FULL_BYTES {
+            self.counters.dropped.lane_full += 1;
+            return;
+        }
+        // A small message that nobody here keeps is copied: that is cheaper than to share it, and it may well be that
+        // nobody there keeps it either.
+        if publication.message.is_none() && publication.content.payload.len() < LARGE_PAYLOAD_BYTES {
             self.lanes[usize::from(worker.0)].push_content(&publication.content);
         } else {
             let message = publication.share(&self.shared);

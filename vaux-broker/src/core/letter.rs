@@ -25,9 +25,9 @@ pub struct Parcel {
 /// What one worker tells another.
 #[derive(Debug)]
 pub enum Letter {
-    /// A message with QoS 0 for all who subscribed there, its bytes in the parcel.
+    /// A message for all who subscribed there, its bytes in the parcel.
     Small(Small),
-    /// A message with QoS above 0 for all who subscribed there.
+    /// A message for all who subscribed there that is large, or kept for somebody here already.
     Message(Arc<Message>),
     /// A message for a member of a shared subscription.
     Picked(Picked),
@@ -38,10 +38,11 @@ pub enum Letter {
     },
 }
 
-/// A message with QoS 0 in a parcel.
+/// A message whose bytes are in the parcel.
 #[derive(Clone, Copy, Debug)]
 pub struct Small {
     publisher: u64,
+    qos: QoS,
     retain: bool,
     expires_at: Time,
     start: usize,
@@ -92,6 +93,7 @@ impl Parcel {
     pub(super) fn push_content(&mut self, content: &Content<'_>) {
         let small = Small {
             publisher: content.publisher,
+            qos: content.qos,
             retain: content.retain,
             expires_at: content.expires_at,
             start: self.bytes.len(),
@@ -111,7 +113,7 @@ impl Parcel {
         let (properties, rest) = rest.split_at(small.properties_len);
         Content {
             publisher: small.publisher,
-            qos: QoS::AtMostOnce,
+            qos: small.qos,
             retain: small.retain,
             expires_at: small.expires_at,
             topic: std::str::from_utf8(topic).expect("the topic was copied from a string"),
