@@ -1,7 +1,7 @@
 //! What workers send each other, gathered into one parcel for each worker and turn.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use vaux_mqtt::QoS;
 
@@ -30,7 +30,7 @@ pub enum Letter {
     /// A message for all who subscribed there that is large, or kept for somebody here already.
     Message(Arc<Message>),
     /// A message for a member of a shared subscription.
-    Picked(Picked),
+    Picked(Box<Picked>),
     /// A member of these shared subscriptions has come online: offline members give up what waits for them.
     MemberOnline {
         /// The session that holds messages back.
@@ -45,10 +45,10 @@ pub struct Small {
     qos: QoS,
     retain: bool,
     expires_at: Time,
-    start: usize,
-    topic_len: usize,
-    properties_len: usize,
-    payload_len: usize,
+    start: u32,
+    topic_len: u32,
+    properties_len: u32,
+    payload_len: u32,
 }
 
 /// A message that a member of a shared subscription is to get.
@@ -68,6 +68,30 @@ pub struct Picked {
     pub identifier: u32,
     /// Whether this is the second choice already.
     pub is_repicked: bool,
+}
+
+/// Emptied parcels on their way back from those who read them to those who fill them: a worker that only sends would
+/// otherwise make new ones for ever, and have them grow from nothing.
+#[derive(Debug, Default)]
+pub(super) struct SpareParcels(Mutex<Vec<Parcel>>);
+
+impl SpareParcels {
+    fn take(&self) -> Parcel {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    fn give(&self, mut parcel: Parcel) {
+        const MAX_PARCELS: usize = 16;
+        const MAX_BYTES: usize = 1 << 20;
+        let is_small = parcel.bytes.capacity() + parcel.letters.capacity() * size_of::<Letter>() <= MAX_BYTES;
+        parcel.letters.clear();
+        parcel.bytes.clear();
+        parcel.size_bytes = 0;
+        let mut spare = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_small && spare.len() < MAX_PARCELS {
+            spare.push(parcel);
+        }
+    }
 }
 
 impl Parcel {
@@ -96,21 +120,21 @@ impl Parcel {
             qos: content.qos,
             retain: content.retain,
             expires_at: content.expires_at,
-            start: self.bytes.len(),
-            topic_len: content.topic.len(),
-            properties_len: content.properties.len(),
-            payload_len: content.payload.len(),
+            start: self.bytes.len() as u32,
+            topic_len: content.topic.len() as u32,
+            properties_len: content.properties.len() as u32,
+            payload_len: content.payload.len() as u32,
         };
         self.bytes.extend_from_slice(content.topic.as_bytes());
         self.bytes.extend_from_slice(content.properties);
         self.bytes.extend_from_slice(content.payload);
-        self.size_bytes += self.bytes.len() - small.start;
+        self.size_bytes += self.bytes.len() - small.start as usize;
         self.push(Letter::Small(small));
     }
 
     fn content(&self, small: &Small) -> Content<'_> {
-        let (topic, rest) = self.bytes[small.start..].split_at(small.topic_len);
-        let (properties, rest) = rest.split_at(small.properties_len);
+        let (topic, rest) = self.bytes[small.start as usize..].split_at(small.topic_len as usize);
+        let (properties, rest) = rest.split_at(small.properties_len as usize);
         Content {
             publisher: small.publisher,
             qos: small.qos,
@@ -118,7 +142,7 @@ impl Parcel {
             expires_at: small.expires_at,
             topic: std::str::from_utf8(topic).expect("the topic was copied from a string"),
             properties,
-            payload: &rest[..small.payload_len],
+            payload: &rest[..small.payload_len as usize],
         }
     }
 }
@@ -130,13 +154,13 @@ impl Core {
         if parcel.is_empty() {
             return None;
         }
-        let parcel = std::mem::take(parcel);
+        let parcel = std::mem::replace(parcel, self.shared.spare_parcels.take());
         self.shared.lane(self.worker, worker).fetch_add(parcel.size_bytes, Ordering::Relaxed);
         Some(parcel)
     }
 
     /// Handles a parcel of another worker.
-    pub fn handle_parcel(&mut self, now: Time, from: WorkerId, parcel: &Parcel) {
+    pub fn handle_parcel(&mut self, now: Time, from: WorkerId, parcel: Parcel) {
         for letter in &parcel.letters {
             match letter {
                 Letter::Small(small) => {
@@ -155,6 +179,7 @@ impl Core {
             }
         }
         self.shared.lane(from, self.worker).fetch_sub(parcel.size_bytes, Ordering::Relaxed);
+        self.shared.spare_parcels.give(parcel);
     }
 
     /// Lets publishers go on whose lanes have drained.

@@ -57,6 +57,7 @@ pub use settings::{ListenerSettings, Settings};
 
 use connection::{Connection, Phase};
 use frames::Frames;
+use letter::SpareParcels;
 use timeout::Timers;
 
 /// The number of a worker, from 0.
@@ -80,6 +81,7 @@ pub struct Shared {
     pub active_sessions: AtomicUsize,
     /// Bytes under way between each two workers, by sender and then receiver.
     lanes: Box<[AtomicUsize]>,
+    spare_parcels: SpareParcels,
     next_sid: AtomicU64,
     next_mid: AtomicU64,
     /// Tells assigned client identifiers of different runs apart.
@@ -99,6 +101,7 @@ impl Shared {
             sessions: AtomicUsize::new(0),
             active_sessions: AtomicUsize::new(0),
             lanes: (0..lanes).map(|_| AtomicUsize::new(0)).collect(),
+            spare_parcels: SpareParcels::default(),
             next_sid: AtomicU64::new(1),
             next_mid: AtomicU64::new(1),
             id_seed,

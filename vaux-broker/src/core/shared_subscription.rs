@@ -69,7 +69,7 @@ impl Core {
                 identifier: member.identifier,
                 is_repicked,
             };
-            return self.post(member.home, Letter::Picked(picked));
+            return self.post(member.home, Letter::Picked(Box::new(picked)));
         }
         let Some(&session) = self.by_sid.get(&member.sid) else { return };
         let terms = Terms {

@@ -153,7 +153,7 @@ impl Shard {
 
     fn handle_mail(&mut self, now: Time, mail: Mail) {
         match mail {
-            Mail::Parcel(from, parcel) => self.core.handle_parcel(now, from, &parcel),
+            Mail::Parcel(from, parcel) => self.core.handle_parcel(now, from, parcel),
             Mail::Handover(handover) => self.adopt(now, *handover),
             Mail::Verdict(connection, request, verdict) => {
                 self.core.handle_verdict(now, connection, request, verdict);
