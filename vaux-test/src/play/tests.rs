@@ -46,7 +46,7 @@ fn talkative(packet: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn play_steps(target: &Target, steps: &str, strict: bool) -> Result<(), String> {
-    let text = format!("name: test\nversions: 5\ntimeout: 0.2s\n{steps}");
+    let text = format!("name: test\nversions: 5\n{steps}");
     let flow = Flow::parse("test", &text).expect("the flow is right");
     play(&flow, Version::V5, target, strict).failure.map_or(Ok(()), |failure| Err(failure.why))
 }
@@ -69,12 +69,12 @@ fn another_packet_is_a_failure() {
 #[test]
 fn silence_is_a_failure_and_so_is_a_close() {
     let target = broker(polite);
-    let wait = "c> CONNECT\nc< CONNACK\nc> PUBLISH topic=\"a\" qos=1 id=1\nc< PUBACK";
+    let wait = "timeout: 1s\nc> CONNECT\nc< CONNACK\nc> PUBLISH topic=\"a\" qos=1 id=1\nc< PUBACK";
     assert_eq!(play_steps(&target, wait, false), Err("nothing came in time: PUBACK was wanted".to_owned()));
     let closed = "c> CONNECT\nc< CONNACK\nc> DISCONNECT\nc< PINGRESP";
     let why = play_steps(&target, closed, false).expect_err("the broker closed");
     assert_eq!(why, "the broker closed the connection: PINGRESP was wanted");
-    let open = "c> CONNECT\nc< CONNACK\nc< close";
+    let open = "timeout: 1s\nc> CONNECT\nc< CONNACK\nc< close";
     let why = play_steps(&target, open, false).expect_err("the broker did not close");
     assert_eq!(why, "nothing came in time: the connection was to be closed");
 }
