@@ -148,30 +148,17 @@ fn escape(letter: char) -> Result<u8, FormatError> {
     })
 }
 
-/// Why a message could not be printed as its format asks.
-#[derive(Debug)]
-pub(crate) enum PrintError {
-    /// `%J` of a payload that is not JSON.
-    NotJson,
-    /// Writing failed.
-    Io(io::Error),
-}
-
-impl From<io::Error> for PrintError {
-    fn from(error: io::Error) -> PrintError {
-        PrintError::Io(error)
-    }
-}
-
 impl Format {
     /// Writes what the format says of a message that arrived at `now`. What the message does not have is empty.
+    /// Returns whether all sequences could be written: `%J` cannot when the payload is not JSON.
     pub(crate) fn write(
         &self,
         out: &mut impl Write,
         message: &Message,
         now: &Zoned,
         pretty: bool,
-    ) -> Result<(), PrintError> {
+    ) -> io::Result<bool> {
+        let mut is_whole = true;
         let properties = message.properties.list();
         for piece in &self.0 {
             match piece {
@@ -188,7 +175,7 @@ impl Format {
                     } else {
                         message_json::Payload::Text
                     };
-                    message_json::write_mosquitto(out, message, now, payload, pretty)?;
+                    is_whole &= message_json::write_mosquitto(out, message, now, payload, pretty)?;
                 }
                 Piece::PayloadLength => write!(out, "{}", message.payload.len())?,
                 Piece::PacketId => write!(out, "{}", message.packet_id.map_or(0, |id| id.value()))?,
@@ -212,7 +199,7 @@ impl Format {
                 Piece::Hex { upper } => write_hex(out, &message.payload, *upper)?,
             }
         }
-        Ok(())
+        Ok(is_whole)
     }
 }
 

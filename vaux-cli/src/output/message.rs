@@ -6,7 +6,7 @@ use jiff::Zoned;
 use vaux_client::Message;
 
 use super::color::Palette;
-use super::format::{Format, PrintError};
+use super::format::Format;
 use super::hex::{is_text, write_view};
 use super::message_json;
 
@@ -39,20 +39,26 @@ pub(crate) struct MessageWriter {
 }
 
 impl MessageWriter {
-    /// Writes a message.
-    pub(crate) fn write(&self, out: &mut impl Write, message: &Message) -> Result<(), PrintError> {
+    /// Writes a message. Returns whether all that was asked for could be written; see [`Format::write`].
+    pub(crate) fn write(&self, out: &mut impl Write, message: &Message) -> io::Result<bool> {
+        let mut is_whole = true;
         match &self.form {
             // As mosquitto_sub does: without payload there is nothing to print.
-            Form::Payload if message.payload.is_empty() => return Ok(()),
+            Form::Payload if message.payload.is_empty() => return Ok(true),
             Form::Payload if self.is_terminal && !is_text(&message.payload) => {
-                return Ok(write_view(out, &message.payload, self.palette)?);
+                write_view(out, &message.payload, self.palette)?;
+                return Ok(true);
             }
             Form::Payload => out.write_all(&message.payload)?,
-            Form::Verbose => return Ok(self.write_verbose(out, message)?),
-            Form::Format(format) => format.write(out, message, &Zoned::now(), self.pretty)?,
+            Form::Verbose => {
+                self.write_verbose(out, message)?;
+                return Ok(true);
+            }
+            Form::Format(format) => is_whole = format.write(out, message, &Zoned::now(), self.pretty)?,
             Form::Json => message_json::write(out, message, &Zoned::now(), self.pretty)?,
         }
-        Ok(self.end_line(out)?)
+        self.end_line(out)?;
+        Ok(is_whole)
     }
 
     fn write_verbose(&self, out: &mut impl Write, message: &Message) -> io::Result<()> {

@@ -12,7 +12,6 @@ use serde_json::ser::{Formatter, Serializer};
 use vaux_client::{Message, Property};
 use vaux_mqtt::property::Properties;
 
-use super::format::PrintError;
 use super::json::{Object, properties, property_name, property_value, set_bytes};
 
 /// What the payload is in `%j` and `%J`.
@@ -47,27 +46,29 @@ pub(crate) fn write(out: &mut impl Write, message: &Message, now: &Zoned, pretty
     }
 }
 
-/// Writes a message as mosquitto_sub does, except that a payload that is no text stands in `payload_base64`.
+/// Writes a message as mosquitto_sub does, except that a payload that is no text stands in `payload_base64`. Returns
+/// whether the payload is what it should be; if not, nothing is written.
 pub(crate) fn write_mosquitto(
     out: &mut impl Write,
     message: &Message,
     now: &Zoned,
     payload: Payload,
     pretty: bool,
-) -> Result<(), PrintError> {
+) -> io::Result<bool> {
     let payload_json = match payload {
-        Payload::Json if !message.payload.is_empty() => {
-            Some(serde_json::from_slice(&message.payload).map_err(|_| PrintError::NotJson)?)
-        }
+        Payload::Json if !message.payload.is_empty() => match serde_json::from_slice(&message.payload) {
+            Ok(value) => Some(value),
+            Err(_) => return Ok(false),
+        },
         _ => None,
     };
     let object = MosquittoMessage { message, now, payload_json };
     if pretty {
-        object.serialize(&mut Serializer::with_formatter(out, TabFormatter::default()))
+        object.serialize(&mut Serializer::with_formatter(out, TabFormatter::default()))?;
     } else {
-        object.serialize(&mut Serializer::new(out))
+        object.serialize(&mut Serializer::new(out))?;
     }
-    .map_err(|error| PrintError::Io(error.into()))
+    Ok(true)
 }
 
 struct MosquittoMessage<'a> {
@@ -135,7 +136,6 @@ impl Serialize for UserProperties<'_> {
 #[derive(Debug, Default)]
 struct TabFormatter {
     depth: usize,
-    has_entries: bool,
 }
 
 impl TabFormatter {
@@ -148,16 +148,12 @@ impl TabFormatter {
 impl Formatter for TabFormatter {
     fn begin_object<W: Write + ?Sized>(&mut self, out: &mut W) -> io::Result<()> {
         self.depth += 1;
-        self.has_entries = false;
         out.write_all(b"{")
     }
 
     fn end_object<W: Write + ?Sized>(&mut self, out: &mut W) -> io::Result<()> {
         self.depth -= 1;
-        if self.has_entries {
-            self.new_line(out)?;
-        }
-        self.has_entries = true;
+        self.new_line(out)?;
         out.write_all(b"}")
     }
 
@@ -165,12 +161,21 @@ impl Formatter for TabFormatter {
         if !first {
             out.write_all(b",")?;
         }
-        self.has_entries = true;
         self.new_line(out)
     }
 
     fn begin_object_value<W: Write + ?Sized>(&mut self, out: &mut W) -> io::Result<()> {
         out.write_all(b":\t")
+    }
+
+    fn begin_array<W: Write + ?Sized>(&mut self, out: &mut W) -> io::Result<()> {
+        self.depth += 1;
+        out.write_all(b"[")
+    }
+
+    fn end_array<W: Write + ?Sized>(&mut self, out: &mut W) -> io::Result<()> {
+        self.depth -= 1;
+        out.write_all(b"]")
     }
 
     fn begin_array_value<W: Write + ?Sized>(&mut self, out: &mut W, first: bool) -> io::Result<()> {

@@ -15,7 +15,6 @@ use super::remove::Remover;
 use super::{Requests, SubArgs};
 use crate::cli_error::{CliError, Exit};
 use crate::connection::{Interrupt, Place, Plan, PropertyLists, Session, close, describe};
-use crate::output::format::PrintError;
 use crate::output::message::MessageWriter;
 use crate::output::talk::Talk;
 
@@ -184,12 +183,8 @@ impl Receiving<'_> {
                 return Ok(Next::GoOn);
             }
         }
-        match flags.writer.write(&mut self.out, message) {
-            Ok(()) => {}
-            Err(PrintError::Io(error)) => return Err(error),
-            Err(PrintError::NotJson) => {
-                self.talk.error(format_args!("the payload is not valid JSON on topic {:?}", message.topic));
-            }
+        if !flags.writer.write(&mut self.out, message)? {
+            self.talk.error(format_args!("the payload is not valid JSON on topic {:?}", message.topic));
         }
         self.printed += 1;
         let is_last = flags.count.is_some_and(|count| self.printed >= count.get());
