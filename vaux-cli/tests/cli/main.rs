@@ -1,6 +1,7 @@
 //! The `vaux` program as a user runs it: arguments in; output, messages and exit code out.
 
 mod decode;
+#[cfg(test)]
 mod messages;
 mod program;
 mod usage;

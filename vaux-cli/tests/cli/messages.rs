@@ -132,7 +132,7 @@ fn ten_thousand_lines_arrive_in_their_order() {
 #[test]
 fn a_binary_payload_of_a_mebibyte_comes_through_a_pipe_as_it_is() {
     let broker = Broker::plain();
-    let payload: Vec<u8> = (0..1 << 20).map(|index: u32| (index * 31 >> 3) as u8).collect();
+    let payload: Vec<u8> = (0..1 << 20).map(|index: u32| ((index * 31) >> 3) as u8).collect();
     let file = broker.data_dir.path().join("payload");
     std::fs::write(&file, &payload).unwrap();
     let subscriber = broker.subscriber(&["-q", "1", "-t", "big", "-C", "1", "-N"]);
