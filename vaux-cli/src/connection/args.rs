@@ -19,8 +19,16 @@ pub(crate) struct ConnectArgs {
     /// Port [default: 8883, or 1883 with --plain]
     #[arg(short, long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub(super) port: Option<u16>,
-    /// Server, and perhaps topic: mqtt(s)://[USER[:PASSWORD]@]HOST[:PORT][/TOPIC]
-    #[arg(short = 'L', long, value_name = "URL", conflicts_with_all = ["host", "port"], value_parser = parse_url)]
+    /// The server as a URL, and perhaps the topic.
+    // The help stands here, since its brackets would be links in documentation.
+    #[arg(
+        short = 'L',
+        long,
+        value_name = "URL",
+        conflicts_with_all = ["host", "port"],
+        value_parser = parse_url,
+        help = "Server, and perhaps topic: mqtt(s)://[USER[:PASSWORD]@]HOST[:PORT][/TOPIC]"
+    )]
     pub(super) url: Option<TopicUrl>,
     /// Plain TCP instead of TLS
     #[arg(long)]
