@@ -49,6 +49,7 @@ impl Core {
         }
         self.answer_subscribe(slot, subscribe, &codes, needs);
         to_replay.iter().for_each(|subscription| self.begin_replay(slot, subscription));
+        self.offer_shared(self.connections[slot as usize].session);
         self.pump(now, slot);
         Ok(())
     }

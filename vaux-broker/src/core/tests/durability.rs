@@ -1,0 +1,115 @@
+//! Answers wait for a store that keeps what is recorded.
+
+use vaux_mqtt::QoS::{AtLeastOnce, ExactlyOnce};
+
+use super::*;
+
+fn slow() -> Sim {
+    Sim::with(1, Settings::default(), Recorder::keeping)
+}
+
+#[test]
+fn the_acknowledgement_of_a_message_for_a_durable_session_waits_for_the_commit() {
+    let mut sim = slow();
+    let subscriber = sim.open_durable("s");
+    sim.subscribe(subscriber, "a", AtLeastOnce);
+    sim.commit();
+    assert_eq!(sim.see(subscriber), [Seen::SubAck(vec![1])]);
+    let publisher = sim.connect(&Hello::new("p"));
+    sim.publish(publisher, "a", "x", AtLeastOnce, 1);
+    assert_eq!(sim.see(publisher), []);
+    sim.commit();
+    assert_eq!(sim.see(publisher), [puback(1)]);
+}
+
+#[test]
+fn nothing_waits_when_no_durable_session_is_in_play() {
+    let mut sim = slow();
+    let subscriber = sim.connect(&Hello::new("s"));
+    assert_eq!(sim.subscribe(subscriber, "a", AtLeastOnce), [Seen::SubAck(vec![1])]);
+    let publisher = sim.connect(&Hello::new("p"));
+    sim.publish(publisher, "a", "x", AtLeastOnce, 1);
+    assert_eq!(sim.see(publisher), [puback(1)]);
+    assert_eq!(sim.see(subscriber), [message("a", "x", 1, 1)]);
+}
+
+#[test]
+fn answers_keep_the_order_of_what_they_answer() {
+    let mut sim = slow();
+    let subscriber = sim.open_durable("s");
+    sim.subscribe(subscriber, "kept", AtLeastOnce);
+    let publisher = sim.connect(&Hello::new("p"));
+    sim.commit();
+    sim.publish(publisher, "kept", "x", AtLeastOnce, 1);
+    sim.publish(publisher, "unwanted", "x", AtLeastOnce, 2);
+    assert_eq!(sim.ping(publisher), [Seen::Pong], "what answers no message does not wait");
+    sim.commit();
+    assert_eq!(
+        sim.see(publisher),
+        [puback(1), Seen::Ack(PacketType::PubAck, 2, ReasonCode::NoMatchingSubscribers)]
+    );
+}
+
+#[test]
+fn connack_of_a_durable_session_waits_and_input_waits_for_it() {
+    let mut sim = slow();
+    let (client, seen) = sim.connect_and_see(&Hello::durable("c"));
+    assert_eq!(seen, []);
+    let (worker, slot) = sim.places[&client];
+    assert!(!sim.cores[worker].takes_input(slot));
+    sim.commit();
+    assert_eq!(sim.see(client), [Seen::ConnAck(false, ReasonCode::Success)]);
+    assert!(sim.cores[worker].takes_input(slot));
+}
+
+#[test]
+fn receiving_and_releasing_a_qos_2_message_of_a_durable_session_is_durable_first() {
+    let mut sim = slow();
+    let publisher = sim.open_durable("p");
+    sim.publish(publisher, "a", "x", ExactlyOnce, 1);
+    assert_eq!(sim.see(publisher), []);
+    sim.commit();
+    assert!(matches!(sim.see(publisher)[..], [Seen::Ack(PacketType::PubRec, 1, _)]));
+    sim.ack(publisher, PacketType::PubRel, 1);
+    assert_eq!(sim.see(publisher), []);
+    sim.commit();
+    assert!(matches!(sim.see(publisher)[..], [Seen::Ack(PacketType::PubComp, 1, _)]));
+}
+
+#[test]
+fn a_retained_message_is_acknowledged_when_it_is_durable() {
+    let mut sim = slow();
+    let publisher = sim.connect(&Hello::new("p"));
+    let publish = Publish {
+        retain: true,
+        qos: AtLeastOnce,
+        packet_id: Some(id(1)),
+        payload: b"x",
+        ..Publish::new("a")
+    };
+    sim.send_publish(publisher, &publish);
+    assert_eq!(sim.see(publisher), []);
+    sim.commit();
+    assert!(matches!(sim.see(publisher)[..], [Seen::Ack(PacketType::PubAck, 1, _)]));
+}
+
+#[test]
+fn a_connection_taken_over_before_its_connack_is_closed_without_a_word() {
+    let mut sim = slow();
+    let (first, _) = sim.connect_and_see(&Hello::durable("c"));
+    let (second, _) = sim.connect_and_see(&Hello::durable("c"));
+    sim.commit();
+    assert_eq!(sim.see(first), []);
+    assert!(!sim.is_open(first));
+    assert_eq!(sim.see(second), [Seen::ConnAck(true, ReasonCode::Success)]);
+}
+
+impl Sim {
+    /// A durable session whose CONNACK has come.
+    fn open_durable(&mut self, client_id: &str) -> Client {
+        let (client, _) = self.connect_and_see(&Hello::durable(client_id));
+        self.commit();
+        self.see(client);
+        client
+    }
+}

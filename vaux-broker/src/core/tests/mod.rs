@@ -1,0 +1,382 @@
+//! Core, driven by packets: several workers over one [`Shared`], in one thread, with time as a number.
+
+mod durability;
+mod qos;
+mod sessions;
+mod sharing;
+mod simulation;
+mod workers;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use vaux_mqtt::frame::Frame;
+use vaux_mqtt::packet::{
+    Ack, Connect, Disconnect, PacketType, Publish, Sender, Subscribe, Subscription, SubscriptionOptions,
+    Subscriptions, Will,
+};
+use vaux_mqtt::property::{Properties, Property};
+use vaux_mqtt::{Packet, PacketId, QoS, ReasonCode, Version};
+
+use super::*;
+use crate::config::{ListenerConfig, ListenerKind};
+use crate::rights::DefaultRights;
+
+/// Brokers' workers and their clients.
+struct Sim {
+    cores: Vec<Core>,
+    shared: Arc<Shared>,
+    listener: Arc<ListenerSettings>,
+    now: Time,
+    /// Where each connection is now.
+    places: HashMap<Client, (usize, u32)>,
+    /// What each client received and has not looked at.
+    received: HashMap<Client, Vec<u8>>,
+    next_client: usize,
+    /// Submissions that are not durable yet, by worker.
+    submitted: Vec<Vec<Submission>>,
+}
+
+/// A client's end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Client {
+    number: usize,
+    version: Version,
+}
+
+/// What a client sees, in a form that is easy to compare.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Seen {
+    ConnAck(bool, ReasonCode),
+    Publish { topic: String, payload: String, qos: u8, dup: bool, retain: bool, id: u16 },
+    Ack(PacketType, u16, ReasonCode),
+    SubAck(Vec<u8>),
+    Pong,
+    Disconnect(ReasonCode),
+}
+
+fn id(value: u16) -> PacketId {
+    PacketId::new(value).unwrap()
+}
+
+/// A message as it is received for the first time.
+fn message(topic: &str, payload: &str, qos: u8, id: u16) -> Seen {
+    Seen::Publish { topic: topic.into(), payload: payload.into(), qos, dup: false, retain: false, id }
+}
+
+fn puback(id: u16) -> Seen {
+    Seen::Ack(PacketType::PubAck, id, ReasonCode::Success)
+}
+
+/// How a client connects.
+#[derive(Clone, Debug)]
+struct Hello<'a> {
+    client_id: &'a str,
+    version: Version,
+    clean_start: bool,
+    expiry_s: Option<u32>,
+    receive_maximum: Option<u16>,
+    keep_alive: u16,
+    will: Option<(&'a str, u32)>,
+}
+
+impl<'a> Hello<'a> {
+    fn new(client_id: &'a str) -> Self {
+        Hello {
+            client_id,
+            version: Version::V5,
+            clean_start: true,
+            expiry_s: None,
+            receive_maximum: None,
+            keep_alive: 0,
+            will: None,
+        }
+    }
+
+    /// A session that is resumed and kept.
+    fn durable(client_id: &'a str) -> Self {
+        Hello { clean_start: false, expiry_s: Some(1000), ..Hello::new(client_id) }
+    }
+}
+
+impl Sim {
+    fn new(workers: u16) -> Sim {
+        Sim::with(workers, Settings::default(), Recorder::discarding)
+    }
+
+    fn with(workers: u16, settings: Settings, recorder: fn() -> Recorder) -> Sim {
+        let shared = Arc::new(Shared::new(workers, Arc::new(DefaultRights), 1));
+        let settings = Arc::new(settings);
+        let core =
+            |worker| Core::new(WorkerId(worker), Arc::clone(&shared), Arc::clone(&settings), recorder());
+        Sim {
+            cores: (0..workers).map(core).collect(),
+            listener: Arc::new(ListenerSettings::new(&ListenerConfig::new(ListenerKind::Tcp), true)),
+            shared,
+            now: Time(1_000_000),
+            places: HashMap::new(),
+            received: HashMap::new(),
+            next_client: 0,
+            submitted: (0..workers).map(|_| Vec::new()).collect(),
+        }
+    }
+
+    /// Opens a connection at a worker, without a word.
+    fn open(&mut self, version: Version) -> Client {
+        let client = Client { number: self.next_client, version };
+        self.next_client += 1;
+        let worker = client.number % self.cores.len();
+        let peer = ([127, 0, 0, 1], 1).into();
+        let slot = self.cores[worker].handle_accept(self.now, Arc::clone(&self.listener), peer);
+        self.places.insert(client, (worker, slot));
+        client
+    }
+
+    /// Connects, and returns what was answered.
+    fn connect_and_see(&mut self, hello: &Hello<'_>) -> (Client, Vec<Seen>) {
+        let client = self.open(hello.version);
+        let mut properties = Vec::new();
+        properties.extend(hello.expiry_s.map(Property::SessionExpiryInterval));
+        properties.extend(hello.receive_maximum.map(Property::ReceiveMaximum));
+        let delay = hello.will.map(|(_, delay)| Property::WillDelayInterval(delay));
+        let will = hello.will.map(|(topic, _)| Will {
+            qos: QoS::AtLeastOnce,
+            retain: false,
+            properties: Properties::from_slice(delay.as_slice()),
+            topic,
+            payload: b"will",
+        });
+        let connect = Connect {
+            clean_start: hello.clean_start,
+            keep_alive: hello.keep_alive,
+            properties: Properties::from_slice(&properties),
+            will,
+            ..Connect::new(hello.version, hello.client_id)
+        };
+        let mut bytes = Vec::new();
+        connect.encode(&mut bytes);
+        self.send_bytes(client, &bytes);
+        let seen = self.see(client);
+        (client, seen)
+    }
+
+    fn connect(&mut self, hello: &Hello<'_>) -> Client {
+        let (client, seen) = self.connect_and_see(hello);
+        assert!(matches!(seen.first(), Some(Seen::ConnAck(_, ReasonCode::Success))), "{seen:?}");
+        client
+    }
+
+    fn subscribe(&mut self, client: Client, filter: &str, qos: QoS) -> Vec<Seen> {
+        self.subscribe_with(client, filter, SubscriptionOptions::with_qos(qos), &[])
+    }
+
+    fn subscribe_with(
+        &mut self,
+        client: Client,
+        filter: &str,
+        options: SubscriptionOptions,
+        properties: &[Property<'_>],
+    ) -> Vec<Seen> {
+        let subscriptions = [Subscription { filter, options }];
+        let subscribe = Subscribe {
+            packet_id: id(100),
+            properties: Properties::from_slice(properties),
+            subscriptions: Subscriptions::from_slice(&subscriptions),
+        };
+        let mut bytes = Vec::new();
+        subscribe.encode(client.version, &mut bytes);
+        self.send_bytes(client, &bytes);
+        self.see(client)
+    }
+
+    fn publish(&mut self, client: Client, topic: &str, payload: &str, qos: QoS, packet_id: u16) {
+        let publish = Publish {
+            qos,
+            packet_id: PacketId::new(packet_id),
+            payload: payload.as_bytes(),
+            ..Publish::new(topic)
+        };
+        self.send_publish(client, &publish);
+    }
+
+    fn send_publish(&mut self, client: Client, publish: &Publish<'_>) {
+        let mut bytes = Vec::new();
+        publish.encode(client.version, &mut bytes);
+        self.send_bytes(client, &bytes);
+    }
+
+    fn ack(&mut self, client: Client, packet_type: PacketType, packet_id: u16) {
+        let mut bytes = Vec::new();
+        Ack::new(id(packet_id), ReasonCode::Success).encode(packet_type, client.version, &mut bytes);
+        self.send_bytes(client, &bytes);
+    }
+
+    fn ping(&mut self, client: Client) -> Vec<Seen> {
+        self.send_bytes(client, &vaux_mqtt::packet::PINGREQ);
+        self.see(client)
+    }
+
+    fn disconnect(&mut self, client: Client, reason: ReasonCode) {
+        let mut bytes = Vec::new();
+        Disconnect::new(reason).encode(client.version, &mut bytes);
+        self.send_bytes(client, &bytes);
+    }
+
+    /// The connection breaks.
+    fn cut(&mut self, client: Client) {
+        if let Some((worker, slot)) = self.places.remove(&client) {
+            self.cores[worker].handle_closed(self.now, slot);
+            self.settle();
+        }
+    }
+
+    fn is_open(&self, client: Client) -> bool {
+        self.places.contains_key(&client)
+    }
+
+    fn send_bytes(&mut self, client: Client, bytes: &[u8]) {
+        let Some(&(worker, slot)) = self.places.get(&client) else { return };
+        let used = self.cores[worker].handle_bytes(self.now, slot, bytes);
+        self.settle();
+        // What was not used waits for the connection to be resumed, wherever it is then.
+        if used < bytes.len() {
+            self.send_bytes(client, &bytes[used..]);
+        }
+    }
+
+    fn advance(&mut self, ms: u64) {
+        self.now = self.now.plus_ms(ms);
+        for core in &mut self.cores {
+            core.handle_timeout(self.now);
+        }
+        self.settle();
+    }
+
+    /// Makes everything that was submitted durable.
+    fn commit(&mut self) {
+        for (core, submitted) in self.cores.iter_mut().zip(&mut self.submitted) {
+            if let Some(last) = submitted.drain(..).next_back() {
+                core.handle_durable(self.now, last.sequence);
+            }
+        }
+        self.settle();
+    }
+
+    /// Carries effects, parcels and outboxes until nothing is left to carry.
+    fn settle(&mut self) {
+        loop {
+            let mut is_idle = true;
+            for worker in 0..self.cores.len() {
+                is_idle &= !self.run_effects(worker);
+                self.submitted[worker].extend(self.cores[worker].take_submission());
+                for to in 0..self.cores.len() {
+                    if let Some(parcel) = self.cores[worker].take_parcel(WorkerId(to as u16)) {
+                        self.cores[to].handle_parcel(self.now, WorkerId(worker as u16), parcel);
+                        is_idle = false;
+                    }
+                }
+                is_idle &= !self.write_dirty(worker);
+            }
+            if is_idle {
+                return;
+            }
+        }
+    }
+
+    fn run_effects(&mut self, worker: usize) -> bool {
+        let mut has_run = false;
+        while let Some(effect) = self.cores[worker].poll_effect() {
+            has_run = true;
+            match effect {
+                Effect::Authenticate { connection, request } => {
+                    let verdict = Ok(Identity::Anonymous);
+                    self.cores[worker].handle_verdict(self.now, connection, request, verdict);
+                }
+                Effect::Handover { slot, home, request, identity } => {
+                    let home = usize::from(home.0);
+                    let new_slot = self.cores[home].handle_adoption(self.now, *request, identity);
+                    if let Some(client) = self.client_at(worker, slot) {
+                        self.places.insert(client, (home, new_slot));
+                    }
+                }
+                Effect::Resume(_) => {}
+                Effect::Close(slot) | Effect::Abort(slot) => {
+                    self.write(worker, slot);
+                    if let Some(client) = self.client_at(worker, slot) {
+                        self.places.remove(&client);
+                    }
+                    self.cores[worker].handle_closed(self.now, slot);
+                }
+            }
+        }
+        has_run
+    }
+
+    fn client_at(&self, worker: usize, slot: u32) -> Option<Client> {
+        self.places.iter().find(|(_, place)| **place == (worker, slot)).map(|(client, _)| *client)
+    }
+
+    fn write_dirty(&mut self, worker: usize) -> bool {
+        let mut dirty = Vec::new();
+        self.cores[worker].take_dirty(&mut dirty);
+        for &slot in &dirty {
+            if self.client_at(worker, slot).is_some() {
+                self.write(worker, slot);
+                self.cores[worker].handle_written(self.now, slot);
+            }
+        }
+        !dirty.is_empty()
+    }
+
+    fn write(&mut self, worker: usize, slot: u32) {
+        let Some(client) = self.client_at(worker, slot) else { return };
+        let outbox = self.cores[worker].outbox_mut(slot);
+        let received = self.received.entry(client).or_default();
+        while !outbox.is_empty() {
+            let first = outbox.first().to_vec();
+            received.extend_from_slice(&first);
+            outbox.advance(first.len());
+        }
+    }
+
+    /// What a client has received since it last looked.
+    fn see(&mut self, client: Client) -> Vec<Seen> {
+        let bytes = std::mem::take(self.received.entry(client).or_default());
+        let mut rest = &bytes[..];
+        let mut seen = Vec::new();
+        while let Some(frame) = Frame::split(rest).unwrap() {
+            seen.push(describe(Packet::decode(&frame, client.version, Sender::Server).unwrap()));
+            rest = &rest[frame.bytes().len()..];
+        }
+        assert!(rest.is_empty(), "half a packet was written");
+        seen
+    }
+}
+
+fn describe(packet: Packet<'_>) -> Seen {
+    let ack = |packet_type, ack: Ack<'_>| Seen::Ack(packet_type, ack.packet_id.value(), ack.reason);
+    match packet {
+        Packet::ConnAck(connack) => Seen::ConnAck(connack.session_present, connack.reason),
+        Packet::Publish(publish) => Seen::Publish {
+            topic: publish.topic.into(),
+            payload: String::from_utf8(publish.payload.to_vec()).unwrap(),
+            qos: publish.qos.bits(),
+            dup: publish.dup,
+            retain: publish.retain,
+            id: publish.packet_id.map_or(0, PacketId::value),
+        },
+        Packet::PubAck(body) => ack(PacketType::PubAck, body),
+        Packet::PubRec(body) => ack(PacketType::PubRec, body),
+        Packet::PubRel(body) => ack(PacketType::PubRel, body),
+        Packet::PubComp(body) => ack(PacketType::PubComp, body),
+        Packet::SubAck(suback) => Seen::SubAck(suback.reason_codes.to_vec()),
+        Packet::PingResp => Seen::Pong,
+        Packet::Disconnect(disconnect) => Seen::Disconnect(disconnect.reason),
+        other => panic!("not expected: {other:?}"),
+    }
+}
+
+/// Runs a scenario with one worker and with several.
+fn with_workers(scenario: impl Fn(Sim)) {
+    [1, 3].into_iter().for_each(|workers| scenario(Sim::new(workers)));
+}

@@ -1,0 +1,123 @@
+//! What happens between workers: handover, order, lanes, shutdown.
+
+use vaux_mqtt::QoS::{AtLeastOnce, AtMostOnce};
+
+use super::*;
+
+#[test]
+fn a_session_lives_where_its_identifier_says_whoever_accepted_it() {
+    let mut sim = Sim::new(4);
+    for _ in 0..4 {
+        let client = sim.connect(&Hello::new("always the same"));
+        let home = sim.places[&client].0;
+        assert_eq!(sim.cores[home].sessions.len(), 1);
+    }
+    assert_eq!(sim.shared.sessions.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn packets_behind_connect_survive_the_move() {
+    for workers in [1, 4] {
+        let mut sim = Sim::new(workers);
+        for name in ["c1", "c2", "c3", "c4"] {
+            let client = sim.open(Version::V311);
+            let mut bytes = Vec::new();
+            Connect { clean_start: true, ..Connect::new(Version::V311, name) }.encode(&mut bytes);
+            Publish { qos: AtLeastOnce, packet_id: Some(id(5)), ..Publish::new("a") }
+                .encode(Version::V311, &mut bytes);
+            sim.send_bytes(client, &bytes);
+            assert_eq!(sim.see(client), [Seen::ConnAck(false, ReasonCode::Success), puback(5)]);
+        }
+    }
+}
+
+#[test]
+fn messages_cross_workers_in_their_order_whatever_their_size() {
+    let mut sim = Sim::new(3);
+    let subscribers = ["s1", "s2", "s3", "s4", "s5"].map(|name| sim.connect(&Hello::new(name)));
+    subscribers.iter().for_each(|&subscriber| {
+        sim.subscribe(subscriber, "a/#", AtLeastOnce);
+    });
+    let publisher = sim.connect(&Hello::new("p"));
+    let sent: Vec<String> = (0..40).map(|number| format!("{number}").repeat(1 + number % 3 * 700)).collect();
+    for (index, payload) in sent.iter().enumerate() {
+        sim.publish(publisher, "a/b", payload, AtLeastOnce, index as u16 + 1);
+    }
+    for subscriber in subscribers {
+        let payloads: Vec<String> = sim
+            .see(subscriber)
+            .into_iter()
+            .map(|seen| if let Seen::Publish { payload, .. } = seen { payload } else { panic!("{seen:?}") })
+            .collect();
+        assert_eq!(payloads, sent);
+    }
+}
+
+#[test]
+fn a_full_lane_stops_the_publisher_and_drops_qos_0() {
+    let mut sim = Sim::new(2);
+    let (publisher, subscriber) = crossing_pair(&mut sim);
+    let (from, slot) = sim.places[&publisher];
+    let (to, _) = sim.places[&subscriber];
+    let mut bytes = Vec::new();
+    Publish { payload: &[b'x'; 1 << 20], ..Publish::new("a") }.encode(Version::V5, &mut bytes);
+    let mut parcels = Vec::new();
+    for _ in 0..10 {
+        sim.cores[from].handle_bytes(sim.now, slot, &bytes);
+        parcels.extend(sim.cores[from].take_parcel(WorkerId(to as u16)));
+        sim.cores[from].connections[slot as usize].is_paused = false;
+    }
+    assert_eq!(parcels.len(), 8);
+    assert_eq!(sim.cores[from].counters().dropped.lane_full, 2);
+    sim.cores[from].handle_bytes(sim.now, slot, &bytes[..1]);
+    assert!(sim.cores[from].has_paused());
+    sim.cores[from].release_paused(sim.now);
+    assert!(sim.cores[from].has_paused(), "the lane is still full");
+    for parcel in parcels {
+        sim.cores[to].handle_parcel(sim.now, WorkerId(from as u16), parcel);
+    }
+    sim.cores[from].release_paused(sim.now);
+    assert!(!sim.cores[from].has_paused());
+}
+
+/// A publisher and a subscriber of `a` that live on different workers.
+fn crossing_pair(sim: &mut Sim) -> (Client, Client) {
+    let subscriber = sim.connect(&Hello::new("s"));
+    sim.subscribe(subscriber, "a", AtMostOnce);
+    for number in 0.. {
+        let publisher = sim.connect(&Hello::new(&format!("p{number}")));
+        if sim.places[&publisher].0 != sim.places[&subscriber].0 {
+            return (publisher, subscriber);
+        }
+    }
+    unreachable!("identifiers spread over the workers")
+}
+
+#[test]
+fn a_client_that_does_not_read_loses_qos_0_and_nobody_else_does() {
+    let mut settings = Settings::default();
+    settings.limits.max_outbox_bytes = 1000;
+    let mut sim = Sim::with(1, settings, Recorder::discarding);
+    let [slow, good, publisher] = ["slow", "good", "p"].map(|name| sim.connect(&Hello::new(name)));
+    sim.subscribe(slow, "a", AtMostOnce);
+    sim.subscribe(good, "a", AtMostOnce);
+    let slow_place = sim.places.remove(&slow).unwrap();
+    for _ in 0..100 {
+        sim.publish(publisher, "a", &"x".repeat(90), AtMostOnce, 0);
+    }
+    assert_eq!(sim.see(good).len(), 100);
+    assert!(sim.cores[0].outbox_mut(slow_place.1).len() < 1200);
+    assert!(sim.cores[0].counters().dropped.slow_reader > 80);
+}
+
+#[test]
+fn shutting_down_says_so_and_publishes_wills() {
+    let mut sim = Sim::new(1);
+    let old = sim.connect(&Hello { version: Version::V311, ..Hello::new("old") });
+    let client = sim.connect(&Hello { will: Some(("will", 0)), ..Hello::new("c") });
+    sim.cores[0].handle_shutdown(sim.now);
+    sim.settle();
+    assert_eq!(sim.see(client), [Seen::Disconnect(ReasonCode::ServerShuttingDown)]);
+    assert_eq!(sim.see(old), []);
+    assert_eq!(sim.cores[0].connection_count(), 0);
+}
