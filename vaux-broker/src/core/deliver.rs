@@ -119,10 +119,10 @@ impl Core {
         }
         let sendable = state.connection.filter(|&slot| {
             state.queue.is_empty()
-                && state.outbound.has_room()
+                && self.has_send_room(session)
                 && has_outbox_room(&self.connections[slot as usize], self.settings.limits.max_outbox_bytes)
         });
-        let is_kept = state.is_durable() || group.is_some() || sendable.is_none();
+        let is_kept = self.keeps_sent(session) || group.is_some() || sendable.is_none();
         let is_durable = state.is_durable();
         let delivery = is_kept.then(|| Delivery {
             message: publication.share(&self.shared),

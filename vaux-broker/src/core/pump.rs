@@ -75,11 +75,11 @@ impl Core {
     fn drain_queue(&mut self, now: Time, slot: u32, session: SessionSlot) {
         let max_outbox_bytes = self.settings.limits.max_outbox_bytes;
         while has_outbox_room(&self.connections[slot as usize], max_outbox_bytes) {
-            let state = &mut self.sessions[session.0 as usize];
-            if state.queue.is_empty() || !state.outbound.has_room() {
+            let state = &self.sessions[session.0 as usize];
+            if state.queue.is_empty() || !self.has_send_room(session) {
                 return;
             }
-            let Some(delivery) = state.queue.pop() else { return };
+            let Some(delivery) = self.sessions[session.0 as usize].queue.pop() else { return };
             if delivery.message.content().is_expired(now) {
                 self.counters.dropped.expired += 1;
                 self.finish_delivery(session, Some(&delivery));
@@ -97,9 +97,9 @@ impl Core {
             }
             return;
         }
-        let state = &mut self.sessions[session.0 as usize];
-        let is_kept = state.is_durable() || delivery.group.is_some();
+        let is_kept = self.keeps_sent(session) || delivery.group.is_some();
         let kept = is_kept.then(|| delivery.clone());
+        let state = &mut self.sessions[session.0 as usize];
         let Some(packet_id) = state.outbound.send(qos, kept) else { return state.queue.push_front(delivery) };
         if !self.send_kept(now, slot, &delivery, qos, Some(packet_id), false) {
             self.sessions[session.0 as usize].outbound.forget(packet_id);
@@ -151,9 +151,9 @@ impl Core {
             // One at a time: how many the window takes is known only as they are sent.
             _ => 1,
         };
-        let state = &self.sessions[session.0 as usize];
-        if replay.qos > QoS::AtMostOnce && !(state.queue.is_empty() && state.outbound.has_room()) {
-            connection.replays.push_front(replay);
+        let is_behind = !self.sessions[session.0 as usize].queue.is_empty();
+        if replay.qos > QoS::AtMostOnce && (is_behind || !self.has_send_room(session)) {
+            self.connections[slot as usize].replays.push_front(replay);
             return false;
         }
         let Ok(filter) = TopicFilter::new(&replay.filter) else { return true };
@@ -202,6 +202,22 @@ impl Core {
             self.recorder.record(|| Record::Delivered { sid, mid });
         }
         self.count_in_flight(session);
+    }
+
+    /// Whether another message with QoS above 0 may be sent: the window has room, in messages and in bytes.
+    pub(super) fn has_send_room(&self, session: SessionSlot) -> bool {
+        let outbound = &self.sessions[session.0 as usize].outbound;
+        let max_bytes = self.settings.limits.max_inflight_bytes;
+        outbound.has_room()
+            && max_bytes.is_none_or(|max| {
+                let kept = outbound.in_flight().filter_map(|entry| entry.message.as_ref()?.as_ref());
+                kept.map(|delivery| delivery.message.size_bytes()).sum::<usize>() < max
+            })
+    }
+
+    /// Whether a session keeps what it sent until it is acknowledged: to send it again, or to know its size.
+    pub(super) fn keeps_sent(&self, session: SessionSlot) -> bool {
+        self.sessions[session.0 as usize].is_durable() || self.settings.limits.max_inflight_bytes.is_some()
     }
 
     /// Tells publishers how busy a member of shared subscriptions is.

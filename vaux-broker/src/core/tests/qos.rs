@@ -67,6 +67,22 @@ fn the_clients_receive_maximum_holds_messages_back() {
 }
 
 #[test]
+fn the_window_can_be_bounded_in_bytes() {
+    let mut settings = Settings::default();
+    settings.limits.max_inflight_bytes = Some(1000);
+    let mut sim = Sim::with(1, settings, Recorder::discarding);
+    let subscriber = sim.connect(&Hello::new("s"));
+    sim.subscribe(subscriber, "a", AtLeastOnce);
+    let publisher = sim.connect(&Hello::new("p"));
+    for packet_id in 1..=3 {
+        sim.publish(publisher, "a", &"x".repeat(600), AtLeastOnce, packet_id);
+    }
+    assert_eq!(sim.see(subscriber).len(), 2);
+    sim.ack(subscriber, PacketType::PubAck, 1);
+    assert_eq!(sim.see(subscriber).len(), 1);
+}
+
+#[test]
 fn more_unacknowledged_messages_than_announced_end_the_connection() {
     let mut settings = Settings::default();
     settings.limits.receive_maximum = 2;
