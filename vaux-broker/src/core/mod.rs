@@ -4,13 +4,14 @@
 //! bytes in the outboxes of connections (the dirty ones are listed), parcels for other workers, a submission for the
 //! store, effects ([`Effect`]) and the next deadline. No socket, clock, file or task is known here; a panic is a bug.
 //!
-//! Each kind of input has a file: [`connect`], `publish`, `acknowledge`, `subscribe`, `disconnect`, `letter`,
+//! Each kind of input has a file: `connect`, `publish`, `acknowledge`, `subscribe`, `disconnect`, `letter`,
 //! `timeout`. What they share: `deliver` (a message to one session), `pump` (what waits, as room appears),
 //! `acknowledgement` (answers that wait for the store).
 
 mod acknowledge;
 mod acknowledgement;
-pub mod connect;
+mod connect;
+mod connect_request;
 mod connection;
 mod counters;
 mod deliver;
@@ -48,7 +49,7 @@ use crate::session::{Identity, Session, SessionKey, SessionSlot};
 use crate::store::{Recorder, Sequence, Submission};
 use crate::time::Time;
 
-pub use connect::{ConnectRequest, Refusal};
+pub use connect_request::{ConnectRequest, Refusal};
 pub use connection::ConnectionId;
 pub use counters::Counters;
 pub use letter::{Letter, Parcel};
