@@ -249,3 +249,46 @@ rules! {
     KeepAliveTimeout: Violation, KeepAliveTimeout, "MQTT-3.1.2-22", "MQTT-3.1.2-24", "nothing was received within one and a half times the keep alive";
     AnswerUnknown: Violation, ProtocolError, "MQTT-2.2.1-6", "MQTT-2.3.1-7", "this answers no request";
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    use super::*;
+    use crate::packet::{PacketType, Sender};
+
+    #[test]
+    fn every_rule_cites_a_statement_and_tells_a_code_that_can_be_sent() {
+        for rule in Rule::ALL {
+            for version in [Version::V31, Version::V311, Version::V5] {
+                let requirement = rule.requirement(version);
+                let is_numbered =
+                    requirement.strip_prefix("MQTT-").is_some_and(|number| number.contains('-'));
+                let is_our_key = requirement.starts_with("U5-") && version == Version::V5;
+                assert!(is_numbered || is_our_key, "{rule:?} cites {requirement}");
+            }
+            let code = rule.reason_code();
+            let fits = |packet| code.is_allowed_in(packet, Sender::Any);
+            assert!(
+                code.is_error() && (fits(PacketType::Disconnect) || fits(PacketType::ConnAck)),
+                "{rule:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn malformed_packets_are_told_so() {
+        for rule in Rule::ALL {
+            let error = Error::new(*rule, Version::V5, 0);
+            if error.kind() == ErrorKind::Malformed {
+                assert_eq!(error.reason_code(), ReasonCode::MalformedPacket, "{rule:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn error_reads_as_statement_sentence_and_byte() {
+        let error = Error::new(Rule::QosBits, Version::V5, 3);
+        assert_eq!(error.to_string(), "MQTT-3.3.1-4: both QoS bits must not be set (byte 3)");
+    }
+}

@@ -73,3 +73,40 @@ fn header(bytes: &[u8]) -> Result<Option<(usize, u8, bool)>, Error> {
         Varint::TooLong => Err(Error::new(Rule::RemainingLengthTooLong, Version::V5, 4)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packet_is_told_from_what_follows_it() {
+        let bytes = [0xc0, 0x00, 0xd0, 0x00];
+        let frame = Frame::split(&bytes).unwrap().unwrap();
+        assert_eq!((frame.bytes(), frame.body(), frame.first_byte()), (&bytes[..2], &[][..], 0xc0));
+    }
+
+    #[test]
+    fn length_is_promised_before_the_packet_is_there() {
+        // 256 MiB: whoever waits for it can look first.
+        let header = [0x30, 0xff, 0xff, 0xff, 0x7f];
+        assert_eq!(Frame::promised_len(&header).unwrap(), Some(5 + 268_435_455));
+        assert_eq!(Frame::split(&header).unwrap(), None);
+        for len in 0..header.len() {
+            assert_eq!(Frame::promised_len(&header[..len]).unwrap(), None);
+        }
+    }
+
+    #[test]
+    fn fifth_byte_of_the_remaining_length_is_refused_before_it_comes() {
+        let error = Frame::split(&[0x30, 0x80, 0x80, 0x80, 0x80]).unwrap_err();
+        assert_eq!((error.rule(), error.at()), (Rule::RemainingLengthTooLong, 4));
+    }
+
+    #[test]
+    fn longer_header_than_needed_is_told() {
+        let bytes = [0xc0, 0x80, 0x00];
+        let frame = Frame::split(&bytes).unwrap().unwrap();
+        assert!(frame.is_overlong());
+        assert_eq!((frame.header_len(), frame.body()), (3, &[][..]));
+    }
+}

@@ -189,3 +189,82 @@ impl fmt::Display for ReasonCode {
         write!(f, "0x{:02X} {}", self.value(), self.name())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use super::*;
+
+    /// The codes that `sender` may put into a packet of the given type, out of all 256 bytes.
+    fn allowed(packet: PacketType, sender: Sender) -> Vec<u8> {
+        let is_allowed = |byte: &u8| {
+            ReasonCode::from_u8(*byte).is_some_and(|reason| {
+                assert_eq!(reason.value(), *byte);
+                reason.is_allowed_in(packet, sender)
+            })
+        };
+        (0..=u8::MAX).filter(is_allowed).collect()
+    }
+
+    #[test]
+    fn each_packet_has_the_codes_of_its_table() {
+        let connack = [
+            0x00, 0x80, 0x81, 0x82, 0x83, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8a, 0x8c, 0x90, 0x95, 0x97,
+            0x99, 0x9a, 0x9b, 0x9c, 0x9d, 0x9f,
+        ];
+        let puback = [0x00, 0x10, 0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99];
+        let suback = [0x00, 0x01, 0x02, 0x80, 0x83, 0x87, 0x8f, 0x91, 0x97, 0x9e, 0xa1, 0xa2];
+        let disconnect = [
+            0x00, 0x04, 0x80, 0x81, 0x82, 0x83, 0x87, 0x89, 0x8b, 0x8d, 0x8e, 0x8f, 0x90, 0x93, 0x94, 0x95,
+            0x96, 0x97, 0x98, 0x99, 0x9a, 0x9b, 0x9c, 0x9d, 0x9e, 0x9f, 0xa0, 0xa1, 0xa2,
+        ];
+        for (packet, codes) in [
+            (PacketType::ConnAck, &connack[..]),
+            (PacketType::PubAck, &puback),
+            (PacketType::PubRec, &puback),
+            (PacketType::PubRel, &[0x00, 0x92]),
+            (PacketType::PubComp, &[0x00, 0x92]),
+            (PacketType::SubAck, &suback),
+            (PacketType::UnsubAck, &[0x00, 0x11, 0x80, 0x83, 0x87, 0x8f, 0x91]),
+            (PacketType::Disconnect, &disconnect),
+            (PacketType::Auth, &[0x00, 0x18, 0x19]),
+            (PacketType::Publish, &[]),
+        ] {
+            assert_eq!(allowed(packet, Sender::Any), codes, "{}", packet.name());
+        }
+    }
+
+    #[test]
+    fn sides_differ_in_disconnect_and_auth() {
+        let client =
+            [0x00, 0x04, 0x80, 0x81, 0x82, 0x83, 0x90, 0x93, 0x94, 0x95, 0x96, 0x97, 0x98, 0x99, 0x9b];
+        assert_eq!(allowed(PacketType::Disconnect, Sender::Client), client);
+        let server = allowed(PacketType::Disconnect, Sender::Server);
+        assert!(!server.contains(&0x04));
+        assert_eq!(server.len(), 28);
+        assert_eq!(allowed(PacketType::Auth, Sender::Client), [0x18, 0x19]);
+        assert_eq!(allowed(PacketType::Auth, Sender::Server), [0x00, 0x18]);
+    }
+
+    #[test]
+    fn return_codes_come_back_as_the_reasons_they_stand_for() {
+        for code in 0..=5 {
+            let reason = ReasonCode::from_connect_return_code(code).expect("the code is not reserved");
+            assert_eq!(reason.connect_return_code(), Some(code));
+        }
+        assert_eq!(ReasonCode::from_connect_return_code(6), None);
+        // Only what CONNACK may say needs a return code, and what none says makes the server close instead.
+        for reason in ReasonCode::ALL.iter().filter(|reason| reason.connect_return_code().is_some()) {
+            assert!(reason.is_allowed_in(PacketType::ConnAck, Sender::Server), "{reason}");
+        }
+        assert_eq!(ReasonCode::UnspecifiedError.connect_return_code(), None);
+    }
+
+    #[test]
+    fn success_is_named_after_its_packet() {
+        assert_eq!(ReasonCode::Success.name_in(PacketType::SubAck), "Granted QoS 0");
+        assert_eq!(ReasonCode::Success.name_in(PacketType::Disconnect), "Normal disconnection");
+        assert_eq!(ReasonCode::Success.name_in(PacketType::PubAck), "Success");
+    }
+}

@@ -53,3 +53,50 @@ const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
 const fn zero_bytes(word: u64) -> u64 {
     word.wrapping_sub(LOW_BITS) & !word & HIGH_BITS
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The same, byte by byte.
+    fn check_naively(bytes: &[u8]) -> Result<(&str, bool), (Rule, usize)> {
+        let text = core::str::from_utf8(bytes).map_err(|error| (Rule::StringNotUtf8, error.valid_up_to()))?;
+        match bytes.iter().position(|&byte| byte == 0) {
+            Some(at) => Err((Rule::StringHoldsNul, at)),
+            None => Ok((text, text.contains(['+', '#']))),
+        }
+    }
+
+    proptest! {
+        /// Bytes around the ones looked for, so that a borrow or carry between the bytes of a word would be seen.
+        #[test]
+        fn eight_bytes_at_a_time_find_what_one_at_a_time_finds(
+            bytes in proptest::collection::vec(
+                prop_oneof![4 => Just(b'a'), 1 => 0x20..0x2eu8, 1 => Just(0), 1 => Just(1), 1 => any::<u8>()],
+                0..40,
+            ),
+        ) {
+            prop_assert_eq!(check_topic(&bytes), check_naively(&bytes));
+            prop_assert_eq!(check(&bytes), check_naively(&bytes).map(|(text, _)| text));
+        }
+    }
+
+    #[test]
+    fn every_place_of_a_word_is_looked_at() {
+        for (byte, rule) in [(0, Some(Rule::StringHoldsNul)), (b'+', None), (b'#', None)] {
+            for at in 0..20 {
+                let mut bytes = Vec::from([b'a'; 20]);
+                bytes[at] = byte;
+                let found = check_topic(&bytes);
+                match rule {
+                    Some(rule) => assert_eq!(found, Err((rule, at))),
+                    None => assert!(matches!(found, Ok((_, true))), "{byte} at {at}"),
+                }
+            }
+        }
+    }
+}

@@ -45,3 +45,56 @@ pub(crate) fn write(mut value: u32, out: &mut impl Writer) {
     }
     out.write(&bytes[..count]);
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn written(value: u32) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        write(value, &mut bytes);
+        bytes
+    }
+
+    #[test]
+    fn limits_take_the_bytes_that_the_specification_tells() {
+        for (value, bytes) in [
+            (0, &[0x00][..]),
+            (127, &[0x7f]),
+            (128, &[0x80, 0x01]),
+            (16_383, &[0xff, 0x7f]),
+            (16_384, &[0x80, 0x80, 0x01]),
+            (2_097_151, &[0xff, 0xff, 0x7f]),
+            (2_097_152, &[0x80, 0x80, 0x80, 0x01]),
+            (268_435_455, &[0xff, 0xff, 0xff, 0x7f]),
+        ] {
+            assert_eq!(written(value), bytes);
+            assert_eq!(len(value), bytes.len());
+            assert_eq!(read(bytes), Varint::Whole { value, len: bytes.len(), overlong: false });
+        }
+    }
+
+    #[test]
+    fn forms_that_are_longer_than_needed_are_told() {
+        assert_eq!(read(&[0x80, 0x00]), Varint::Whole { value: 0, len: 2, overlong: true });
+        assert_eq!(read(&[0xff, 0x80, 0x80, 0x00]), Varint::Whole { value: 127, len: 4, overlong: true });
+        assert_eq!(read(&[0x80, 0x80, 0x80, 0x80, 0x01]), Varint::TooLong);
+        assert_eq!(read(&[0xff, 0xff, 0xff]), Varint::Incomplete);
+        assert_eq!(read(&[]), Varint::Incomplete);
+    }
+
+    proptest! {
+        #[test]
+        fn reading_undoes_writing(value in 0..=268_435_455u32, behind in any::<[u8; 3]>()) {
+            let mut bytes = written(value);
+            let len = bytes.len();
+            bytes.extend(behind);
+            prop_assert_eq!(super::len(value), len);
+            prop_assert_eq!(read(&bytes), Varint::Whole { value, len, overlong: false });
+        }
+    }
+}

@@ -85,3 +85,46 @@ pub(crate) fn write_binary(bytes: &[u8], out: &mut impl Writer) {
 pub(crate) fn binary_len(bytes: &[u8]) -> usize {
     2 + bytes.len().min(usize::from(u16::MAX))
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+    use alloc::vec::Vec;
+
+    use super::*;
+
+    #[test]
+    fn slice_that_is_too_small_is_found_out_at_the_end() {
+        let mut buffer = [0; 4];
+        let mut writer = SliceWriter::new(&mut buffer);
+        writer.write_u8(1);
+        writer.write_u16(0x0203);
+        writer.write_u8(4);
+        assert_eq!(writer.finish(), Some(&[1, 2, 3, 4][..]));
+
+        let mut writer = SliceWriter::new(&mut buffer);
+        writer.write_u32(0);
+        writer.write_u8(1);
+        writer.write_u8(2);
+        assert_eq!(writer.finish(), None);
+    }
+
+    #[test]
+    fn field_that_is_too_long_is_cut_to_what_its_length_says() {
+        let field = vec![b'x'; 70_000];
+        let mut bytes = Vec::new();
+        write_binary(&field, &mut bytes);
+        assert_eq!((&bytes[..2], bytes.len()), (&[0xff, 0xff][..], 2 + 65_535));
+        assert_eq!(binary_len(&field), bytes.len());
+    }
+
+    #[cfg(feature = "bytes")]
+    #[test]
+    fn bytes_mut_takes_the_same_as_a_vec() {
+        let packet = crate::packet::Publish { payload: b"x", ..crate::packet::Publish::new("a/b") };
+        let (mut buffer, mut vec) = (bytes::BytesMut::new(), Vec::new());
+        packet.encode(crate::Version::V5, &mut buffer);
+        packet.encode(crate::Version::V5, &mut vec);
+        assert_eq!(buffer, vec);
+    }
+}

@@ -38,3 +38,16 @@ impl fmt::Display for PacketId {
         self.0.fmt(f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zero_is_no_identifier_and_follows_none() {
+        assert_eq!(PacketId::new(0), None);
+        let last = PacketId::new(u16::MAX).unwrap();
+        assert_eq!(last.next(), PacketId::FIRST);
+        assert_eq!(PacketId::FIRST.next().value(), 2);
+    }
+}

@@ -348,3 +348,54 @@ fn check(mut reader: Reader<'_>, allowed: Allowed) -> Result<(), Error> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use super::*;
+
+    #[test]
+    fn property_is_found_behind_properties_of_every_form() {
+        let before = [
+            Property::PayloadFormatIndicator(1),
+            Property::ServerKeepAlive(7),
+            Property::MessageExpiryInterval(7),
+            Property::SubscriptionIdentifier(300),
+            Property::ContentType("text"),
+            Property::CorrelationData(&[0xff]),
+            Property::UserProperty("name", "value"),
+        ];
+        for count in 0..=before.len() {
+            let mut list = Vec::from(&before[..count]);
+            list.push(Property::TopicAlias(9));
+            let mut wire = Vec::new();
+            Properties::from_slice(&list).encode_body(&mut wire);
+            let properties = Properties::from_checked_wire(&wire);
+            assert_eq!(properties.topic_alias(), Some(9), "behind {count}");
+            assert_eq!(properties.reason_string(), None);
+            assert_eq!(properties, Properties::from_slice(&list));
+        }
+    }
+
+    #[test]
+    fn list_in_front_of_the_wire_is_written_and_found_first() {
+        let mut wire = Vec::new();
+        Property::UserProperty("a", "1").encode(&mut wire);
+        let list = [Property::SubscriptionIdentifier(5)];
+        let properties = Properties::from_checked_wire(&wire).with_list_before(&list);
+        assert_eq!(properties.subscription_identifiers().next(), Some(5));
+        assert_eq!(properties.user_properties().next(), Some(("a", "1")));
+        let mut bytes = Vec::new();
+        properties.encode(&mut bytes);
+        assert_eq!(bytes, [9, 0x0b, 5, 0x26, 0, 1, b'a', 0, 1, b'1']);
+        assert_eq!(properties.encoded_len(), bytes.len());
+    }
+
+    #[test]
+    fn wire_with_a_property_of_another_packet_is_refused_with_its_byte() {
+        let wire = [0x02, 0, 0, 0, 1, 0x24, 0];
+        let error = Properties::from_wire(&wire, PropertySet::PUBLISH).unwrap_err();
+        assert_eq!((error.rule(), error.at()), (Rule::PropertyNotAllowed, 5));
+    }
+}

@@ -127,3 +127,46 @@ fn check_levels(filter: &str) -> Result<(), (Rule, usize)> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::String;
+
+    use super::*;
+
+    #[test]
+    fn error_points_into_the_filter() {
+        for (text, error) in [
+            ("", (Rule::FilterEmpty, 0)),
+            ("a/b#", (Rule::FilterHash, 3)),
+            ("a/#/b", (Rule::FilterHash, 2)),
+            ("a/+b", (Rule::FilterPlus, 2)),
+            ("a\0", (Rule::StringHoldsNul, 1)),
+            ("$share/", (Rule::ShareNameEmpty, 6)),
+            ("$share/group", (Rule::ShareNameInvalid, 11)),
+            ("$share/group/", (Rule::FilterEmpty, 12)),
+            ("$share/gr+up/a", (Rule::ShareNameInvalid, 9)),
+            ("$share/group/a#", (Rule::FilterHash, 14)),
+        ] {
+            assert_eq!(TopicFilter::new(text), Err(error), "{text}");
+        }
+    }
+
+    #[test]
+    fn filter_of_more_than_65_535_bytes_is_refused() {
+        let longest = "x".repeat(65_535);
+        assert!(TopicFilter::new(&longest).is_ok());
+        let longer = String::from("x") + &longest;
+        assert_eq!(TopicFilter::new(&longer), Err((Rule::FieldPastEnd, 0)));
+    }
+
+    #[test]
+    fn shared_filter_is_taken_apart_at_the_first_slash_behind_its_name() {
+        let shared = TopicFilter::new("$share/group//x/+").unwrap().shared().unwrap();
+        assert_eq!((shared.share_name, shared.filter.as_str()), ("group", "/x/+"));
+        assert!(TopicFilter::new("$share/group//x/+").unwrap().has_wildcard());
+        // Neither begins with `$share/`.
+        assert_eq!(TopicFilter::new("$share").unwrap().shared(), None);
+        assert_eq!(TopicFilter::new("$shared/group/a").unwrap().shared(), None);
+    }
+}

@@ -50,3 +50,19 @@ impl fmt::Display for TopicName<'_> {
         f.write_str(self.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn name_holds_no_wildcard_and_at_least_one_character() {
+        assert_eq!(TopicName::new("").unwrap_err(), Rule::TopicEmpty);
+        assert_eq!(TopicName::new("a/+").unwrap_err(), Rule::TopicWildcard);
+        assert_eq!(TopicName::new("#").unwrap_err(), Rule::TopicWildcard);
+        assert_eq!(TopicName::new("a\0").unwrap_err(), Rule::StringHoldsNul);
+        assert_eq!(TopicName::new(&"x".repeat(65_536)).unwrap_err(), Rule::FieldPastEnd);
+        assert_eq!(TopicName::new("/").unwrap().as_str(), "/");
+        assert!(TopicName::new("$SYS").unwrap().is_dollar());
+    }
+}
