@@ -1,6 +1,6 @@
 //! Lists of properties, read from a packet or to be written into one.
 
-use super::{Form, Property, PropertyId, PropertySet};
+use super::{Allowed, Form, Property, PropertyId, PropertySet};
 use crate::error::{Error, Rule};
 use crate::reader::Reader;
 use crate::varint;
@@ -293,47 +293,6 @@ fn seek(reader: &mut Reader<'_>, id: PropertyId) -> Option<()> {
         *reader = ahead;
     }
     None
-}
-
-/// Which properties a list may hold.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Allowed {
-    /// Those that fit the packet.
-    set: PropertySet,
-    /// Those that may appear more than once, besides user properties.
-    repeatable: PropertySet,
-    /// One that fits the packet but not its sender, and the rule that says so.
-    unfit: Option<(PropertyId, Rule)>,
-}
-
-impl Allowed {
-    /// Each property of `set` once.
-    pub(crate) const fn only(set: PropertySet) -> Self {
-        Allowed { set, repeatable: PropertySet::EMPTY, unfit: None }
-    }
-
-    /// Lets `id` appear more than once.
-    pub(crate) const fn repeating(mut self, id: PropertyId) -> Self {
-        self.repeatable.insert(id);
-        self
-    }
-
-    /// Refuses a property for the sender's sake.
-    pub(crate) const fn except(mut self, unfit: Option<(PropertyId, Rule)>) -> Self {
-        self.unfit = unfit;
-        self
-    }
-
-    fn rule_against(&self, id: PropertyId, seen: &mut PropertySet) -> Option<Rule> {
-        if !self.set.contains(id) {
-            return Some(Rule::PropertyNotAllowed);
-        }
-        if let Some((_, rule)) = self.unfit.filter(|(unfit, _)| *unfit == id) {
-            return Some(rule);
-        }
-        let may_repeat = id == PropertyId::UserProperty || self.repeatable.contains(id);
-        if !seen.insert(id) && !may_repeat { Some(Rule::PropertyRepeated) } else { None }
-    }
 }
 
 fn check(mut reader: Reader<'_>, allowed: Allowed) -> Result<(), Error> {

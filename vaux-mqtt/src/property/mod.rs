@@ -3,16 +3,17 @@
 //! A list borrows: either the bytes of a packet, checked when it was decoded, or a slice of [`Property`] values that
 //! is to be encoded. Order and repeated user properties are kept.
 
+mod allowed;
 #[cfg(feature = "alloc")]
 mod buffer;
 mod id;
 mod list;
 
+pub(crate) use allowed::Allowed;
 #[cfg(feature = "alloc")]
 pub use buffer::PropertyBuffer;
 pub(crate) use id::Form;
 pub use id::{PropertyId, PropertySet};
-pub(crate) use list::Allowed;
 pub use list::{Properties, PropertyIter};
 
 use crate::error::{Error, Rule};
