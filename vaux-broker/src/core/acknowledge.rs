@@ -30,12 +30,18 @@ impl Core {
             }
             PubRecOutcome::Unknown => (ReasonCode::PacketIdentifierNotFound, None),
         };
+        let state = &self.sessions[session.0 as usize];
         let mut needs = Sequence::NONE;
-        if let Some(delivery) = delivery
-            && self.sessions[session.0 as usize].is_durable()
-        {
-            let (sid, mid) = (self.sessions[session.0 as usize].sid, delivery.message.mid);
-            needs = self.recorder.record(|| Record::Delivered { sid, mid });
+        if state.is_stored() {
+            let (sid, packet_id) = (state.sid, ack.packet_id);
+            needs = match delivery {
+                Some(delivery) => {
+                    let mid = delivery.message.mid;
+                    self.recorder.record(|| Record::Arrived { sid, mid, packet_id })
+                }
+                // It arrived before, perhaps on another connection.
+                None => self.recorder.latest(),
+            };
         }
         self.send_ack(slot, PacketType::PubRel, &Ack::new(ack.packet_id, reason), needs);
         Ok(())
@@ -43,7 +49,12 @@ impl Core {
 
     pub(super) fn handle_pubcomp(&mut self, now: Time, slot: u32, ack: &Ack<'_>) -> Result<(), Error> {
         let session = self.connections[slot as usize].session;
-        if self.sessions[session.0 as usize].outbound.handle_pubcomp(ack.packet_id) {
+        let state = &mut self.sessions[session.0 as usize];
+        if state.outbound.handle_pubcomp(ack.packet_id) {
+            if state.is_stored() {
+                let (sid, packet_id) = (state.sid, ack.packet_id);
+                self.recorder.record(|| Record::Completed { sid, packet_id });
+            }
             self.handle_slot_freed(now, slot, session, None);
         }
         Ok(())
@@ -54,7 +65,7 @@ impl Core {
         let state = &mut self.sessions[session.0 as usize];
         let is_known = state.inbound.release(ack.packet_id);
         let mut needs = Sequence::NONE;
-        if is_known && state.is_durable() {
+        if is_known && state.is_stored() {
             let (sid, packet_id) = (state.sid, ack.packet_id);
             needs = self.recorder.record(|| Record::Released { sid, packet_id });
         }

@@ -42,11 +42,12 @@ impl Core {
             if connection.held.is_some() {
                 self.holding.push_back(id);
             }
-            if connection.input_needs != Sequence::NONE && connection.input_needs <= durable {
+            if connection.awaits_connack() && connection.input_needs <= durable {
                 connection.input_needs = Sequence::NONE;
                 connection.last_received = now;
                 self.watch(slot);
                 self.effects.push_back(Effect::Resume(slot));
+                self.pump(now, slot);
             }
         }
     }

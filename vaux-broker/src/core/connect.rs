@@ -13,7 +13,7 @@ use vaux_mqtt::packet::{ConnAck, Connect, Sender};
 use vaux_mqtt::property::{Properties, Property};
 use vaux_mqtt::protocol::{InboundAliases, OutboundAliases};
 use vaux_mqtt::topic::levels;
-use vaux_mqtt::{Error, Packet, ReasonCode, Version};
+use vaux_mqtt::{Error, Packet, QoS, ReasonCode, Version};
 
 use super::connect_request::{ConnectRequest, Refusal, check_client_id, refusal, session_expiry_ms};
 use super::connection::{Aliases, Phase};
@@ -21,8 +21,8 @@ use super::settings::ListenerSettings;
 use super::{ConnectionId, Core, Effect};
 use crate::message::will_properties;
 use crate::rights::Action;
-use crate::session::{Identity, Session, SessionKey, SessionSlot, Will};
-use crate::store::{Record, Sequence};
+use crate::session::{Identity, Session, SessionKey, SessionSlot, Stored, Will};
+use crate::store::{Record, Sequence, SessionRecord};
 use crate::time::Time;
 
 impl Core {
@@ -77,7 +77,7 @@ impl Core {
             Ok(identity) => identity,
             Err(refusal) => return self.refuse(now, slot, refusal),
         };
-        let home = self.home_of(&request.session_key());
+        let home = self.shared.home_of(&request.session_key());
         if home == self.worker {
             self.bind(now, slot, *request, identity);
             self.effects.push_back(Effect::Resume(slot));
@@ -188,7 +188,7 @@ impl Core {
             let client_id: Arc<str> =
                 format!("{}{:x}-{number:x}", listener.auto_id_prefix, self.shared.id_seed).into();
             let key = SessionKey { mount: Arc::clone(&listener.mount), client_id: Arc::clone(&client_id) };
-            if self.home_of(&key) == self.worker && !self.by_key.contains_key(&key) {
+            if self.shared.home_of(&key) == self.worker && !self.by_key.contains_key(&key) {
                 return client_id;
             }
         }
@@ -201,6 +201,7 @@ impl Core {
         if let Err(refusal) = self.check_bind(old, &request, &identity) {
             return self.refuse(now, slot, refusal);
         }
+        let was_stored = old.is_some_and(|old| self.sessions[old.0 as usize].stored != Stored::Nothing);
         let old = self.release_old_session(now, old, &request, &identity);
         let session_present = old.is_some();
         let session = match old {
@@ -210,9 +211,9 @@ impl Core {
         self.sessions[session.0 as usize].will = request.will.take();
         self.bind_session(slot, session, &request);
         self.bind_connection(now, slot, session, &request);
-        let sid = self.sessions[session.0 as usize].sid;
-        let needs = match self.sessions[session.0 as usize].is_durable() {
-            true => self.recorder.record(|| Record::Session { sid, expiry_ms: request.expiry_ms }),
+        let needs = match self.record_session(session) || was_stored {
+            // What the end of an old session led to is part of the answer.
+            true => self.recorder.latest(),
             false => Sequence::NONE,
         };
         if needs > self.durable {
@@ -288,12 +289,51 @@ impl Core {
     }
 
     fn insert_session(&mut self, key: SessionKey, identity: Identity) -> SessionSlot {
-        let sid = self.shared.next_sid();
+        self.insert_session_with(self.shared.next_sid(), key, identity)
+    }
+
+    /// A session with a number that is not in use.
+    pub(super) fn insert_session_with(
+        &mut self,
+        sid: u64,
+        key: SessionKey,
+        identity: Identity,
+    ) -> SessionSlot {
         let session = SessionSlot(self.sessions.insert(Session::new(sid, key.clone(), identity)) as u32);
         self.by_key.insert(key, session);
         self.by_sid.insert(sid, session);
         self.shared.sessions.fetch_add(1, Ordering::Relaxed);
         session
+    }
+
+    /// Records a session that outlives its connection, or whose will must not be lost. False when nothing of it is to
+    /// be stored, and nothing was before.
+    fn record_session(&mut self, session: SessionSlot) -> bool {
+        if !self.recorder.is_keeping() {
+            return false;
+        }
+        let state = &mut self.sessions[session.0 as usize];
+        let has_lasting_will =
+            state.will.as_ref().is_some_and(|will| will.retain || will.qos > QoS::AtMostOnce);
+        match state.stored {
+            // Once it is stored, its records tell the whole story until it ends.
+            Stored::Session => {}
+            _ if state.is_durable() => state.stored = Stored::Session,
+            _ if has_lasting_will => state.stored = Stored::Will,
+            Stored::Will => {}
+            Stored::Nothing => return false,
+        }
+        let record = SessionRecord {
+            sid: state.sid,
+            key: state.key.clone(),
+            identity: state.identity.clone(),
+            expiry_ms: state.expiry_ms,
+            ends_at: state.ends_at,
+            is_connected: state.connection.is_some(),
+            will: state.will.clone(),
+        };
+        self.recorder.record(|| Record::Session(Box::new(record)));
+        true
     }
 
     fn bind_session(&mut self, slot: u32, session: SessionSlot, request: &ConnectRequest) {

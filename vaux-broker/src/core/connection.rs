@@ -77,10 +77,15 @@ pub(super) struct Aliases {
 const CLOSING_MS: u64 = 5_000;
 
 impl Connection {
+    /// Whether its CONNACK waits for the store. Until then it counts as offline.
+    pub(super) fn awaits_connack(&self) -> bool {
+        self.input_needs != Sequence::NONE
+    }
+
     pub(super) fn takes_input(&self) -> bool {
         match self.phase {
             Phase::AwaitConnect => true,
-            Phase::Connected => !self.is_paused && self.input_needs == Sequence::NONE,
+            Phase::Connected => !self.is_paused && !self.awaits_connack(),
             Phase::Authenticating | Phase::Closing => false,
         }
     }

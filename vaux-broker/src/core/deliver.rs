@@ -11,7 +11,7 @@ use super::letter::Letter;
 use super::outbox::LARGE_PAYLOAD_BYTES;
 use super::{Core, LANE_FULL_BYTES, LANE_HIGH_BYTES, Shared, WorkerId};
 use crate::message::{Content, Message};
-use crate::router::cache::{OwnMessages, Terms};
+use crate::router::cache::{OwnMessages, StoredTarget, Terms};
 use crate::router::interest::GroupKey;
 use crate::session::{Delivery, SessionSlot};
 use crate::store::{Record, Sequence};
@@ -23,7 +23,8 @@ pub(super) struct Publication<'a> {
     pub(super) content: Content<'a>,
     /// The message as something that can be kept, made when somebody has to keep it.
     message: Option<Arc<Message>>,
-    is_recorded: bool,
+    /// Sessions of this worker that the publisher's worker has recorded to get it.
+    pub(super) recorded: &'a [u64],
     needs: Sequence,
 }
 
@@ -37,12 +38,22 @@ pub(super) struct Routed {
 
 impl<'a> Publication<'a> {
     pub(super) fn new(content: Content<'a>) -> Self {
-        Publication { content, message: None, is_recorded: false, needs: Sequence::NONE }
+        Publication { content, message: None, recorded: &[], needs: Sequence::NONE }
     }
 
     /// A message that exists already.
     pub(super) fn of(message: &'a Arc<Message>) -> Self {
         Publication { message: Some(Arc::clone(message)), ..Publication::new(message.content()) }
+    }
+
+    /// The same, recorded by another worker for these sessions already.
+    pub(super) fn recorded_for(self, recorded: &'a [u64]) -> Self {
+        Publication { recorded, ..self }
+    }
+
+    /// The acknowledgement has to wait for this, too.
+    pub(super) fn require(&mut self, needs: Sequence) {
+        self.needs = self.needs.max(needs);
     }
 
     /// The message as something that can be kept.
@@ -61,7 +72,8 @@ impl Core {
         }
         self.deliver_here(now, publication, &matched);
         for &worker in &matched.remote {
-            self.forward(publication, worker);
+            let recorded = self.record_for(publication, worker, &matched.stored);
+            self.forward(publication, worker, recorded);
         }
         for group in &matched.groups {
             self.deliver_shared(now, publication, group);
@@ -102,14 +114,19 @@ impl Core {
         terms: &Terms,
         group: Option<&Arc<GroupKey>>,
     ) {
-        let qos = match self.settings.mqtt.upgrade_outgoing_qos {
-            true => terms.qos,
-            false => terms.qos.min(publication.content.qos),
-        };
+        let qos = self.delivery_qos(terms, publication.content.qos);
         let retain = publication.content.retain && terms.retain_as_published;
         let state = &self.sessions[session.0 as usize];
+        let is_recorded = !publication.recorded.is_empty() && publication.recorded.contains(&state.sid);
+        if is_recorded && (qos == QoS::AtMostOnce || !state.is_stored()) {
+            // Its terms have changed since.
+            let (sid, mid) = (state.sid, publication.share(&self.shared).mid);
+            self.recorder.record(|| Record::Delivered { sid, mid });
+        }
+        let state = &self.sessions[session.0 as usize];
+        let connection = state.connection.filter(|&slot| !self.connections[slot as usize].awaits_connack());
         if qos == QoS::AtMostOnce
-            && let Some(slot) = state.connection
+            && let Some(slot) = connection
         {
             self.send_qos0(now, publication, slot, terms, retain);
             return;
@@ -117,13 +134,13 @@ impl Core {
         if qos == QoS::AtMostOnce && !(self.settings.limits.queue_qos0 && state.is_durable()) {
             return;
         }
-        let sendable = state.connection.filter(|&slot| {
+        let sendable = connection.filter(|&slot| {
             state.queue.is_empty()
                 && self.has_send_room(session)
                 && has_outbox_room(&self.connections[slot as usize], self.settings.limits.max_outbox_bytes)
         });
         let is_kept = self.keeps_sent(session) || group.is_some() || sendable.is_none();
-        let is_durable = state.is_durable();
+        let is_stored = state.is_stored() && qos > QoS::AtMostOnce;
         let delivery = is_kept.then(|| Delivery {
             message: publication.share(&self.shared),
             qos,
@@ -131,29 +148,18 @@ impl Core {
             identifiers: terms.identifiers.clone(),
             group: group.cloned(),
         });
-        if is_durable && qos > QoS::AtMostOnce {
-            self.record_delivery(publication, session);
-        }
         match (sendable, delivery) {
             (Some(slot), delivery) => {
                 self.send_new(now, publication, slot, session, terms, qos, retain, delivery)
             }
-            (None, Some(delivery)) => self.enqueue(session, delivery),
+            (None, Some(delivery)) => {
+                if is_stored && !is_recorded {
+                    publication.needs = self.record_delivery(session, delivery.clone(), None);
+                }
+                self.enqueue(session, delivery);
+            }
             (None, None) => unreachable!("what is not sent is kept"),
         }
-    }
-
-    fn record_delivery(&mut self, publication: &mut Publication<'_>, session: SessionSlot) {
-        if !self.recorder.is_keeping() {
-            return;
-        }
-        let sid = self.sessions[session.0 as usize].sid;
-        let message = publication.share(&self.shared);
-        let mid = message.mid;
-        if !std::mem::replace(&mut publication.is_recorded, true) {
-            self.recorder.record(|| Record::Message(message));
-        }
-        publication.needs = self.recorder.record(|| Record::Delivery { sid, mid });
     }
 
     fn send_qos0(
@@ -187,17 +193,92 @@ impl Core {
         delivery: Option<Delivery>,
     ) {
         let state = &mut self.sessions[session.0 as usize];
+        let stored = delivery.clone().filter(|_| state.is_stored());
         let Some(packet_id) = state.outbound.send(qos, delivery) else {
             unreachable!("there was room in the window")
         };
-        if self.write_publish(now, publication, slot, terms, qos, retain, Some(packet_id)) {
+        let needs = match &stored {
+            Some(delivery) => self.record_sent_new(publication, session, delivery, packet_id),
+            None => Sequence::NONE,
+        };
+        let is_written = match stored {
+            // Else the client could answer an identifier that nobody remembers after a crash.
+            Some(delivery) if qos == QoS::ExactlyOnce => {
+                self.send_kept(now, slot, &delivery, qos, Some(packet_id), false, needs)
+            }
+            _ => self.write_publish(now, publication, slot, terms, qos, retain, Some(packet_id)),
+        };
+        if is_written {
             self.count_in_flight(session);
             return;
         }
         // Too large for the client: as if it had been delivered.
-        let state = &mut self.sessions[session.0 as usize];
-        state.outbound.forget(packet_id);
+        let delivery = self.sessions[session.0 as usize].outbound.forget(packet_id);
         self.counters.dropped.too_large += 1;
+        self.finish_delivery(session, delivery.flatten().as_ref());
+    }
+
+    /// Records that a session of this worker is to get a message, and that it is sent if there is an identifier.
+    pub(super) fn record_delivery(
+        &mut self,
+        session: SessionSlot,
+        delivery: Delivery,
+        packet_id: Option<PacketId>,
+    ) -> Sequence {
+        let sid = self.sessions[session.0 as usize].sid;
+        self.recorder.record(|| Record::Delivery { sid, delivery, packet_id })
+    }
+
+    /// Records that a message is sent as soon as it has come, and says what has to be durable before it leaves.
+    fn record_sent_new(
+        &mut self,
+        publication: &mut Publication<'_>,
+        session: SessionSlot,
+        delivery: &Delivery,
+        packet_id: PacketId,
+    ) -> Sequence {
+        let sid = self.sessions[session.0 as usize].sid;
+        if publication.recorded.contains(&sid) {
+            let mid = delivery.message.mid;
+            return self.recorder.record(|| Record::Sent { sid, mid, packet_id });
+        }
+        publication.needs = self.record_delivery(session, delivery.clone(), Some(packet_id));
+        publication.needs
+    }
+
+    /// Records the message for the stored sessions of another worker, and says which they are.
+    fn record_for(
+        &mut self,
+        publication: &mut Publication<'_>,
+        worker: WorkerId,
+        stored: &[StoredTarget],
+    ) -> Box<[u64]> {
+        let mut recorded = Vec::new();
+        for target in stored.iter().filter(|target| target.home == worker) {
+            let qos = self.delivery_qos(&target.terms, publication.content.qos);
+            if qos == QoS::AtMostOnce {
+                continue;
+            }
+            let delivery = Delivery {
+                message: publication.share(&self.shared),
+                qos,
+                retain: publication.content.retain && target.terms.retain_as_published,
+                identifiers: target.terms.identifiers.clone(),
+                group: None,
+            };
+            let sid = target.sid;
+            publication.needs = self.recorder.record(|| Record::Delivery { sid, delivery, packet_id: None });
+            recorded.push(sid);
+        }
+        recorded.into()
+    }
+
+    /// The QoS that a message is delivered with.
+    pub(super) fn delivery_qos(&self, terms: &Terms, published: QoS) -> QoS {
+        match self.settings.mqtt.upgrade_outgoing_qos {
+            true => terms.qos,
+            false => terms.qos.min(published),
+        }
     }
 
     /// Appends a PUBLISH to an outbox. False when it is larger than the client takes.
@@ -260,7 +341,7 @@ impl Core {
             Err(refused) => {
                 self.counters.dropped.queue_full += 1;
                 let (sid, mid) = (state.sid, refused.0.message.mid);
-                if state.is_durable() {
+                if state.is_stored() {
                     self.recorder.record(|| Record::Delivered { sid, mid });
                 }
             }
@@ -268,7 +349,7 @@ impl Core {
     }
 
     /// Sends a message to another worker, which delivers it to its own sessions.
-    fn forward(&mut self, publication: &mut Publication<'_>, worker: WorkerId) {
+    fn forward(&mut self, publication: &mut Publication<'_>, worker: WorkerId, recorded: Box<[u64]>) {
         let lane_bytes = self.shared.lane(self.worker, worker).load(std::sync::atomic::Ordering::Relaxed)
             + self.lanes[usize::from(worker.0)].size_bytes();
         if publication.content.qos == QoS::AtMostOnce && lane_bytes >= LANE_FULL_BYTES {
@@ -277,7 +358,10 @@ impl Core {
         }
         // A small message that nobody here keeps is copied: that is cheaper than to share it, and it may well be that
         // nobody there keeps it either.
-        if publication.message.is_none() && publication.content.payload.len() < LARGE_PAYLOAD_BYTES {
+        if !recorded.is_empty() {
+            let message = publication.share(&self.shared);
+            self.post(worker, Letter::Recorded(message, recorded));
+        } else if publication.message.is_none() && publication.content.payload.len() < LARGE_PAYLOAD_BYTES {
             self.lanes[usize::from(worker.0)].push_content(&publication.content);
         } else {
             let message = publication.share(&self.shared);
@@ -330,29 +414,46 @@ pub(super) fn write_own<'a>(
     connection: &mut Connection,
     buffers: &mut Vec<Vec<u8>>,
     content: &Content<'a>,
-    mut manner: Manner<'a>,
+    manner: Manner<'a>,
     now: Time,
 ) -> bool {
-    let Some(topic) =
-        content.topic.strip_prefix(&*connection.listener.mount).filter(|topic| !topic.is_empty())
-    else {
-        return false;
-    };
-    manner.topic = topic;
+    let Some((mut manner, len)) = fit_own(connection, content, manner, now) else { return false };
     let version = manner.version;
-    let len = with_own_packet(content, &manner, now, |publish| publish.encoded_len(version));
     // An alias makes the packet longer by at most three bytes, or shorter.
-    let max = connection.maximum_packet_size;
-    if len > max {
-        return false;
-    }
     if version == Version::V5
-        && len + 3 <= max
+        && len + 3 <= connection.maximum_packet_size
         && let Some(aliases) = &mut connection.aliases
     {
-        manner.alias = aliases.outbound.assign(topic);
+        manner.alias = aliases.outbound.assign(manner.topic);
     }
     let tail = connection.outbox.tail(buffers);
     with_own_packet(content, &manner, now, |publish| publish.encode(version, tail));
     true
+}
+
+/// Encodes a PUBLISH that does not leave yet. It has no topic alias: those that leave before it must not depend on it.
+pub(super) fn encode_held<'a>(
+    connection: &Connection,
+    content: &Content<'a>,
+    manner: Manner<'a>,
+    now: Time,
+    out: &mut Vec<u8>,
+) -> bool {
+    let Some((manner, _)) = fit_own(connection, content, manner, now) else { return false };
+    with_own_packet(content, &manner, now, |publish| publish.encode(manner.version, out));
+    true
+}
+
+/// The packet's manner with the topic as the client knows it, and its length. `None` when it is larger than the client
+/// takes, or its topic is not one of the listener's.
+fn fit_own<'a>(
+    connection: &Connection,
+    content: &Content<'a>,
+    mut manner: Manner<'a>,
+    now: Time,
+) -> Option<(Manner<'a>, usize)> {
+    manner.topic =
+        content.topic.strip_prefix(&*connection.listener.mount).filter(|topic| !topic.is_empty())?;
+    let len = with_own_packet(content, &manner, now, |publish| publish.encoded_len(manner.version));
+    (len <= connection.maximum_packet_size).then_some((manner, len))
 }

@@ -9,7 +9,7 @@ use vaux_mqtt::{Error, ReasonCode, Version};
 
 use super::connection::Phase;
 use super::{Core, Effect};
-use crate::session::SessionSlot;
+use crate::session::{SessionSlot, Stored};
 use crate::store::Record;
 use crate::time::Time;
 
@@ -25,11 +25,19 @@ impl Core {
             self.change_expiry(slot, session, seconds)?;
         }
         if disconnect.reason == ReasonCode::Success {
-            self.sessions[session.0 as usize].will = None;
+            self.discard_will(session);
         }
         self.lose(now, slot);
         self.close(now, slot);
         Ok(())
+    }
+
+    fn discard_will(&mut self, session: SessionSlot) {
+        let state = &mut self.sessions[session.0 as usize];
+        if state.will.take().is_some() && state.stored != Stored::Nothing {
+            let sid = state.sid;
+            self.recorder.record(|| Record::WillGone { sid });
+        }
     }
 
     fn change_expiry(&mut self, slot: u32, session: SessionSlot, seconds: u32) -> Result<(), Error> {
@@ -41,12 +49,9 @@ impl Core {
         }
         let wanted_ms = if seconds == u32::MAX { u64::MAX } else { u64::from(seconds) * 1000 };
         state.expiry_ms = wanted_ms.min(longest_ms);
-        let (sid, expiry_ms) = (state.sid, state.expiry_ms);
         if let Some(member) = &state.member {
             member.durable.store(state.is_durable(), Ordering::Relaxed);
         }
-        // It goes into the next batch; nothing waits for it.
-        self.recorder.record(|| Record::Session { sid, expiry_ms });
         Ok(())
     }
 
@@ -76,7 +81,7 @@ impl Core {
     pub(super) fn take_over(&mut self, now: Time, slot: u32, session: SessionSlot) {
         self.unbind(slot, session);
         let connection = &mut self.connections[slot as usize];
-        let has_connack = connection.input_needs == crate::store::Sequence::NONE;
+        let has_connack = !connection.awaits_connack();
         connection.outbox.clear_unwritten();
         connection.held = None;
         if has_connack {

@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use vaux_mqtt::QoS;
 
 use super::deliver::Publication;
+use super::shared_subscription::terms_of;
 use super::{Core, Effect, LANE_LOW_BYTES, WorkerId};
 use crate::message::{Content, Message};
-use crate::router::cache::Terms;
+use crate::router::cache::Matched;
 use crate::router::interest::GroupKey;
-use crate::session::Identifiers;
+use crate::store::Record;
 use crate::time::Time;
 
 /// Letters of one turn for one worker, in their order.
@@ -29,6 +30,8 @@ pub enum Letter {
     Small(Small),
     /// A message for all who subscribed there that is large, or kept for somebody here already.
     Message(Arc<Message>),
+    /// The same, and these sessions are recorded to get it.
+    Recorded(Arc<Message>, Box<[u64]>),
     /// A message for a member of a shared subscription.
     Picked(Box<Picked>),
     /// A member of these shared subscriptions has come online: offline members give up what waits for them.
@@ -68,6 +71,8 @@ pub struct Picked {
     pub identifier: u32,
     /// Whether this is the second choice already.
     pub is_repicked: bool,
+    /// Whether it is recorded that the member is to get it.
+    pub is_recorded: bool,
 }
 
 /// Emptied parcels on their way back from those who read them to those who fill them: a worker that only sends would
@@ -94,6 +99,13 @@ impl SpareParcels {
     }
 }
 
+impl Picked {
+    /// The sessions that are recorded to get it.
+    pub(super) fn recorded(&self) -> &[u64] {
+        if self.is_recorded { std::slice::from_ref(&self.sid) } else { &[] }
+    }
+}
+
 impl Parcel {
     /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
@@ -108,6 +120,7 @@ impl Parcel {
     pub(super) fn push(&mut self, letter: Letter) {
         self.size_bytes += match &letter {
             Letter::Message(message) => message.size_bytes(),
+            Letter::Recorded(message, sids) => message.size_bytes() + size_of_val(&**sids),
             Letter::Picked(picked) => picked.message.size_bytes(),
             Letter::Small(_) | Letter::MemberOnline { .. } => size_of::<Letter>(),
         };
@@ -170,6 +183,10 @@ impl Core {
                 Letter::Message(message) => {
                     self.deliver_forwarded(now, &mut Publication::of(message));
                 }
+                Letter::Recorded(message, sids) => {
+                    let mut publication = Publication::of(message).recorded_for(sids);
+                    self.deliver_forwarded(now, &mut publication);
+                }
                 Letter::Picked(picked) => self.handle_picked(now, picked),
                 Letter::MemberOnline { holder } => {
                     if let Some(&session) = self.by_sid.get(holder) {
@@ -211,6 +228,20 @@ impl Core {
     fn deliver_forwarded(&mut self, now: Time, publication: &mut Publication<'_>) {
         let matched = self.cache.matched(publication.content.topic, &self.table, &self.shared.interest);
         self.deliver_here(now, publication, &matched);
+        if !publication.recorded.is_empty() {
+            self.drop_unwanted(publication, &matched);
+        }
+    }
+
+    /// Sessions that unsubscribed or ended before a message for them came: that it was to come is forgotten.
+    fn drop_unwanted(&mut self, publication: &mut Publication<'_>, matched: &Matched) {
+        let mid = publication.share(&self.shared).mid;
+        for &sid in publication.recorded {
+            let session = self.by_sid.get(&sid);
+            if !session.is_some_and(|session| matched.local.iter().any(|target| target.session == *session)) {
+                self.recorder.record(|| Record::Delivered { sid, mid });
+            }
+        }
     }
 
     fn handle_picked(&mut self, now: Time, picked: &Picked) {
@@ -221,13 +252,10 @@ impl Core {
         if state.connection.is_none() && !picked.is_repicked {
             return self.repick(now, picked);
         }
-        let terms = Terms {
-            qos: picked.qos,
-            retain_as_published: picked.retain_as_published,
-            identifiers: Identifiers::new((picked.identifier != 0).then_some(picked.identifier).into_iter()),
-        };
+        let terms = terms_of(picked.qos, picked.retain_as_published, picked.identifier);
         self.frames.clear();
-        let mut publication = Publication::of(&picked.message);
+        let recorded = picked.recorded();
+        let mut publication = Publication::of(&picked.message).recorded_for(recorded);
         self.deliver(now, &mut publication, session, &terms, Some(&picked.group));
     }
 }

@@ -21,6 +21,7 @@ mod letter;
 mod outbox;
 mod publish;
 mod pump;
+mod restore;
 mod retain;
 mod session_end;
 mod settings;
@@ -107,6 +108,17 @@ impl Shared {
             next_mid: AtomicU64::new(1),
             id_seed,
         }
+    }
+
+    /// Goes on counting sessions and messages where the last run ended.
+    pub fn continue_numbers(&self, last_sid: u64, last_mid: u64) {
+        self.next_sid.fetch_max(last_sid + 1, Ordering::Relaxed);
+        self.next_mid.fetch_max(last_mid + 1, Ordering::Relaxed);
+    }
+
+    /// Where the session of a key lives.
+    pub fn home_of(&self, key: &SessionKey) -> WorkerId {
+        WorkerId((settings::stable_hash(key) % u64::from(self.workers)) as u16)
     }
 
     /// The bytes under way from one worker to another.
@@ -363,11 +375,6 @@ impl Core {
             connection.is_dirty = true;
             self.dirty.push(slot);
         }
-    }
-
-    /// Where the session of a key lives.
-    fn home_of(&self, key: &SessionKey) -> WorkerId {
-        WorkerId((settings::stable_hash(key) % u64::from(self.shared.workers)) as u16)
     }
 }
 

@@ -152,7 +152,7 @@ impl Core {
         if qos == QoS::ExactlyOnce {
             packet_type = PacketType::PubRec;
             state.inbound.receive(qos, packet_id);
-            if state.is_durable() {
+            if state.is_stored() {
                 let sid = state.sid;
                 needs = needs.max(self.recorder.record(|| Record::Received { sid, packet_id }));
             }
@@ -177,7 +177,12 @@ impl Core {
             self.sessions[session.0 as usize].inbound.receive(publish.qos, packet_id);
         }
         let packet_type = if is_exactly_once { PacketType::PubRec } else { PacketType::PubAck };
-        self.send_ack(slot, packet_type, &Ack::new(packet_id, reason), Sequence::NONE);
+        let needs = match plan {
+            // It stands for the message that came first, perhaps on another connection.
+            Plan::Duplicate if self.sessions[session.0 as usize].is_stored() => self.recorder.latest(),
+            _ => Sequence::NONE,
+        };
+        self.send_ack(slot, packet_type, &Ack::new(packet_id, reason), needs);
     }
 
     /// Sends PUBACK, PUBREC, PUBREL or PUBCOMP once `needs` is durable.

@@ -11,12 +11,12 @@ use vaux_mqtt::{PacketId, QoS, ReasonCode};
 
 use super::Core;
 use super::connection::Phase;
-use super::deliver::{has_outbox_room, write_own};
+use super::deliver::{encode_held, has_outbox_room, write_own};
 use super::frames::Manner;
 use crate::message::Message;
 use crate::retained::Position;
 use crate::session::{Delivery, Identifiers, SessionSlot};
-use crate::store::Record;
+use crate::store::{Record, Sequence};
 use crate::time::Time;
 
 /// Retained messages on their way to a new subscription.
@@ -38,7 +38,7 @@ impl Core {
     /// Sends what can be sent now.
     pub(super) fn pump(&mut self, now: Time, slot: u32) {
         let connection = &self.connections[slot as usize];
-        if connection.phase != Phase::Connected {
+        if connection.phase != Phase::Connected || connection.awaits_connack() {
             return;
         }
         let session = connection.session;
@@ -56,19 +56,33 @@ impl Core {
                 None => return,
                 Some(Resend::PubRel(packet_id)) => {
                     let pubrel = Ack::new(packet_id, ReasonCode::Success);
-                    self.write(slot, |out| pubrel.encode(PacketType::PubRel, version, out));
+                    let needs = self.needs_for_resend(session);
+                    self.acknowledge(slot, needs, |out| pubrel.encode(PacketType::PubRel, version, out));
                     continue;
                 }
                 Some(Resend::Publish { packet_id, qos, message }) => (packet_id, qos, message.clone()),
             };
             // A transient session keeps no messages, and is never resumed.
             let Some(delivery) = delivery else { continue };
-            if !self.send_kept(now, slot, &delivery, qos, Some(packet_id), true) {
+            let needs = match qos {
+                QoS::ExactlyOnce => self.needs_for_resend(session),
+                _ => Sequence::NONE,
+            };
+            if !self.send_kept(now, slot, &delivery, qos, Some(packet_id), true, needs) {
                 // Too large for the client as it is now: as if it had been delivered.
                 self.sessions[session.0 as usize].outbound.forget(packet_id);
                 self.counters.dropped.too_large += 1;
                 self.finish_delivery(session, Some(&delivery));
             }
+        }
+    }
+
+    /// What has to be durable before an exchange of QoS 2 goes on: what was recorded of it on another connection may
+    /// still be under way.
+    fn needs_for_resend(&self, session: SessionSlot) -> Sequence {
+        match self.sessions[session.0 as usize].is_stored() {
+            true => self.recorder.latest(),
+            false => Sequence::NONE,
         }
     }
 
@@ -92,7 +106,7 @@ impl Core {
     fn send_queued(&mut self, now: Time, slot: u32, session: SessionSlot, delivery: Delivery) {
         let qos = delivery.qos;
         if qos == QoS::AtMostOnce {
-            if !self.send_kept(now, slot, &delivery, qos, None, false) {
+            if !self.send_kept(now, slot, &delivery, qos, None, false, Sequence::NONE) {
                 self.counters.dropped.too_large += 1;
             }
             return;
@@ -101,15 +115,23 @@ impl Core {
         let kept = is_kept.then(|| delivery.clone());
         let state = &mut self.sessions[session.0 as usize];
         let Some(packet_id) = state.outbound.send(qos, kept) else { return state.queue.push_front(delivery) };
-        if !self.send_kept(now, slot, &delivery, qos, Some(packet_id), false) {
+        let mut needs = Sequence::NONE;
+        if state.is_stored() {
+            let (sid, mid) = (state.sid, delivery.message.mid);
+            let sent = self.recorder.record(|| Record::Sent { sid, mid, packet_id });
+            // Else the client could answer an identifier that nobody remembers after a crash.
+            needs = if qos == QoS::ExactlyOnce { sent } else { needs };
+        }
+        if !self.send_kept(now, slot, &delivery, qos, Some(packet_id), false, needs) {
             self.sessions[session.0 as usize].outbound.forget(packet_id);
             self.counters.dropped.too_large += 1;
             self.finish_delivery(session, Some(&delivery));
         }
     }
 
-    /// Appends a kept message to the outbox. False when it is larger than the client takes.
-    fn send_kept(
+    /// Appends a kept message to the outbox once `needs` is durable. False when it is larger than the client takes.
+    #[expect(clippy::too_many_arguments, reason = "one message, one receiver, and how they come together")]
+    pub(super) fn send_kept(
         &mut self,
         now: Time,
         slot: u32,
@@ -117,6 +139,7 @@ impl Core {
         qos: QoS,
         packet_id: Option<PacketId>,
         dup: bool,
+        needs: Sequence,
     ) -> bool {
         let content = delivery.message.content();
         let connection = &mut self.connections[slot as usize];
@@ -130,7 +153,16 @@ impl Core {
             alias: OutboundAlias::None,
             topic: content.topic,
         };
-        let is_written = write_own(connection, &mut self.buffers, &content, manner, now);
+        let is_written = if needs > self.durable || connection.held.is_some() && needs > Sequence::NONE {
+            let mut packet = Vec::new();
+            let is_written = encode_held(connection, &content, manner, now, &mut packet);
+            if is_written {
+                self.acknowledge(slot, needs, |out| out.extend_from_slice(&packet));
+            }
+            is_written
+        } else {
+            write_own(connection, &mut self.buffers, &content, manner, now)
+        };
         if is_written {
             self.counters.messages_sent += 1;
             self.mark_dirty(slot);
@@ -183,10 +215,8 @@ impl Core {
         let delivery =
             Delivery { message, qos, retain: true, identifiers: replay.identifiers.clone(), group: None };
         let state = &self.sessions[session.0 as usize];
-        if state.is_durable() && qos > QoS::AtMostOnce {
-            let sid = state.sid;
-            let message = Arc::clone(&delivery.message);
-            self.recorder.record(|| Record::Delivery { sid, mid: message.mid });
+        if state.is_stored() && qos > QoS::AtMostOnce {
+            self.record_delivery(session, delivery.clone(), None);
         }
         self.send_queued(now, slot, session, delivery);
         self.count_in_flight(session);
@@ -196,7 +226,7 @@ impl Core {
     pub(super) fn finish_delivery(&mut self, session: SessionSlot, delivery: Option<&Delivery>) {
         let state = &self.sessions[session.0 as usize];
         if let Some(delivery) = delivery
-            && state.is_durable()
+            && state.is_stored()
         {
             let (sid, mid) = (state.sid, delivery.message.mid);
             self.recorder.record(|| Record::Delivered { sid, mid });
@@ -217,7 +247,8 @@ impl Core {
 
     /// Whether a session keeps what it sent until it is acknowledged: to send it again, or to know its size.
     pub(super) fn keeps_sent(&self, session: SessionSlot) -> bool {
-        self.sessions[session.0 as usize].is_durable() || self.settings.limits.max_inflight_bytes.is_some()
+        let state = &self.sessions[session.0 as usize];
+        state.is_durable() || state.is_stored() || self.settings.limits.max_inflight_bytes.is_some()
     }
 
     /// Tells publishers how busy a member of shared subscriptions is.

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use super::timeout::Timer;
 use super::{Core, deliver::Publication};
 use crate::rights::Action;
-use crate::session::SessionSlot;
+use crate::session::{SessionSlot, Stored};
 use crate::store::Record;
 use crate::time::Time;
 
@@ -22,7 +22,11 @@ impl Core {
             will.due_at = now.plus_seconds(will.delay_s).min(ends_at);
             will.due_at
         });
-        let sid = state.sid;
+        let (sid, expiry_ms) = (state.sid, state.expiry_ms);
+        if state.stored != Stored::Nothing {
+            let will_due_at = will_due_at.unwrap_or(Time::NEVER);
+            self.recorder.record(|| Record::Absent { sid, expiry_ms, ends_at, will_due_at });
+        }
         self.set_timer(ends_at, Timer::Session(sid));
         match will_due_at {
             Some(due_at) if due_at <= now => self.publish_will(now, session),
@@ -37,6 +41,9 @@ impl Core {
         let state = &mut self.sessions[session.0 as usize];
         let Some(will) = state.will.take() else { return };
         let (sid, key, identity) = (state.sid, state.key.clone(), state.identity.clone());
+        if state.stored != Stored::Nothing {
+            self.recorder.record(|| Record::WillGone { sid });
+        }
         let topic = &will.topic[key.mount.len()..];
         if !self.shared.rights.allows(&identity, &key.client_id, Action::Publish, topic) {
             self.counters.dropped.refused += 1;
@@ -53,6 +60,11 @@ impl Core {
     /// Ends a session that has no connection: nothing of it is left.
     pub(super) fn end_session(&mut self, now: Time, session: SessionSlot) {
         self.publish_will(now, session);
+        let state = &mut self.sessions[session.0 as usize];
+        let sid = state.sid;
+        if std::mem::take(&mut state.stored) != Stored::Nothing {
+            self.recorder.record(|| Record::SessionEnded { sid });
+        }
         let texts: Vec<Box<str>> =
             self.sessions[session.0 as usize].subscriptions.iter().map(|one| one.text.clone()).collect();
         for text in texts {
@@ -63,8 +75,5 @@ impl Core {
         self.by_key.remove(&state.key);
         self.by_sid.remove(&state.sid);
         self.shared.sessions.fetch_sub(1, Ordering::Relaxed);
-        if state.is_durable() {
-            self.recorder.record(|| Record::SessionEnded { sid: state.sid });
-        }
     }
 }

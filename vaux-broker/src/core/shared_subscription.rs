@@ -18,6 +18,7 @@ use crate::config::SharedStrategy;
 use crate::router::cache::{MatchedGroup, Terms};
 use crate::router::interest::{GroupKey, Member, MemberState};
 use crate::session::{Delivery, Identifiers, SessionSlot, SessionSubscription};
+use crate::store::Record;
 use crate::time::Time;
 
 impl Core {
@@ -60,6 +61,7 @@ impl Core {
         is_repicked: bool,
     ) {
         if member.home != self.worker {
+            let is_recorded = self.record_for_member(publication, member, group);
             let picked = Picked {
                 message: publication.share(&self.shared),
                 sid: member.sid,
@@ -68,16 +70,40 @@ impl Core {
                 retain_as_published: member.retain_as_published,
                 identifier: member.identifier,
                 is_repicked,
+                is_recorded,
             };
             return self.post(member.home, Letter::Picked(Box::new(picked)));
         }
         let Some(&session) = self.by_sid.get(&member.sid) else { return };
-        let terms = Terms {
-            qos: member.qos,
-            retain_as_published: member.retain_as_published,
-            identifiers: Identifiers::new((member.identifier != 0).then_some(member.identifier).into_iter()),
-        };
+        let terms = terms_of(member.qos, member.retain_as_published, member.identifier);
         self.deliver(now, publication, session, &terms, Some(group));
+    }
+
+    /// Records the message for a stored member on another worker. False when it is not to be stored.
+    fn record_for_member(
+        &mut self,
+        publication: &mut Publication<'_>,
+        member: &Member,
+        group: &Arc<GroupKey>,
+    ) -> bool {
+        let terms = terms_of(member.qos, member.retain_as_published, member.identifier);
+        let qos = self.delivery_qos(&terms, publication.content.qos);
+        if !self.recorder.is_keeping() || !member.state.is_durable() || qos == QoS::AtMostOnce {
+            return false;
+        }
+        let delivery = Delivery {
+            message: publication.share(&self.shared),
+            qos,
+            retain: publication.content.retain && terms.retain_as_published,
+            identifiers: terms.identifiers,
+            group: Some(Arc::clone(group)),
+        };
+        publication.require(self.recorder.record(|| Record::Delivery {
+            sid: member.sid,
+            delivery,
+            packet_id: None,
+        }));
+        true
     }
 
     /// The member that was picked has gone meanwhile: once more, then QoS 0 is dropped and the others wait with whom
@@ -92,22 +118,31 @@ impl Core {
         };
         self.frames.clear();
         self.send_to_member(now, &mut Publication::of(&picked.message), member, &picked.group, true);
+        self.forget_picked(picked);
+    }
+
+    /// The member that was recorded to get a message does not get it.
+    fn forget_picked(&mut self, picked: &Picked) {
+        if picked.is_recorded {
+            let (sid, mid) = (picked.sid, picked.message.mid);
+            self.recorder.record(|| Record::Delivered { sid, mid });
+        }
     }
 
     fn keep_with(&mut self, now: Time, picked: &Picked) {
         let session = self.by_sid.get(&picked.sid).copied();
         match session.filter(|session| self.sessions[session.0 as usize].is_durable()) {
             Some(session) => {
-                let terms = Terms {
-                    qos: picked.qos,
-                    retain_as_published: picked.retain_as_published,
-                    identifiers: Identifiers::default(),
-                };
+                let terms = terms_of(picked.qos, picked.retain_as_published, picked.identifier);
                 self.frames.clear();
-                let mut publication = Publication::of(&picked.message);
+                let recorded = picked.recorded();
+                let mut publication = Publication::of(&picked.message).recorded_for(recorded);
                 self.deliver(now, &mut publication, session, &terms, Some(&picked.group));
             }
-            None => self.counters.dropped.no_member += 1,
+            None => {
+                self.counters.dropped.no_member += 1;
+                self.forget_picked(picked);
+            }
         }
     }
 
@@ -149,8 +184,12 @@ impl Core {
         for delivery in kept.into_iter().rev() {
             if keeps {
                 state.queue.push_front(delivery);
-            } else {
-                self.counters.dropped.no_member += 1;
+                continue;
+            }
+            self.counters.dropped.no_member += 1;
+            if state.is_stored() {
+                let mid = delivery.message.mid;
+                self.recorder.record(|| Record::Delivered { sid, mid });
             }
         }
         self.count_in_flight(session);
@@ -169,6 +208,10 @@ impl Core {
         let Some(member) = member else { return Some(delivery) };
         self.frames.clear();
         self.send_to_member(now, &mut Publication::of(&delivery.message), member, &group, true);
+        if self.by_sid.get(&holder).is_some_and(|session| self.sessions[session.0 as usize].is_stored()) {
+            let mid = delivery.message.mid;
+            self.recorder.record(|| Record::Delivered { sid: holder, mid });
+        }
         None
     }
 
@@ -223,6 +266,12 @@ impl Core {
         };
         self.shared.interest.join(share_name, &subscription.filter, member)
     }
+}
+
+/// How a member of a shared subscription gets messages.
+pub(super) fn terms_of(qos: QoS, retain_as_published: bool, identifier: u32) -> Terms {
+    let identifiers = Identifiers::new((identifier != 0).then_some(identifier).into_iter());
+    Terms { qos, retain_as_published, identifiers }
 }
 
 /// Whether a filter as a client wrote it stands for a shared subscription. Its mount, which the client did not write,

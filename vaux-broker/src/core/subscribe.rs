@@ -12,6 +12,7 @@ use vaux_mqtt::{Error, QoS, ReasonCode, Version};
 use super::Core;
 use super::publish::{check_user_properties, is_too_deep};
 use crate::rights::Action;
+use crate::router::interest::StoredSubscriber;
 use crate::router::local::LocalSubscription;
 use crate::session::{SessionSlot, SessionSubscription};
 use crate::store::{Record, Sequence};
@@ -166,15 +167,16 @@ impl Core {
                 if is_new {
                     self.shared.interest.add(&added.filter, self.worker);
                 }
+                self.remember_stored(session, &added);
                 is_new
             }
         };
         let state = &mut self.sessions[session.0 as usize];
         state.subscriptions.insert(added.clone());
-        let needs = match state.is_durable() {
+        let needs = match state.is_stored() {
             true => {
                 let sid = state.sid;
-                self.recorder.record(|| Record::Subscribed { sid, filter: added.text.clone() })
+                self.recorder.record(|| Record::Subscribed { sid, subscription: Box::new(added.clone()) })
             }
             false => Sequence::NONE,
         };
@@ -187,19 +189,37 @@ impl Core {
         (needs, replay)
     }
 
+    /// Tells other workers of a subscription whose deliveries they have to record.
+    pub(super) fn remember_stored(&self, session: SessionSlot, subscription: &SessionSubscription) {
+        let state = &self.sessions[session.0 as usize];
+        if self.shared.workers == 1 || !state.is_stored() {
+            return;
+        }
+        let subscriber = StoredSubscriber {
+            sid: state.sid,
+            home: self.worker,
+            options: subscription.options,
+            identifier: subscription.identifier,
+        };
+        self.shared.interest.remember(&subscription.filter, subscriber);
+    }
+
     /// Takes a subscription out of all tables. `None` when the session has none with this filter.
     pub(super) fn remove_subscription(&mut self, session: SessionSlot, text: &str) -> Option<Sequence> {
         let state = &mut self.sessions[session.0 as usize];
         let removed = state.subscriptions.remove(text)?;
-        let (sid, is_durable) = (state.sid, state.is_durable());
+        let (sid, is_stored) = (state.sid, state.is_stored());
         match &removed.share_name {
             Some(share_name) => self.shared.interest.leave(share_name, &removed.filter, sid),
             None => {
                 self.table.remove(&removed.filter, session);
                 self.shared.interest.remove(&removed.filter, self.worker);
+                if self.shared.workers > 1 && self.recorder.is_keeping() {
+                    self.shared.interest.forget(&removed.filter, sid);
+                }
             }
         }
-        Some(match is_durable {
+        Some(match is_stored {
             true => self.recorder.record(|| Record::Unsubscribed { sid, filter: removed.text }),
             false => Sequence::NONE,
         })

@@ -11,6 +11,7 @@ use vaux_mqtt::error::Rule;
 use super::connection::Phase;
 use super::{ConnectionId, Core};
 use crate::session::SessionSlot;
+use crate::store::Record;
 use crate::time::Time;
 
 /// The deadlines of one worker.
@@ -46,7 +47,11 @@ impl Core {
                     }
                 }
                 Timer::Retained => {
-                    if let Some(next) = self.shared.retained.remove_expired(now) {
+                    let recorder = &mut self.recorder;
+                    let next = self.shared.retained.remove_expired(now, |message| {
+                        recorder.record(|| Record::Retained { topic: message.content().topic.into() });
+                    });
+                    if let Some(next) = next {
                         self.set_timer(next, Timer::Retained);
                     }
                 }

@@ -87,17 +87,25 @@ impl Retained {
         found
     }
 
-    /// Removes what has expired by `now`, and says when the next message will.
-    pub fn remove_expired(&self, now: Time) -> Option<Time> {
+    /// Removes what has expired by `now`, tells `removed` of each, and says when the next message will.
+    pub fn remove_expired(&self, now: Time, mut removed: impl FnMut(&Message)) -> Option<Time> {
         let mut messages = self.messages.write().unwrap_or_else(PoisonError::into_inner);
         while let Some((expires_at, key)) = messages.expiring.first() {
             if *expires_at > now {
                 return Some(*expires_at);
             }
             let key = Arc::clone(key);
-            messages.remove(&key);
+            if let Some(message) = messages.remove(&key) {
+                removed(&message);
+            }
         }
         None
+    }
+
+    /// The retained message of a topic.
+    pub fn message(&self, topic: &str) -> Option<Arc<Message>> {
+        let messages = self.messages.read().unwrap_or_else(PoisonError::into_inner);
+        messages.by_topic.get(&scan::key(topic)).cloned()
     }
 
     /// How many messages are retained.
@@ -120,10 +128,11 @@ impl Messages {
         self.by_topic.insert(key, message);
     }
 
-    fn remove(&mut self, key: &Key) {
-        let Some(message) = self.by_topic.remove(key) else { return };
+    fn remove(&mut self, key: &Key) -> Option<Arc<Message>> {
+        let message = self.by_topic.remove(key)?;
         self.bytes -= cost(key, &message);
         self.expiring.remove(&(message.expires_at, Arc::clone(key)));
+        Some(message)
     }
 }
 

@@ -81,9 +81,9 @@ fn expired_messages_are_absent_and_then_removed() {
     retained.set(message("b", b"x", Time(2000)), 9, usize::MAX).unwrap();
     let found = retained.next(TopicFilter::new("#").unwrap(), &mut Position::default(), 9, Time(1000));
     assert_eq!(found.len(), 1);
-    assert_eq!(retained.remove_expired(Time(1000)), Some(Time(2000)));
+    assert_eq!(retained.remove_expired(Time(1000), |_| ()), Some(Time(2000)));
     assert_eq!(retained.len(), 1);
-    assert_eq!(retained.remove_expired(Time(5000)), None);
+    assert_eq!(retained.remove_expired(Time(5000), |_| ()), None);
     assert!(retained.is_empty());
 }
 

@@ -9,9 +9,10 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 use vaux_mqtt::QoS;
+use vaux_mqtt::packet::SubscriptionOptions;
 use vaux_mqtt::topic::TopicName;
 
-use super::interest::{Group, GroupKey, Interest, Interested};
+use super::interest::{Group, GroupKey, Interest, Interested, StoredSubscriber};
 use super::local::{LocalSubscription, LocalTable};
 use crate::core::WorkerId;
 use crate::session::{Identifiers, SessionSlot};
@@ -42,6 +43,8 @@ pub struct Matched {
     pub remote: Box<[WorkerId]>,
     /// Shared subscriptions.
     pub groups: Box<[MatchedGroup]>,
+    /// Stored sessions that live on other workers, each once.
+    pub stored: Box<[StoredTarget]>,
 }
 
 impl Matched {
@@ -60,6 +63,17 @@ pub struct Target {
     pub terms: Terms,
     /// How it gets its own messages.
     pub own: OwnMessages,
+}
+
+/// A stored session on another worker that a topic matches.
+#[derive(Clone, Debug)]
+pub struct StoredTarget {
+    /// The session.
+    pub sid: u64,
+    /// Where it lives.
+    pub home: WorkerId,
+    /// How it gets messages. None of them is its own: a session publishes where it lives.
+    pub terms: Terms,
 }
 
 /// How a session gets a message.
@@ -126,13 +140,17 @@ impl TopicCache {
         interest: &Interest,
     ) -> Rc<Matched> {
         let Ok(name) = TopicName::new(topic) else { return Rc::default() };
-        let Interested { workers, groups } = interest.matches(name);
+        let Interested { workers, groups, stored } = interest.matches(name);
         let matched = Rc::new(Matched {
             local: targets(&local.matches(name)),
             remote: workers.into_iter().filter(|worker| *worker != self.worker).collect(),
             groups: groups.into_iter().map(|group| self.matched_group(group)).collect(),
+            stored: self.stored_targets(&stored),
         });
-        let cost = ENTRY_BYTES + topic.len() + matched.local.len() * size_of::<Target>();
+        let cost = ENTRY_BYTES
+            + topic.len()
+            + matched.local.len() * size_of::<Target>()
+            + matched.stored.len() * size_of::<StoredTarget>();
         if self.bytes + cost > MAX_BYTES {
             self.entries.clear();
             self.cursors.retain(|_, cursor| Rc::strong_count(cursor) > 1);
@@ -143,6 +161,16 @@ impl TopicCache {
             self.bytes += cost;
         }
         matched
+    }
+
+    /// Takes the subscriptions of each session together, those that live here left out. They come sorted by session.
+    fn stored_targets(&self, subscribers: &[StoredSubscriber]) -> Box<[StoredTarget]> {
+        let target = |group: &[StoredSubscriber]| {
+            let StoredSubscriber { sid, home, .. } = *group.first()?;
+            let terms = combine(group.iter().map(|one| (one.options, one.identifier)))?;
+            (home != self.worker).then_some(StoredTarget { sid, home, terms })
+        };
+        subscribers.chunk_by(|one, other| one.sid == other.sid).filter_map(target).collect()
     }
 
     fn matched_group(&mut self, group: Group) -> MatchedGroup {
@@ -157,25 +185,23 @@ fn targets(subscriptions: &[LocalSubscription]) -> Box<[Target]> {
 }
 
 fn target(subscriptions: &[LocalSubscription]) -> Option<Target> {
-    let terms = combine(subscriptions.iter())?;
-    let has_no_local = subscriptions.iter().any(|subscription| subscription.options.no_local);
-    let own = match combine(subscriptions.iter().filter(|subscription| !subscription.options.no_local)) {
-        _ if !has_no_local => OwnMessages::Same,
+    let all = subscriptions.iter().map(|one| (one.options, one.identifier));
+    let others = all.clone().filter(|(options, _)| !options.no_local);
+    let own = match combine(others) {
+        _ if !subscriptions.iter().any(|one| one.options.no_local) => OwnMessages::Same,
         Some(terms) => OwnMessages::Other(terms),
         None => OwnMessages::Never,
     };
-    Some(Target { session: subscriptions.first()?.session, terms, own })
+    Some(Target { session: subscriptions.first()?.session, terms: combine(all)?, own })
 }
 
 /// One copy goes out for all: at the highest QoS, with all identifiers.
-fn combine<'a>(subscriptions: impl Iterator<Item = &'a LocalSubscription> + Clone) -> Option<Terms> {
-    let qos = subscriptions.clone().map(|subscription| subscription.options.qos).max()?;
-    let identifiers = subscriptions.clone().map(|subscription| subscription.identifier).filter(|&id| id != 0);
+fn combine(subscriptions: impl Iterator<Item = (SubscriptionOptions, u32)> + Clone) -> Option<Terms> {
+    let qos = subscriptions.clone().map(|(options, _)| options.qos).max()?;
+    let identifiers = subscriptions.clone().map(|(_, identifier)| identifier).filter(|&id| id != 0);
     Some(Terms {
         qos,
-        retain_as_published: subscriptions
-            .clone()
-            .any(|subscription| subscription.options.retain_as_published),
+        retain_as_published: subscriptions.clone().any(|(options, _)| options.retain_as_published),
         identifiers: Identifiers::new(identifiers),
     })
 }

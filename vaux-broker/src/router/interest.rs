@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use vaux_mqtt::QoS;
+use vaux_mqtt::packet::SubscriptionOptions;
 use vaux_mqtt::topic::TopicName;
 
 use super::FilterMap;
@@ -26,11 +27,13 @@ struct Entry {
     /// Workers with subscriptions that are not shared, and how many.
     workers: Vec<(WorkerId, u32)>,
     groups: Vec<Group>,
+    /// Sessions that are stored, with subscriptions that are not shared.
+    stored: Vec<StoredSubscriber>,
 }
 
 impl Entry {
     fn is_unused(&self) -> bool {
-        self.workers.is_empty() && self.groups.is_empty()
+        self.workers.is_empty() && self.groups.is_empty() && self.stored.is_empty()
     }
 }
 
@@ -99,6 +102,19 @@ impl MemberState {
     }
 }
 
+/// A session that is stored: the publisher's worker records what it is to get, wherever it lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoredSubscriber {
+    /// The session.
+    pub sid: u64,
+    /// Where it lives.
+    pub home: WorkerId,
+    /// How messages are delivered.
+    pub options: SubscriptionOptions,
+    /// The subscription identifier, 0 for none.
+    pub identifier: u32,
+}
+
 /// What a topic matches anywhere.
 #[derive(Debug, Default)]
 pub struct Interested {
@@ -106,6 +122,8 @@ pub struct Interested {
     pub workers: Vec<WorkerId>,
     /// Shared subscriptions.
     pub groups: Vec<Group>,
+    /// Sessions that are stored, once for each subscription, those of one session together.
+    pub stored: Vec<StoredSubscriber>,
 }
 
 impl Interest {
@@ -151,6 +169,33 @@ impl Interest {
             true
         });
         self.raise_epoch_if(was_last);
+    }
+
+    /// A stored session subscribed, or subscribed again on other terms.
+    pub fn remember(&self, filter: &str, subscriber: StoredSubscriber) {
+        self.change(|filters| {
+            let stored = &mut filters.get_or_default(filter).stored;
+            match stored.iter_mut().find(|other| other.sid == subscriber.sid) {
+                Some(other) => *other = subscriber,
+                None => {
+                    stored.reserve_exact(1);
+                    stored.push(subscriber);
+                }
+            }
+        });
+        self.raise_epoch_if(true);
+    }
+
+    /// A stored session unsubscribed.
+    pub fn forget(&self, filter: &str, sid: u64) {
+        self.change(|filters| {
+            let Some(entry) = filters.get_mut(filter) else { return };
+            entry.stored.retain(|other| other.sid != sid);
+            if entry.is_unused() {
+                filters.remove(filter);
+            }
+        });
+        self.raise_epoch_if(true);
     }
 
     /// Adds a member to a shared subscription, or replaces it. True when it is new.
@@ -214,7 +259,9 @@ impl Interest {
         filters.for_each_match(topic, |_, entry| {
             found.workers.extend(entry.workers.iter().map(|(worker, _)| *worker));
             found.groups.extend(entry.groups.iter().cloned());
+            found.stored.extend_from_slice(&entry.stored);
         });
+        found.stored.sort_unstable_by_key(|subscriber| subscriber.sid);
         found.workers.sort_unstable();
         found.workers.dedup();
         found

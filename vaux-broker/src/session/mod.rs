@@ -67,10 +67,24 @@ pub struct Session {
     pub will: Option<Box<Will>>,
     /// What publishers know of it, once it took part in a shared subscription.
     pub member: Option<Arc<MemberState>>,
+    /// What of it the store has.
+    pub stored: Stored,
+}
+
+/// What the store has of a session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stored {
+    /// Nothing: it ends with its connection or with the broker.
+    #[default]
+    Nothing,
+    /// The session for the sake of its will; what happens to its messages is not recorded.
+    Will,
+    /// Everything.
+    Session,
 }
 
 /// A will.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Will {
     /// The topic, with the mount in front.
     pub topic: Box<str>,
@@ -121,11 +135,17 @@ impl Session {
             queue: Queue::default(),
             will: None,
             member: None,
+            stored: Stored::Nothing,
         }
     }
 
     /// Whether the session outlives its connection.
     pub fn is_durable(&self) -> bool {
         self.expiry_ms > 0
+    }
+
+    /// Whether what happens to its messages is recorded.
+    pub fn is_stored(&self) -> bool {
+        self.stored == Stored::Session
     }
 }

@@ -62,6 +62,12 @@ impl Queue {
         Ok(dropped)
     }
 
+    /// Appends a message as a store remembers it, whatever the limits: it was let in before.
+    pub fn restore(&mut self, delivery: Delivery) {
+        self.count_in(&delivery);
+        self.deliveries.push_back(delivery);
+    }
+
     /// Puts a message back in front, whatever the limits: it was there before.
     pub fn push_front(&mut self, delivery: Delivery) {
         self.count_in(&delivery);

@@ -5,7 +5,7 @@ use vaux_mqtt::QoS::{AtLeastOnce, ExactlyOnce};
 use super::*;
 
 fn slow() -> Sim {
-    Sim::with(1, Settings::default(), Recorder::keeping)
+    Sim::stored(1)
 }
 
 #[test]
@@ -102,14 +102,4 @@ fn a_connection_taken_over_before_its_connack_is_closed_without_a_word() {
     assert_eq!(sim.see(first), []);
     assert!(!sim.is_open(first));
     assert_eq!(sim.see(second), [Seen::ConnAck(true, ReasonCode::Success)]);
-}
-
-impl Sim {
-    /// A durable session whose CONNACK has come.
-    fn open_durable(&mut self, client_id: &str) -> Client {
-        let (client, _) = self.connect_and_see(&Hello::durable(client_id));
-        self.commit();
-        self.see(client);
-        client
-    }
 }

@@ -1,5 +1,7 @@
 //! Core, driven by packets: several workers over one [`Shared`], in one thread, with time as a number.
 
+mod crash;
+mod disk;
 mod durability;
 mod qos;
 mod sessions;
@@ -18,6 +20,7 @@ use vaux_mqtt::packet::{
 use vaux_mqtt::property::{Properties, Property};
 use vaux_mqtt::{Packet, PacketId, QoS, ReasonCode, Version};
 
+use self::disk::Disk;
 use super::*;
 use crate::config::{ListenerConfig, ListenerKind};
 use crate::rights::DefaultRights;
@@ -33,8 +36,11 @@ struct Sim {
     /// What each client received and has not looked at.
     received: HashMap<Client, Vec<u8>>,
     next_client: usize,
-    /// Submissions that are not durable yet, by worker.
-    submitted: Vec<Vec<Submission>>,
+    /// Submissions that are not durable yet, in the order of all workers together.
+    submitted: VecDeque<(usize, Submission)>,
+    disk: Disk,
+    settings: Arc<Settings>,
+    recorder: fn() -> Recorder,
 }
 
 /// A client's end of a connection.
@@ -117,8 +123,41 @@ impl Sim {
             places: HashMap::new(),
             received: HashMap::new(),
             next_client: 0,
-            submitted: (0..workers).map(|_| Vec::new()).collect(),
+            submitted: VecDeque::new(),
+            disk: Disk::default(),
+            settings,
+            recorder,
         }
+    }
+
+    /// A store that is as slow as the test likes.
+    fn stored(workers: u16) -> Sim {
+        Sim::with(workers, Settings::default(), Recorder::keeping)
+    }
+
+    /// The power fails while the next `kept` submissions are on their way to the disk, and the broker starts again.
+    fn crash(&mut self, kept: usize) {
+        for (_, submission) in self.submitted.drain(..).take(kept) {
+            self.disk.write(&submission, &self.shared.retained);
+        }
+        let workers = self.cores.len() as u16;
+        let restarted = Sim::with(workers, Settings::clone(&self.settings), self.recorder);
+        let old = std::mem::replace(self, restarted);
+        (self.now, self.next_client, self.disk) = (old.now, old.next_client, old.disk);
+        self.restore();
+    }
+
+    fn restore(&mut self) {
+        let contents = self.disk.contents();
+        self.shared.continue_numbers(contents.last_sid, contents.last_mid);
+        for message in contents.retained {
+            self.shared.retained.set(message, usize::MAX, usize::MAX).unwrap();
+        }
+        for session in contents.sessions {
+            let home = self.shared.home_of(&session.session.key);
+            self.cores[usize::from(home.0)].restore(self.now, session);
+        }
+        self.advance(0);
     }
 
     /// Opens a connection at a worker, without a word.
@@ -163,6 +202,14 @@ impl Sim {
     fn connect(&mut self, hello: &Hello<'_>) -> Client {
         let (client, seen) = self.connect_and_see(hello);
         assert!(matches!(seen.first(), Some(Seen::ConnAck(_, ReasonCode::Success))), "{seen:?}");
+        client
+    }
+
+    /// A durable session whose CONNACK has come.
+    fn open_durable(&mut self, client_id: &str) -> Client {
+        let (client, _) = self.connect_and_see(&Hello::durable(client_id));
+        self.commit();
+        self.see(client);
         client
     }
 
@@ -240,6 +287,7 @@ impl Sim {
         self.settle();
         // What was not used waits for the connection to be resumed, wherever it is then.
         if used < bytes.len() {
+            assert!(used > 0 || self.places.get(&client) != Some(&(worker, slot)), "input waits for the store");
             self.send_bytes(client, &bytes[used..]);
         }
     }
@@ -254,10 +302,15 @@ impl Sim {
 
     /// Makes everything that was submitted durable.
     fn commit(&mut self) {
-        for (core, submitted) in self.cores.iter_mut().zip(&mut self.submitted) {
-            if let Some(last) = submitted.drain(..).next_back() {
-                core.handle_durable(self.now, last.sequence);
-            }
+        self.commit_some(usize::MAX);
+    }
+
+    /// Makes the next `count` submissions durable.
+    fn commit_some(&mut self, count: usize) {
+        let count = count.min(self.submitted.len());
+        for (worker, submission) in self.submitted.drain(..count) {
+            self.disk.write(&submission, &self.shared.retained);
+            self.cores[worker].handle_durable(self.now, submission.sequence);
         }
         self.settle();
     }
@@ -268,7 +321,7 @@ impl Sim {
             let mut is_idle = true;
             for worker in 0..self.cores.len() {
                 is_idle &= !self.run_effects(worker);
-                self.submitted[worker].extend(self.cores[worker].take_submission());
+                self.submitted.extend(self.cores[worker].take_submission().map(|taken| (worker, taken)));
                 for to in 0..self.cores.len() {
                     if let Some(parcel) = self.cores[worker].take_parcel(WorkerId(to as u16)) {
                         self.cores[to].handle_parcel(self.now, WorkerId(worker as u16), parcel);

@@ -1,0 +1,122 @@
+//! A disk as the simulation has it: records applied to plain maps, with nothing of an engine's cleverness.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use vaux_mqtt::PacketId;
+
+use crate::message::Message;
+use crate::retained::Retained;
+use crate::session::{Delivery, SessionSubscription};
+use crate::store::{Contents, Record, SessionRecord, StoredSession, Submission};
+
+/// What is on the disk.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Disk {
+    sessions: BTreeMap<u64, SessionRecord>,
+    subscriptions: BTreeMap<(u64, Box<str>), SessionSubscription>,
+    deliveries: BTreeMap<(u64, u64), (Delivery, Option<PacketId>)>,
+    releasing: BTreeSet<(u64, PacketId)>,
+    received: BTreeSet<(u64, PacketId)>,
+    retained: BTreeMap<Box<str>, Arc<Message>>,
+    last_sid: u64,
+    last_mid: u64,
+}
+
+impl Disk {
+    /// Writes a submission. Of retained messages the tree's present state is written.
+    pub(super) fn write(&mut self, submission: &Submission, tree: &Retained) {
+        submission.records.iter().for_each(|record| self.apply(record, tree));
+    }
+
+    fn apply(&mut self, record: &Record, tree: &Retained) {
+        match record.clone() {
+            Record::Session(session) => {
+                self.last_sid = self.last_sid.max(session.sid);
+                self.sessions.insert(session.sid, *session);
+            }
+            Record::Absent { sid, expiry_ms, ends_at, will_due_at } => {
+                let Some(session) = self.sessions.get_mut(&sid) else { return };
+                (session.expiry_ms, session.ends_at, session.is_connected) = (expiry_ms, ends_at, false);
+                session.will.iter_mut().for_each(|will| will.due_at = will_due_at);
+            }
+            Record::WillGone { sid } => {
+                self.sessions.entry(sid).and_modify(|session| session.will = None);
+            }
+            Record::SessionEnded { sid } => self.end(sid),
+            Record::Subscribed { sid, subscription } => {
+                self.subscriptions.insert((sid, subscription.text.clone()), *subscription);
+            }
+            Record::Unsubscribed { sid, filter } => {
+                self.subscriptions.remove(&(sid, filter));
+            }
+            Record::Delivery { sid, delivery, packet_id } => {
+                self.last_mid = self.last_mid.max(delivery.message.mid);
+                self.deliveries.insert((sid, delivery.message.mid), (delivery, packet_id));
+            }
+            Record::Sent { sid, mid, packet_id } => {
+                self.deliveries.entry((sid, mid)).and_modify(|(_, sent)| *sent = Some(packet_id));
+            }
+            Record::Arrived { sid, mid, packet_id } => {
+                self.deliveries.remove(&(sid, mid));
+                self.releasing.insert((sid, packet_id));
+            }
+            Record::Completed { sid, packet_id } => {
+                self.releasing.remove(&(sid, packet_id));
+            }
+            Record::Delivered { sid, mid } => {
+                self.deliveries.remove(&(sid, mid));
+            }
+            Record::Received { sid, packet_id } => {
+                self.received.insert((sid, packet_id));
+            }
+            Record::Released { sid, packet_id } => {
+                self.received.remove(&(sid, packet_id));
+            }
+            Record::Retained { topic } => {
+                match tree.message(&topic) {
+                    Some(message) => self.retained.insert(topic, message),
+                    None => self.retained.remove(&topic),
+                };
+            }
+        }
+    }
+
+    fn end(&mut self, sid: u64) {
+        self.sessions.remove(&sid);
+        self.subscriptions.retain(|(owner, _), _| *owner != sid);
+        self.deliveries.retain(|(owner, _), _| *owner != sid);
+        self.releasing.retain(|(owner, _)| *owner != sid);
+        self.received.retain(|(owner, _)| *owner != sid);
+    }
+
+    /// What a broker finds that starts on it.
+    pub(super) fn contents(&self) -> Contents {
+        let sessions = self.sessions.values().map(|session| {
+            let is_mine = |sid: u64| sid == session.sid;
+            let ids = |set: &BTreeSet<(u64, PacketId)>| {
+                set.iter().filter(|(sid, _)| is_mine(*sid)).map(|(_, id)| *id).collect()
+            };
+            let subscriptions = self.subscriptions.iter().filter(|((sid, _), _)| is_mine(*sid));
+            let deliveries = self.deliveries.iter().filter(|((sid, _), _)| is_mine(*sid));
+            StoredSession {
+                session: session.clone(),
+                subscriptions: subscriptions.map(|(_, subscription)| subscription.clone()).collect(),
+                deliveries: deliveries.map(|(_, delivery)| delivery.clone()).collect(),
+                releasing: ids(&self.releasing),
+                received: ids(&self.received),
+            }
+        });
+        Contents {
+            sessions: sessions.collect(),
+            retained: self.retained.values().cloned().collect(),
+            last_sid: self.last_sid,
+            last_mid: self.last_mid,
+        }
+    }
+
+    /// How many deliveries are kept.
+    pub(super) fn delivery_count(&self) -> usize {
+        self.deliveries.len() + self.releasing.len()
+    }
+}

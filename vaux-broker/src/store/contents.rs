@@ -1,0 +1,38 @@
+//! What a store holds when the broker starts.
+
+use std::sync::Arc;
+
+use vaux_mqtt::PacketId;
+
+use super::SessionRecord;
+use crate::message::Message;
+use crate::session::{Delivery, SessionSubscription};
+
+/// Everything that outlived the last run.
+#[derive(Debug, Default)]
+pub struct Contents {
+    /// Sessions, each with all that belongs to it.
+    pub sessions: Vec<StoredSession>,
+    /// Retained messages.
+    pub retained: Vec<Arc<Message>>,
+    /// The highest number that a session ever had.
+    pub last_sid: u64,
+    /// The highest number that a message ever had.
+    pub last_mid: u64,
+}
+
+/// A session as it was at the end of the last run.
+#[derive(Clone, Debug)]
+pub struct StoredSession {
+    /// The session itself.
+    pub session: SessionRecord,
+    /// What it subscribed to.
+    pub subscriptions: Vec<SessionSubscription>,
+    /// Messages on their way to the client, by the numbers of the messages. With a packet identifier: sent and not
+    /// acknowledged.
+    pub deliveries: Vec<(Delivery, Option<PacketId>)>,
+    /// Exchanges of QoS 2 towards the client that await PUBCOMP.
+    pub releasing: Vec<PacketId>,
+    /// Messages of QoS 2 from the client that await PUBREL.
+    pub received: Vec<PacketId>,
+}
