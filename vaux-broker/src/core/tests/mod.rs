@@ -287,7 +287,10 @@ impl Sim {
         self.settle();
         // What was not used waits for the connection to be resumed, wherever it is then.
         if used < bytes.len() {
-            assert!(used > 0 || self.places.get(&client) != Some(&(worker, slot)), "input waits for the store");
+            assert!(
+                used > 0 || self.places.get(&client) != Some(&(worker, slot)),
+                "input waits for the store"
+            );
             self.send_bytes(client, &bytes[used..]);
         }
     }
