@@ -1,12 +1,15 @@
 //! The broker: starting its workers, reaching them, stopping them.
 
+mod open_store;
+
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread;
+use std::sync::{Arc, Barrier, Condvar, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use mio::{Poll, Waker};
@@ -18,7 +21,9 @@ use crate::config::{Config, ListenerConfig, ListenerKind};
 use crate::core::{Counters, ListenerSettings, Settings, Shared, WorkerId};
 use crate::rights::{Authorize, DefaultRights};
 use crate::shard::{Mail, Mailbox, Shard, ShardListener, ShardParts, WAKER};
-use crate::store::MemoryStore;
+use crate::store::StoredSession;
+
+use open_store::Stores;
 
 /// A running broker. Dropping it stops it at once; [`Broker::shutdown`] says goodbye first.
 #[derive(Debug)]
@@ -27,7 +32,22 @@ pub struct Broker {
     addresses: Vec<ListenerAddress>,
     mailboxes: Arc<[Arc<Mailbox>]>,
     connection_limit: usize,
+    recovered: Recovered,
     state: Arc<State>,
+    store: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What was found of the last run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// Sessions.
+    pub sessions: usize,
+    /// Messages on their way to them, counted once for each session.
+    pub messages: usize,
+    /// Retained messages.
+    pub retained: usize,
+    /// What could not be read, a sentence each. Empty: nothing is lost.
+    pub damage: Vec<String>,
 }
 
 /// What the workers tell the broker as they end.
@@ -70,6 +90,13 @@ pub enum StartError {
         /// The limit.
         limit: u64,
     },
+    /// The store cannot be used.
+    Store {
+        /// The data directory. `None`: none is configured.
+        data_dir: Option<PathBuf>,
+        /// What is wrong.
+        problem: String,
+    },
     /// Something else that the system refused.
     Io(io::Error),
 }
@@ -81,6 +108,10 @@ impl fmt::Display for StartError {
             StartError::TooFewDescriptors { limit } => {
                 write!(f, "only {limit} files may be open (ulimit -n); at least {MIN_DESCRIPTORS} are needed")
             }
+            StartError::Store { data_dir: Some(path), problem } => {
+                write!(f, "the store in {} cannot be used: {problem}", path.display())
+            }
+            StartError::Store { data_dir: None, problem } => write!(f, "the store cannot be used: {problem}"),
             StartError::Io(error) => write!(f, "{error}"),
         }
     }
@@ -114,11 +145,12 @@ const DESCRIPTORS_PER_WORKER: usize = 2;
 const SPARE_DESCRIPTORS: usize = 16;
 
 impl Broker {
-    /// Binds every listener of `config` and starts the workers. `tls` holds what each listener of kind TLS serves.
+    /// Binds every listener of `config`, reads what the last run left in the store, and starts the workers. With the
+    /// engine `disk` there has to be a data directory, which no other broker may use. `tls` holds what each listener of kind TLS serves.
     ///
     /// # Errors
     ///
-    /// An address cannot be bound, or the system refuses something else.
+    /// An address cannot be bound, the store cannot be used, or the system refuses something else.
     pub fn start(config: Config, tls: Vec<Option<Arc<rustls::ServerConfig>>>) -> Result<Broker, StartError> {
         Broker::start_with_hooks(config, tls, Hooks::default())
     }
@@ -127,7 +159,7 @@ impl Broker {
     ///
     /// # Errors
     ///
-    /// An address cannot be bound, or the system refuses something else.
+    /// An address cannot be bound, the store cannot be used, or the system refuses something else.
     pub fn start_with_hooks(
         config: Config,
         tls: Vec<Option<Arc<rustls::ServerConfig>>>,
@@ -149,16 +181,24 @@ impl Broker {
             mailboxes.push(Arc::new(Mailbox::new(waker)));
             polls.push(poll);
         }
+        let mut stores = Stores::open(&config, mailboxes.into())?;
         let broker = Broker {
             addresses,
-            mailboxes: mailboxes.into(),
+            mailboxes: Arc::clone(&stores.mailboxes),
             connection_limit,
+            recovered: std::mem::take(&mut stores.recovered),
             state: Arc::default(),
+            store: Mutex::new(stores.thread.take()),
             config: Mutex::new(config),
         };
         let listeners = broker.shard_listeners(&sockets, &tls)?;
-        broker.start_workers(polls, listeners, &hooks)?;
+        broker.start_workers(polls, listeners, &hooks, stores)?;
         Ok(broker)
+    }
+
+    /// What was found of the last run.
+    pub fn recovered(&self) -> &Recovered {
+        &self.recovered
     }
 
     /// Where it listens, in the order of the configuration.
@@ -177,6 +217,9 @@ impl Broker {
     pub fn reload(&self, config: Config, tls: Vec<Option<Arc<rustls::ServerConfig>>>) -> Vec<String> {
         let mut current = self.config.lock().unwrap_or_else(PoisonError::into_inner);
         let mut unchanged = Vec::new();
+        if config.store != current.store {
+            unchanged.push("the store changes at the next start".to_owned());
+        }
         if worker_count(config.workers) != self.mailboxes.len() {
             unchanged.push("the number of workers changes at the next start".to_owned());
         }
@@ -214,6 +257,11 @@ impl Broker {
         let waited = self.state.changed.wait_timeout_while(ended, left, is_running);
         let counters = waited.unwrap_or_else(PoisonError::into_inner).0.counters;
         self.post_all(|| Mail::Stop);
+        // The store ends when the last worker has, with everything written.
+        let store = self.store.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if store.is_some_and(|store| store.join().is_err()) {
+            tracing::error!("the store ended in a panic");
+        }
         counters
     }
 
@@ -264,17 +312,27 @@ impl Broker {
         polls: Vec<Poll>,
         listeners: Vec<Vec<ShardListener>>,
         hooks: &Hooks,
+        stores: Stores,
     ) -> Result<(), StartError> {
         let config = self.config.lock().unwrap_or_else(PoisonError::into_inner);
         let settings = Arc::new(Settings { limits: config.limits.clone(), mqtt: config.mqtt.clone() });
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let shared = Arc::new(Shared::new(
+        let mut shared = Shared::new(
             self.mailboxes.len() as u16,
             Arc::clone(&hooks.authorize),
             since_epoch.as_micros() as u64,
-        ));
+        );
+        shared.retained = stores.retained;
+        shared.continue_numbers(stores.last_sid, stores.last_mid);
+        let shared = Arc::new(shared);
         let clock = Clock::new();
-        for (index, (poll, listeners)) in polls.into_iter().zip(listeners).enumerate() {
+        let mut restored: Vec<Vec<StoredSession>> = polls.iter().map(|_| Vec::new()).collect();
+        for session in stores.sessions {
+            restored[usize::from(shared.home_of(&session.session.key).0)].push(session);
+        }
+        let all_restored = Arc::new(Barrier::new(polls.len()));
+        let parts = polls.into_iter().zip(listeners).zip(stores.handles).zip(restored);
+        for (index, (((poll, listeners), store), restored)) in parts.enumerate() {
             let worker = WorkerId(index as u16);
             let parts = ShardParts {
                 worker,
@@ -285,7 +343,9 @@ impl Broker {
                 listeners,
                 mailboxes: Arc::clone(&self.mailboxes),
                 authenticate: Arc::clone(&hooks.authenticate),
-                store: Box::new(MemoryStore),
+                store,
+                restored,
+                all_restored: Arc::clone(&all_restored),
             };
             let state = Arc::clone(&self.state);
             thread::Builder::new()

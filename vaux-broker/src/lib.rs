@@ -24,6 +24,6 @@ pub mod tls;
 mod transport;
 
 pub use authenticate::Authenticate;
-pub use broker::{Broker, Hooks, ListenerAddress, StartError};
+pub use broker::{Broker, Hooks, ListenerAddress, Recovered, StartError};
 pub use rights::Authorize;
 pub use shard::Reply;

@@ -7,7 +7,7 @@ mod hostile {
     use std::time::Duration;
 
     use vaux_broker::Broker;
-    use vaux_broker::config::{Config, ListenerConfig, ListenerKind};
+    use vaux_broker::config::{Config, ListenerConfig, ListenerKind, StoreEngine};
     use vaux_mqtt::packet::{
         Connect, PacketType, Publish, Subscribe, Subscription, SubscriptionOptions, Subscriptions,
     };
@@ -20,6 +20,7 @@ mod hostile {
         let mut listener = ListenerConfig::new(ListenerKind::Tcp);
         listener.bind = "127.0.0.1:0".parse().unwrap();
         let mut config = Config { workers, listeners: vec![listener], ..Config::default() };
+        config.store.engine = StoreEngine::Memory;
         change(&mut config);
         Broker::start(config, vec![None]).unwrap()
     }

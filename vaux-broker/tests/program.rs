@@ -197,7 +197,7 @@ fn mistakes_are_one_line_and_have_their_exit_code() {
         (&["-c", "open.toml"], 2, "listener \"lan\" on 0.0.0.0:0 can be reached from other machines"),
         (&["-l", "0.0.0.0"], 2, "listener \"default\" on 0.0.0.0:8883 can be reached from other machines"),
         (&["--tls-cert", "empty.pem", "--tls-key", "empty.pem"], 2, "empty.pem: holds no certificate"),
-        (&["--durability", "commit"], 2, "unexpected argument '--durability' found"),
+        (&["--durability", "sometimes"], 2, "invalid value 'sometimes' for '--durability <WHEN>'"),
         (&["-l", "no-such-host.invalid"], 3, "cannot listen on no-such-host.invalid: "),
         (&["--plain", "-p", "0", "-l", "192.0.2.1", "--allow-anonymous"], 3, "192.0.2.1"),
         (&["--data-dir", "file"], 4, "data directory file: "),

@@ -144,6 +144,7 @@ rules! {
     AuthFlags: Malformed, MalformedPacket, "MQTT-3.15.1-1", "MQTT-4.8.0-1", "the flags of AUTH must be 0000";
     RemainingLengthTooLong: Malformed, MalformedPacket, "U5-03", "MQTT-4.8.0-1", "the remaining length must not take more than four bytes";
     PacketTooLarge: Violation, PacketTooLarge, "MQTT-3.2.2-15", "MQTT-4.8.0-2", "the packet is larger than the receiver accepts";
+    StoreFull: Violation, QuotaExceeded, "MQTT-4.13.1-1", "MQTT-4.8.0-2", "the receiver has no room to keep the message";
     UnexpectedPacket: Violation, ProtocolError, "MQTT-4.13.1-1", "MQTT-4.8.0-1", "this packet must not be sent by this side";
 
     // Data types

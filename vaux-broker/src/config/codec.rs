@@ -9,7 +9,6 @@ use std::time::Duration;
 use toml::de::DeValue;
 use vaux_mqtt::{QoS, Version};
 
-use super::StoreEngine;
 use super::listener::{Bind, check_host};
 use super::units::{format_duration, format_size, parse_duration, parse_size};
 
@@ -185,24 +184,6 @@ impl<T: Copy + PartialEq> Codec<T> for OneOf<T> {
 
     fn write(&self, value: &T) -> Option<String> {
         self.0.iter().find(|(_, known)| known == value).map(|(name, _)| quoted(name))
-    }
-}
-
-/// The engine of the store. That this version lacks one which the documentation knows deserves its own words.
-pub(super) struct Engine;
-
-const ENGINES: OneOf<StoreEngine> = OneOf(&[("memory", StoreEngine::Memory)]);
-
-impl Codec<StoreEngine> for Engine {
-    fn read(&self, value: &DeValue<'_>) -> Result<StoreEngine, String> {
-        if value.as_str() == Some("disk") {
-            return Err("must be \"memory\": this version has no disk engine".into());
-        }
-        ENGINES.read(value)
-    }
-
-    fn write(&self, value: &StoreEngine) -> Option<String> {
-        ENGINES.write(value)
     }
 }
 

@@ -6,12 +6,12 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::codec::{
-    Address, Codec, Count, Engine, OneOf, Optional, Path, Quality, SecondsOrNever, Size, SizeOrOff, Switch,
-    Text, Time, Versions,
+    Address, Codec, Count, OneOf, Optional, Path, Quality, SecondsOrNever, Size, SizeOrOff, Switch, Text,
+    Time, Versions,
 };
 use super::{
-    Config, Limits, ListenerConfig, ListenerKind, ListenerTls, LogConfig, LogFormat, Mqtt, SharedStrategy,
-    StoreConfig, TlsVersion, log,
+    Config, Durability, Limits, ListenerConfig, ListenerKind, ListenerTls, LogConfig, LogFormat, Mqtt,
+    SharedStrategy, StoreConfig, StoreEngine, TlsVersion, log,
 };
 
 /// What is done with each key in turn.
@@ -174,6 +174,7 @@ fn flow_limits(keys: &mut impl Keys, limits: &mut Limits) {
         "over it: v5 0x97, not stored",
     );
     keys.key("max_retained_bytes", &mut limits.max_retained_bytes, SIZE, "over it: v5 0x97, not stored");
+    keys.key("max_store_bytes", &mut limits.max_store_bytes, SIZE, "over it QoS 1 and 2: v5 0x97, v3 closed");
 }
 
 fn name_limits(keys: &mut impl Keys, limits: &mut Limits) {
@@ -234,7 +235,26 @@ fn mqtt(keys: &mut impl Keys, mqtt: &mut Mqtt) {
 }
 
 fn store(keys: &mut impl Keys, store: &mut StoreConfig) {
-    keys.key("engine", &mut store.engine, Engine, "memory: all ends with the broker");
+    let engines = OneOf(&[("disk", StoreEngine::Disk), ("memory", StoreEngine::Memory)]);
+    keys.key("engine", &mut store.engine, engines, "disk | memory: all ends with the broker");
+    let durabilities = OneOf(&[
+        ("commit", Durability::Commit),
+        ("interval", Durability::Interval),
+        ("none", Durability::None),
+    ]);
+    keys.key(
+        "durability",
+        &mut store.durability,
+        durabilities,
+        "commit: acknowledged means on disk | interval | none",
+    );
+    let interval = Time(Duration::from_millis(1)..=Duration::from_secs(3600));
+    keys.key(
+        "interval",
+        &mut store.interval,
+        interval,
+        "how soon it is on disk when durability is not commit",
+    );
 }
 
 fn logging(keys: &mut impl Keys, log: &mut LogConfig) {

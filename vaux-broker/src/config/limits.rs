@@ -59,6 +59,8 @@ pub struct Limits {
     pub max_retained_messages: usize,
     /// Bytes of retained messages.
     pub max_retained_bytes: usize,
+    /// Bytes that the store may take on the disk. Over it QoS 1 and 2 and retained messages are refused.
+    pub max_store_bytes: usize,
 }
 
 impl Default for Limits {
@@ -91,6 +93,7 @@ impl Default for Limits {
             max_user_properties_bytes: 16 << 10,
             max_retained_messages: 1_000_000,
             max_retained_bytes: 1 << 30,
+            max_store_bytes: 16 << 30,
         }
     }
 }

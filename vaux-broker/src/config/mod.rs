@@ -30,6 +30,7 @@ mod tests;
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 pub use limits::Limits;
 pub use listener::{Bind, ListenerConfig, ListenerKind, ListenerTls, TlsVersion};
@@ -56,18 +57,47 @@ pub struct Config {
 }
 
 /// Where sessions and messages are kept.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreConfig {
     /// The engine.
     pub engine: StoreEngine,
+    /// What an acknowledgement means. Of the engine `disk` only.
+    pub durability: Durability,
+    /// How often what is not synced at once is.
+    pub interval: Duration,
+}
+
+impl Default for StoreConfig {
+    fn default() -> StoreConfig {
+        StoreConfig {
+            engine: StoreEngine::default(),
+            durability: Durability::default(),
+            interval: Duration::from_millis(100),
+        }
+    }
 }
 
 /// The engines of the store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum StoreEngine {
-    /// In memory: everything ends with the broker.
+    /// In a file of the data directory.
     #[default]
+    Disk,
+    /// In memory: everything ends with the broker.
     Memory,
+}
+
+/// What an acknowledgement means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// It is on the disk: nothing acknowledged is lost when the power fails.
+    #[default]
+    Commit,
+    /// The system has it: what was acknowledged in the last interval is lost when the power fails, nothing when only
+    /// the broker does.
+    Interval,
+    /// The broker has it: what was acknowledged in the last interval is lost when the broker is killed.
+    None,
 }
 
 /// What is wrong with a configuration.

@@ -44,7 +44,11 @@ fn changed() -> Config {
             response_information: "responses/\u{1f}".into(),
             upgrade_outgoing_qos: true,
         },
-        store: StoreConfig { engine: StoreEngine::Memory },
+        store: StoreConfig {
+            engine: StoreEngine::Memory,
+            durability: Durability::None,
+            interval: Duration::from_secs(2),
+        },
         log: LogConfig { filter: "warn,vaux_broker::tls=debug".into(), format: LogFormat::Json },
     }
 }
@@ -78,6 +82,7 @@ fn changed_limits() -> Limits {
         max_user_properties_bytes: 0,
         max_retained_messages: 17,
         max_retained_bytes: 18 << 20,
+        max_store_bytes: 1 << 33,
     }
 }
 
@@ -112,7 +117,7 @@ fn no_key_is_forgotten_when_reading_and_printing() {
     let mut changed = changed();
     changed.listeners.clear();
     let same: Vec<_> = keys(&changed).into_iter().filter(|line| defaults.contains(line)).collect();
-    assert_eq!(same, ["engine = \"memory\""]);
+    assert!(same.is_empty(), "{same:?}");
 }
 
 #[test]
@@ -182,9 +187,9 @@ fn mistakes_name_line_and_key() {
         "[limits]\nmax_sessions = 1979-05-27",
         "[mqtt]\nshared_strategy = \"random\"",
         "[mqtt]\nresponse_information = 1",
-        "[store]\nengine = \"disk\"",
         "[store]\nengine = \"sqlite\"",
-        "[store]\ndurability = \"commit\"",
+        "[store]\ndurability = \"sometimes\"",
+        "[store]\ninterval = \"0s\"",
         "[log]\nfilter = \"inf\"",
         "[log]\nfilter = \"info,my program=debug\"",
         "[log]\nformat = \"xml\"",

@@ -1,4 +1,4 @@
-//! Answers that wait until what they stand for is durable.
+//! What waits to be sent until what it stands for is durable: answers, and messages with QoS 2.
 
 use std::collections::VecDeque;
 
@@ -6,12 +6,29 @@ use super::{Core, Effect};
 use crate::store::Sequence;
 use crate::time::Time;
 
-/// Answers held back, in the order of what they answer.
+/// Packets held back, in their order.
 #[derive(Debug, Default)]
 pub(super) struct Held {
     bytes: Vec<u8>,
-    /// Up to which byte the answers need which number.
-    marks: VecDeque<(Sequence, usize)>,
+    marks: VecDeque<Mark>,
+    /// How many of the packets are messages.
+    publishes: usize,
+}
+
+/// The end of a packet in the bytes.
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    /// What has to be durable before it leaves.
+    needs: Sequence,
+    end: usize,
+    is_publish: bool,
+}
+
+impl Held {
+    /// How many bytes wait.
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
 }
 
 impl Core {
@@ -21,14 +38,31 @@ impl Core {
         if connection.held.is_none() && needs <= self.durable {
             return self.write(slot, write);
         }
-        if connection.held.is_none() {
+        self.hold(slot, needs, false, write);
+    }
+
+    /// Whether messages for this client wait: then those that follow wait behind them.
+    pub(super) fn holds_publishes(&self, slot: u32) -> bool {
+        self.connections[slot as usize].held.as_ref().is_some_and(|held| held.publishes > 0)
+    }
+
+    /// Keeps a packet back until `needs` is durable, and those before it have left.
+    pub(super) fn hold(
+        &mut self,
+        slot: u32,
+        needs: Sequence,
+        is_publish: bool,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) {
+        if self.connections[slot as usize].held.is_none() {
             let id = self.connection_id(slot);
             self.holding.push_back(id);
         }
         let held = self.connections[slot as usize].held.get_or_insert_default();
-        let needs = held.marks.back().map_or(needs, |(last, _)| needs.max(*last));
+        let needs = held.marks.back().map_or(needs, |last| needs.max(last.needs));
         write(&mut held.bytes);
-        held.marks.push_back((needs, held.bytes.len()));
+        held.publishes += usize::from(is_publish);
+        held.marks.push_back(Mark { needs, end: held.bytes.len(), is_publish });
     }
 
     /// The store has caught up to `durable`.
@@ -56,15 +90,16 @@ impl Core {
         let connection = &mut self.connections[slot as usize];
         let Some(held) = &mut connection.held else { return };
         let mut released = 0;
-        while let Some((_, end)) = held.marks.pop_front_if(|(needs, _)| *needs <= self.durable) {
-            released = end;
+        while let Some(mark) = held.marks.pop_front_if(|mark| mark.needs <= self.durable) {
+            released = mark.end;
+            held.publishes -= usize::from(mark.is_publish);
         }
         if released == 0 {
             return;
         }
         connection.outbox.tail(&mut self.buffers).extend_from_slice(&held.bytes[..released]);
         held.bytes.drain(..released);
-        held.marks.iter_mut().for_each(|(_, end)| *end -= released);
+        held.marks.iter_mut().for_each(|mark| mark.end -= released);
         if held.marks.is_empty() {
             connection.held = None;
         }

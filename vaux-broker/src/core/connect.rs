@@ -22,7 +22,7 @@ use super::{ConnectionId, Core, Effect};
 use crate::message::will_properties;
 use crate::rights::Action;
 use crate::session::{Identity, Session, SessionKey, SessionSlot, Stored, Will};
-use crate::store::{Record, Sequence, SessionRecord};
+use crate::store::{Record, Sequence, SessionRecord, StoreState};
 use crate::time::Time;
 
 impl Core {
@@ -240,6 +240,9 @@ impl Core {
                     "the client identifier belongs to another user",
                 ));
             }
+        }
+        if self.store_state == StoreState::Failed && request.expiry_ms > 0 {
+            return Err(refusal(ReasonCode::ServerUnavailable, "the store failed"));
         }
         let limits = &self.settings.limits;
         if old.is_none() && self.shared.sessions.load(Ordering::Relaxed) >= limits.max_sessions {

@@ -294,21 +294,17 @@ impl Core {
         packet_id: Option<PacketId>,
     ) -> bool {
         let content = publication.content;
+        if self.holds_publishes(slot) {
+            let manner = self.manner(slot, &content, terms, qos, retain, packet_id);
+            return self.hold_publish(now, slot, &content, manner, Sequence::NONE);
+        }
         let connection = &mut self.connections[slot as usize];
         let needs_own = !terms.identifiers.is_empty()
             || connection.aliases.is_some()
             || !connection.listener.mount.is_empty();
         let is_written = if needs_own {
-            let manner = Manner {
-                version: connection.version,
-                qos,
-                retain,
-                dup: false,
-                packet_id,
-                identifiers: terms.identifiers.as_slice(),
-                alias: OutboundAlias::None,
-                topic: content.topic,
-            };
+            let manner = self.manner(slot, &content, terms, qos, retain, packet_id);
+            let connection = &mut self.connections[slot as usize];
             write_own(connection, &mut self.buffers, &content, manner, now)
         } else {
             let form = self.frames.form(&content, connection.version, qos, retain, now);
@@ -327,6 +323,49 @@ impl Core {
             self.mark_dirty(slot);
         }
         is_written
+    }
+
+    /// How a message is sent for the first time.
+    fn manner<'m>(
+        &self,
+        slot: u32,
+        content: &Content<'m>,
+        terms: &'m Terms,
+        qos: QoS,
+        retain: bool,
+        packet_id: Option<PacketId>,
+    ) -> Manner<'m> {
+        Manner {
+            version: self.connections[slot as usize].version,
+            qos,
+            retain,
+            dup: false,
+            packet_id,
+            identifiers: terms.identifiers.as_slice(),
+            alias: OutboundAlias::None,
+            topic: content.topic,
+        }
+    }
+
+    /// Sends a message once `needs` is durable and those before it have left. False when it is larger than the client
+    /// takes.
+    pub(super) fn hold_publish(
+        &mut self,
+        now: Time,
+        slot: u32,
+        content: &Content<'_>,
+        manner: Manner<'_>,
+        needs: Sequence,
+    ) -> bool {
+        let Some((manner, _)) = fit_own(&self.connections[slot as usize], content, manner, now) else {
+            return false;
+        };
+        // It has no topic alias: those that leave before it must not depend on it.
+        self.hold(slot, needs, true, |out| {
+            with_own_packet(content, &manner, now, |publish| publish.encode(manner.version, out));
+        });
+        self.counters.messages_sent += 1;
+        true
     }
 
     /// Puts a message into the queue of a session, within its limits.
@@ -391,7 +430,8 @@ impl Core {
 
 /// An empty outbox takes any one packet.
 pub(super) fn has_outbox_room(connection: &Connection, max_outbox_bytes: usize) -> bool {
-    connection.outbox.len() < max_outbox_bytes
+    let held = connection.held.as_ref().map_or(0, |held| held.len());
+    connection.outbox.len() + held < max_outbox_bytes
 }
 
 fn write_form(
@@ -428,19 +468,6 @@ pub(super) fn write_own<'a>(
     }
     let tail = connection.outbox.tail(buffers);
     with_own_packet(content, &manner, now, |publish| publish.encode(version, tail));
-    true
-}
-
-/// Encodes a PUBLISH that does not leave yet. It has no topic alias: those that leave before it must not depend on it.
-pub(super) fn encode_held<'a>(
-    connection: &Connection,
-    content: &Content<'a>,
-    manner: Manner<'a>,
-    now: Time,
-    out: &mut Vec<u8>,
-) -> bool {
-    let Some((manner, _)) = fit_own(connection, content, manner, now) else { return false };
-    with_own_packet(content, &manner, now, |publish| publish.encode(manner.version, out));
     true
 }
 

@@ -98,13 +98,21 @@ impl Core {
                 Phase::Connected => {
                     let session = self.connections[slot as usize].session;
                     self.unbind(slot, session);
-                    self.publish_will(now, session);
+                    self.leave_until_restart(now, session);
                     self.say_goodbye(slot, ReasonCode::ServerShuttingDown, None);
                     self.close(now, slot);
                 }
                 Phase::AwaitConnect | Phase::Authenticating => self.abort(slot),
                 Phase::Closing => {}
             }
+        }
+    }
+
+    /// The session of a broker that stops. Wills that are stored wait for the next start; the others go out now.
+    fn leave_until_restart(&mut self, now: Time, session: SessionSlot) {
+        match self.sessions[session.0 as usize].stored {
+            Stored::Nothing => self.publish_will(now, session),
+            Stored::Will | Stored::Session => self.record_absence(now, session),
         }
     }
 
@@ -144,7 +152,7 @@ impl Core {
     }
 
     /// DISCONNECT from the server, which version 5.0 has.
-    fn say_goodbye(&mut self, slot: u32, reason: ReasonCode, text: Option<&'static str>) {
+    pub(super) fn say_goodbye(&mut self, slot: u32, reason: ReasonCode, text: Option<&'static str>) {
         let connection = &self.connections[slot as usize];
         if connection.version != Version::V5 {
             return;

@@ -26,6 +26,7 @@ mod retain;
 mod session_end;
 mod settings;
 mod shared_subscription;
+mod store_state;
 mod subscribe;
 #[cfg(test)]
 mod tests;
@@ -47,7 +48,7 @@ use crate::router::cache::TopicCache;
 use crate::router::interest::Interest;
 use crate::router::local::LocalTable;
 use crate::session::{Identity, Session, SessionKey, SessionSlot};
-use crate::store::{Recorder, Sequence, Submission};
+use crate::store::{Recorder, Sequence, StoreState, Submission};
 use crate::time::Time;
 
 pub use connect_request::{ConnectRequest, Refusal};
@@ -72,7 +73,7 @@ pub struct Shared {
     /// Where subscribers are.
     pub interest: Interest,
     /// Retained messages.
-    pub retained: Retained,
+    pub retained: Arc<Retained>,
     /// Who may do what.
     pub rights: Arc<dyn Authorize>,
     /// How many workers there are.
@@ -97,7 +98,7 @@ impl Shared {
         let lanes = usize::from(workers) * usize::from(workers);
         Shared {
             interest: Interest::default(),
-            retained: Retained::default(),
+            retained: Arc::default(),
             rights,
             workers,
             sessions: AtomicUsize::new(0),
@@ -152,6 +153,7 @@ pub struct Core {
     /// Letters for each worker, handed over at the end of the turn.
     lanes: Vec<Parcel>,
     recorder: Recorder,
+    store_state: StoreState,
     /// Everything up to here is durable.
     durable: Sequence,
     /// Connections that hold answers back until the store has caught up.
@@ -211,6 +213,7 @@ impl Core {
             worker,
             durable: recorder.durable_at_start(),
             recorder,
+            store_state: StoreState::Good,
             shared,
             settings,
             connections: Slab::new(),

@@ -13,7 +13,7 @@ use crate::config::Limits;
 use crate::message::{Content, forwarded_properties};
 use crate::rights::Action;
 use crate::session::SessionSlot;
-use crate::store::{Record, Sequence};
+use crate::store::{Record, Sequence, StoreState};
 use crate::time::Time;
 
 /// What checking a PUBLISH came to.
@@ -123,6 +123,14 @@ impl Core {
         }
         if !publish.properties.is_empty() {
             check_user_properties(&publish.properties, limits).map_err(violation)?;
+        }
+        if self.store_state != StoreState::Good && (publish.qos > QoS::AtMostOnce || publish.retain) {
+            // Before version 5.0 there is no way to say so, and an acknowledgement would be a lie.
+            return match connection.version {
+                Version::V5 => Ok(Plan::Refuse(ReasonCode::QuotaExceeded)),
+                _ if publish.qos > QoS::AtMostOnce => Err(violation(Rule::StoreFull)),
+                _ => Ok(Plan::Refuse(ReasonCode::QuotaExceeded)),
+            };
         }
         let topic = &mounted_topic[connection.listener.mount.len()..];
         if topic.len() > limits.max_topic_bytes || is_too_deep(topic, limits.max_topic_levels) {

@@ -11,7 +11,7 @@ use vaux_mqtt::{PacketId, QoS, ReasonCode};
 
 use super::Core;
 use super::connection::Phase;
-use super::deliver::{encode_held, has_outbox_room, write_own};
+use super::deliver::{has_outbox_room, write_own};
 use super::frames::Manner;
 use crate::message::Message;
 use crate::retained::Position;
@@ -142,7 +142,7 @@ impl Core {
         needs: Sequence,
     ) -> bool {
         let content = delivery.message.content();
-        let connection = &mut self.connections[slot as usize];
+        let connection = &self.connections[slot as usize];
         let manner = Manner {
             version: connection.version,
             qos,
@@ -153,16 +153,11 @@ impl Core {
             alias: OutboundAlias::None,
             topic: content.topic,
         };
-        let is_written = if needs > self.durable || connection.held.is_some() && needs > Sequence::NONE {
-            let mut packet = Vec::new();
-            let is_written = encode_held(connection, &content, manner, now, &mut packet);
-            if is_written {
-                self.acknowledge(slot, needs, |out| out.extend_from_slice(&packet));
-            }
-            is_written
-        } else {
-            write_own(connection, &mut self.buffers, &content, manner, now)
-        };
+        if needs > self.durable || self.holds_publishes(slot) {
+            return self.hold_publish(now, slot, &content, manner, needs);
+        }
+        let connection = &mut self.connections[slot as usize];
+        let is_written = write_own(connection, &mut self.buffers, &content, manner, now);
         if is_written {
             self.counters.messages_sent += 1;
             self.mark_dirty(slot);

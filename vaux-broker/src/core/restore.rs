@@ -33,6 +33,11 @@ impl Core {
         self.count_in_flight(session);
     }
 
+    /// Forgets retained messages that expired meanwhile, and watches the others. For one worker, once all is restored.
+    pub fn watch_retained(&mut self, now: Time) {
+        self.set_timer(now, Timer::Retained);
+    }
+
     fn restore_subscription(&mut self, session: SessionSlot, subscription: SessionSubscription) {
         match &subscription.share_name {
             Some(share_name) => {

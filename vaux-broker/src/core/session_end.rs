@@ -12,21 +12,13 @@ use crate::time::Time;
 impl Core {
     /// The session lost its connection.
     pub(super) fn begin_absence(&mut self, now: Time, session: SessionSlot) {
-        let state = &mut self.sessions[session.0 as usize];
-        state.ends_at = now.plus_ms(state.expiry_ms);
-        if !state.is_durable() {
+        if !self.sessions[session.0 as usize].is_durable() {
             return self.end_session(now, session);
         }
-        let ends_at = state.ends_at;
-        let will_due_at = state.will.as_mut().map(|will| {
-            will.due_at = now.plus_seconds(will.delay_s).min(ends_at);
-            will.due_at
-        });
-        let (sid, expiry_ms) = (state.sid, state.expiry_ms);
-        if state.stored != Stored::Nothing {
-            let will_due_at = will_due_at.unwrap_or(Time::NEVER);
-            self.recorder.record(|| Record::Absent { sid, expiry_ms, ends_at, will_due_at });
-        }
+        self.record_absence(now, session);
+        let state = &self.sessions[session.0 as usize];
+        let (sid, ends_at) = (state.sid, state.ends_at);
+        let will_due_at = state.will.as_ref().map(|will| will.due_at);
         self.set_timer(ends_at, Timer::Session(sid));
         match will_due_at {
             Some(due_at) if due_at <= now => self.publish_will(now, session),
@@ -34,6 +26,20 @@ impl Core {
             None => {}
         }
         self.repick_of(now, session);
+    }
+
+    /// Notes when a session without connection ends, and when its will is due.
+    pub(super) fn record_absence(&mut self, now: Time, session: SessionSlot) {
+        let state = &mut self.sessions[session.0 as usize];
+        let (sid, expiry_ms, ends_at) = (state.sid, state.expiry_ms, now.plus_ms(state.expiry_ms));
+        state.ends_at = ends_at;
+        let will_due_at = state.will.as_mut().map_or(Time::NEVER, |will| {
+            will.due_at = now.plus_seconds(will.delay_s).min(ends_at);
+            will.due_at
+        });
+        if state.stored != Stored::Nothing {
+            self.recorder.record(|| Record::Absent { sid, expiry_ms, ends_at, will_due_at });
+        }
     }
 
     /// Publishes the will of a session, if it has one and its owner may still publish there.

@@ -8,7 +8,7 @@ use clap::error::ErrorKind;
 use clap::{Parser, ValueEnum};
 
 use super::error::{self, USAGE};
-use crate::config::LogFormat;
+use crate::config::{Durability, LogFormat};
 
 /// MQTT 5.0, 3.1.1 and 3.1 broker. Without arguments it listens with TLS on 127.0.0.1:8883.
 #[derive(Clone, Debug, Default, Parser)]
@@ -34,7 +34,7 @@ pub(super) struct Flags {
     #[arg(short, long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
 
-    /// Where keys and certificates are kept
+    /// Where sessions, messages, keys and certificates are kept
     #[arg(long, value_name = "DIR")]
     pub(super) data_dir: Option<PathBuf>,
 
@@ -57,6 +57,10 @@ pub(super) struct Flags {
     /// Worker threads, 0 for one per core
     #[arg(long, value_name = "N")]
     pub(super) workers: Option<usize>,
+
+    /// What an acknowledgement means: it is on disk, or soon will be [default: commit]
+    #[arg(long, value_name = "WHEN")]
+    pub(super) durability: Option<Durability>,
 
     /// What to log: off, error, warn, info, debug or trace, and part=level
     #[arg(long, value_name = "FILTER")]
@@ -94,6 +98,20 @@ impl ValueEnum for LogFormat {
         Some(clap::builder::PossibleValue::new(match self {
             LogFormat::Text => "text",
             LogFormat::Json => "json",
+        }))
+    }
+}
+
+impl ValueEnum for Durability {
+    fn value_variants<'a>() -> &'a [Durability] {
+        &[Durability::Commit, Durability::Interval, Durability::None]
+    }
+
+    fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
+        Some(clap::builder::PossibleValue::new(match self {
+            Durability::Commit => "commit",
+            Durability::Interval => "interval",
+            Durability::None => "none",
         }))
     }
 }

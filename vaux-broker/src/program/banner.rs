@@ -6,9 +6,9 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use super::listeners::needs_authority;
-use crate::ListenerAddress;
-use crate::config::{Config, ListenerConfig, ListenerKind};
+use crate::config::{Config, Durability, ListenerConfig, ListenerKind, StoreEngine};
 use crate::tls::Authority;
+use crate::{ListenerAddress, Recovered};
 
 /// What the screen tells.
 pub(super) struct Facts<'a> {
@@ -18,6 +18,7 @@ pub(super) struct Facts<'a> {
     pub(super) data_dir: &'a Path,
     pub(super) authority: &'a Authority,
     pub(super) connection_limit: usize,
+    pub(super) recovered: &'a Recovered,
 }
 
 /// Prints the screen. That nobody reads it is no reason to stop.
@@ -38,7 +39,11 @@ fn screen(facts: &Facts<'_>) -> String {
         "limit",
         &format!("{} connections, as many as the limit of open files leaves", facts.connection_limit),
     );
-    line("store", "Sessions and messages are kept in memory and end with the broker.");
+    line("store", store(facts.config));
+    if facts.config.store.engine == StoreEngine::Disk {
+        line("", &recovered(facts.recovered));
+        facts.recovered.damage.iter().for_each(|sentence| line("damage", sentence));
+    }
     let mut uses_authority = false;
     for address in &facts.addresses {
         let listener = facts.config.listeners.iter().find(|listener| listener.name == address.name);
@@ -51,6 +56,26 @@ fn screen(facts: &Facts<'_>) -> String {
         line("", "Other users of this machine, and other machines, need a copy of ca.pem.");
     }
     screen
+}
+
+/// What an acknowledgement means here.
+fn store(config: &Config) -> &'static str {
+    match (config.store.engine, config.store.durability) {
+        (StoreEngine::Memory, _) => "Sessions and messages are kept in memory and end with the broker.",
+        (_, Durability::Commit) => "What is acknowledged is on the disk.",
+        (_, Durability::Interval) => {
+            "What was acknowledged in the last interval is lost when the power fails, not when the broker does."
+        }
+        (_, Durability::None) => {
+            "What was acknowledged in the last interval is lost when the broker is killed."
+        }
+    }
+}
+
+/// What the last run left.
+fn recovered(recovered: &Recovered) -> String {
+    let Recovered { sessions, messages, retained, .. } = recovered;
+    format!("Recovered: {sessions} sessions with {messages} messages, {retained} retained messages.")
 }
 
 /// A command that publishes a message through this listener.
@@ -107,6 +132,7 @@ mod tests {
             data_dir,
             authority: &Authority::new(data_dir),
             connection_limit: 19_872,
+            recovered: &Recovered { sessions: 3, messages: 40, retained: 5, damage: Vec::new() },
         });
         insta::assert_snapshot!(screen);
     }

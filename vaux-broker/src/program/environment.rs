@@ -21,7 +21,7 @@ pub(super) struct Environment {
 }
 
 /// Variables with a value, and their flags.
-const VALUES: [(&str, &str); 11] = [
+const VALUES: [(&str, &str); 12] = [
     ("VAUX_BROKER_LISTEN_ADDR", "--listen-addr"),
     ("VAUX_BROKER_PORT", "--port"),
     ("VAUX_BROKER_MAX_SESSIONS", "--max-sessions"),
@@ -31,6 +31,7 @@ const VALUES: [(&str, &str); 11] = [
     ("VAUX_BROKER_TLS_CERT", "--tls-cert"),
     ("VAUX_BROKER_TLS_KEY", "--tls-key"),
     ("VAUX_BROKER_WORKERS", "--workers"),
+    ("VAUX_BROKER_DURABILITY", "--durability"),
     ("VAUX_BROKER_LOG", "--log"),
     ("VAUX_BROKER_LOG_FORMAT", "--log-format"),
 ];

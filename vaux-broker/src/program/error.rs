@@ -85,6 +85,7 @@ impl ProgramError {
             ProgramError::NoDataDir
             | ProgramError::DataDir { .. }
             | ProgramError::Locked { .. }
+            | ProgramError::Start(StartError::Store { .. })
             | ProgramError::Authority(_) => STORE,
             ProgramError::Start(StartError::Io(_)) | ProgramError::Internal(_) => INTERNAL,
         }

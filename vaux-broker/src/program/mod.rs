@@ -73,13 +73,19 @@ fn start(flags: Flags) -> Result<(), ProgramError> {
     let prepared = listeners::prepare(config.clone(), &authority, SystemTime::now())?;
     // Before the first line is printed, after which a signal may come.
     let signals = Signals::listen()?;
-    let broker = Broker::start(prepared.config.clone(), prepared.tls)?;
+    let mut config_in_force = prepared.config.clone();
+    config_in_force.data_dir = Some(data_dir.path().to_owned());
+    let broker = Broker::start(config_in_force, prepared.tls)?;
+    for sentence in &broker.recovered().damage {
+        tracing::error!("{sentence}");
+    }
     banner::print(&Facts {
         addresses: broker.addresses(),
         config: &prepared.config,
         data_dir: data_dir.path(),
         authority: &authority,
         connection_limit: broker.connection_limit(),
+        recovered: broker.recovered(),
     });
     signals.serve(Running { broker: Arc::new(broker), settings, config, authority, log })
 }

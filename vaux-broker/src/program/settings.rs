@@ -34,6 +34,7 @@ impl Settings {
         let max_active_sessions = flags.max_active_sessions.or(environment.max_active_sessions);
         set(&mut config.limits.max_active_sessions, max_active_sessions);
         set(&mut config.workers, flags.workers.or(environment.workers));
+        set(&mut config.store.durability, flags.durability.or(environment.durability));
         set(&mut config.log.filter, flags.log.clone().or_else(|| environment.log.clone()));
         set(&mut config.log.format, flags.log_format.or(environment.log_format));
         config.data_dir = self.data_dir(config.data_dir.take());

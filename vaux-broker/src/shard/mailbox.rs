@@ -21,6 +21,8 @@ pub(crate) enum Mail {
     Settings(Arc<Settings>),
     /// What a listener, by its index, goes by from now on.
     Listener(usize, Arc<ListenerSettings>, Option<Arc<rustls::ServerConfig>>),
+    /// The store has got further.
+    Stored,
     /// Say goodbye to all connections, then end.
     Shutdown,
     /// End now.
@@ -85,6 +87,7 @@ impl std::fmt::Debug for Mail {
             Mail::Verdict(..) => "Verdict",
             Mail::Settings(_) => "Settings",
             Mail::Listener(..) => "Listener",
+            Mail::Stored => "Stored",
             Mail::Shutdown => "Shutdown",
             Mail::Stop => "Stop",
         })

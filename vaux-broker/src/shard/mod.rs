@@ -9,7 +9,7 @@ mod io;
 mod link;
 mod mailbox;
 
-use std::sync::Arc;
+use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 use mio::{Events, Poll, Token};
@@ -17,7 +17,7 @@ use mio::{Events, Poll, Token};
 use crate::authenticate::Authenticate;
 use crate::clock::Clock;
 use crate::core::{Core, Counters, Effect, Settings, Shared, WorkerId};
-use crate::store::Store;
+use crate::store::{Store, StoredSession};
 use crate::time::Time;
 
 pub(crate) use accept::ShardListener;
@@ -47,6 +47,8 @@ pub(crate) struct Shard {
     accepting: Vec<usize>,
     dirty: Vec<u32>,
     mail: Vec<Mail>,
+    restored: Vec<StoredSession>,
+    all_restored: Arc<Barrier>,
     is_draining: bool,
     is_stopped: bool,
 }
@@ -62,6 +64,10 @@ pub(crate) struct ShardParts {
     pub(crate) mailboxes: Arc<[Arc<Mailbox>]>,
     pub(crate) authenticate: Arc<dyn Authenticate>,
     pub(crate) store: Box<dyn Store>,
+    /// Sessions of the last run that live here.
+    pub(crate) restored: Vec<StoredSession>,
+    /// Where workers wait until all have theirs.
+    pub(crate) all_restored: Arc<Barrier>,
 }
 
 /// The token of the waker; listeners and connections follow.
@@ -75,8 +81,8 @@ const LANE_CHECK: Duration = Duration::from_millis(1);
 
 impl Shard {
     pub(crate) fn new(parts: ShardParts) -> Shard {
-        let ShardParts { worker, shared, settings, poll, clock, listeners, mailboxes, authenticate, store } =
-            parts;
+        let ShardParts { worker, shared, settings, poll, clock, .. } = parts;
+        let ShardParts { listeners, mailboxes, authenticate, store, restored, all_restored, .. } = parts;
         Shard {
             worker,
             core: Core::new(worker, shared, settings, store.recorder()),
@@ -92,6 +98,8 @@ impl Shard {
             accepting: Vec::new(),
             dirty: Vec::new(),
             mail: Vec::new(),
+            restored,
+            all_restored,
             is_draining: false,
             is_stopped: false,
         }
@@ -100,6 +108,7 @@ impl Shard {
     /// Works until the broker stops, and says what happened.
     pub(crate) fn run(mut self) -> std::io::Result<Counters> {
         let mut events = Events::with_capacity(1024);
+        self.restore();
         self.register_listeners()?;
         while !self.is_stopped {
             self.sleep(&mut events)?;
@@ -121,6 +130,21 @@ impl Shard {
             }
         }
         Ok(*self.core.counters())
+    }
+
+    /// Takes in the sessions of the last run, and does what became due since, before anybody connects.
+    fn restore(&mut self) {
+        let now = self.clock.now();
+        for session in std::mem::take(&mut self.restored) {
+            self.core.restore(now, session);
+        }
+        if self.worker == WorkerId(0) {
+            self.core.watch_retained(now);
+        }
+        self.all_restored.wait();
+        self.core.handle_timeout(now);
+        self.run_effects(now);
+        self.end_turn(now);
     }
 
     fn sleep(&mut self, events: &mut Events) -> std::io::Result<()> {
@@ -165,6 +189,8 @@ impl Shard {
                     listener.tls = tls;
                 }
             }
+            // The end of the turn looks at how far the store has come.
+            Mail::Stored => {}
             Mail::Shutdown => {
                 self.is_draining = true;
                 self.listeners.clear();
@@ -199,6 +225,8 @@ impl Shard {
         if let Some(submission) = self.core.take_submission() {
             self.store.submit(submission);
         }
+        self.core.handle_store_state(now, self.store.state());
+        self.run_effects(now);
         let durable = self.store.durable();
         if self.core.is_waiting_for(durable) {
             self.core.handle_durable(now, durable);

@@ -5,6 +5,7 @@
 //! everything is durable. An acknowledgement waits for the number of the submission that it stands for.
 
 mod contents;
+pub mod disk;
 mod memory;
 mod record;
 mod recorder;
@@ -44,4 +45,22 @@ pub trait Store: Send {
 
     /// Everything up to this number is durable.
     fn durable(&self) -> Sequence;
+
+    /// Whether it can be written.
+    fn state(&self) -> StoreState {
+        StoreState::Good
+    }
+}
+
+/// Whether a store can be written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StoreState {
+    /// It can.
+    #[default]
+    Good,
+    /// There is no room for more: what would have to be kept is refused until there is.
+    Full,
+    /// Writing failed. What was submitted since [`Store::durable`] may be on the disk or not, and nothing will be any
+    /// more until a restart.
+    Failed,
 }

@@ -35,7 +35,12 @@ impl TestBroker {
             }
             _ => (None::<Arc<_>>, None),
         };
-        let config = Config { workers, listeners: vec![listener], ..Config::default() };
+        let config = Config {
+            data_dir: Some(data_dir.path().to_owned()),
+            workers,
+            listeners: vec![listener],
+            ..Config::default()
+        };
         let broker = Broker::start(config, vec![tls]).expect("the broker starts");
         let port = broker.addresses()[0].address.port();
         TestBroker { broker, port, cafile, _data_dir: data_dir }

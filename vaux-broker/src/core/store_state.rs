@@ -1,0 +1,31 @@
+//! What changes when the store is full, or cannot be written any more.
+
+use super::Core;
+use super::connection::Phase;
+use crate::session::Stored;
+use crate::store::StoreState;
+use crate::time::Time;
+use vaux_mqtt::ReasonCode;
+
+impl Core {
+    /// The state of the store, as it is now. After a failure nothing is acknowledged that would have to be kept: stored
+    /// sessions lose their connections, so that their clients know.
+    pub fn handle_store_state(&mut self, now: Time, state: StoreState) {
+        let has_failed = state == StoreState::Failed && self.store_state != StoreState::Failed;
+        self.store_state = state;
+        if !has_failed {
+            return;
+        }
+        let connected =
+            self.connections.iter().filter(|(_, connection)| connection.phase == Phase::Connected);
+        let slots: Vec<u32> = connected
+            .filter(|(_, connection)| self.sessions[connection.session.0 as usize].stored != Stored::Nothing)
+            .map(|(slot, _)| slot as u32)
+            .collect();
+        for slot in slots {
+            self.lose(now, slot);
+            self.say_goodbye(slot, ReasonCode::ImplementationSpecificError, Some("the store failed"));
+            self.close(now, slot);
+        }
+    }
+}

@@ -1,0 +1,387 @@
+//! The records of many submissions, boiled down to what is written in one transaction.
+//!
+//! A message that was delivered and acknowledged within one batch is never written at all.
+
+use std::sync::Arc;
+
+use hashbrown::{HashMap, HashSet};
+use rusqlite::{Connection, params};
+use vaux_mqtt::PacketId;
+
+use super::load::Garbage;
+use super::rows::{MESSAGE_COLUMNS, checksum, flags, identifiers_to_bytes, stored, write_message};
+use crate::message::Message;
+use crate::retained::Retained;
+use crate::session::{Delivery, Identity, Will};
+use crate::store::{Contents, Record, SessionRecord};
+
+/// What is written together.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    /// Changes of sessions and subscriptions, in their order.
+    rare: Vec<Record>,
+    deliveries: HashMap<(u64, u64), Change>,
+    /// Exchanges that await PUBCOMP, by session and packet identifier: whether there is one now.
+    releasing: HashMap<(u64, PacketId), bool>,
+    /// The same for messages that await PUBREL.
+    received: HashMap<(u64, PacketId), bool>,
+    retained: HashSet<Box<str>>,
+    records: usize,
+}
+
+/// What became of a delivery.
+#[derive(Debug)]
+enum Change {
+    Put(Delivery, Option<PacketId>),
+    Sent(PacketId),
+    Gone,
+}
+
+/// How many deliveries of each stored message there are.
+pub(super) type References = HashMap<u64, u32>;
+
+impl Batch {
+    /// How many records it was made of.
+    pub(super) fn len(&self) -> usize {
+        self.records
+    }
+
+    pub(super) fn add(&mut self, record: Record) {
+        self.records += 1;
+        match record {
+            Record::Delivery { sid, delivery, packet_id } => {
+                self.deliveries.insert((sid, delivery.message.mid), Change::Put(delivery, packet_id));
+            }
+            Record::Sent { sid, mid, packet_id } => match self.deliveries.get_mut(&(sid, mid)) {
+                Some(Change::Put(_, sent)) => *sent = Some(packet_id),
+                Some(Change::Gone) => {}
+                Some(Change::Sent(sent)) => *sent = packet_id,
+                None => {
+                    self.deliveries.insert((sid, mid), Change::Sent(packet_id));
+                }
+            },
+            Record::Arrived { sid, mid, packet_id } => {
+                self.deliveries.insert((sid, mid), Change::Gone);
+                self.releasing.insert((sid, packet_id), true);
+            }
+            Record::Completed { sid, packet_id } => {
+                self.releasing.insert((sid, packet_id), false);
+            }
+            Record::Delivered { sid, mid } => {
+                self.deliveries.insert((sid, mid), Change::Gone);
+            }
+            Record::Received { sid, packet_id } => {
+                self.received.insert((sid, packet_id), true);
+            }
+            Record::Released { sid, packet_id } => {
+                self.received.insert((sid, packet_id), false);
+            }
+            Record::Retained { topic } => {
+                self.retained.insert(topic);
+            }
+            Record::SessionEnded { sid } => {
+                self.deliveries.retain(|(owner, _), _| *owner != sid);
+                self.releasing.retain(|(owner, _), _| *owner != sid);
+                self.received.retain(|(owner, _), _| *owner != sid);
+                self.rare.push(record);
+            }
+            Record::Session(_)
+            | Record::Absent { .. }
+            | Record::WillGone { .. }
+            | Record::Subscribed { .. }
+            | Record::Unsubscribed { .. } => self.rare.push(record),
+        }
+    }
+
+    /// Writes everything. `references` follows what the tables hold, so that a message goes with its last delivery.
+    pub(super) fn write(
+        self,
+        connection: &Connection,
+        references: &mut References,
+        tree: &Retained,
+    ) -> rusqlite::Result<()> {
+        let mut unreferenced = HashSet::new();
+        for record in &self.rare {
+            write_rare(connection, record, references, &mut unreferenced)?;
+        }
+        for ((sid, mid), change) in &self.deliveries {
+            write_delivery(connection, (*sid, *mid), change, references, &mut unreferenced)?;
+        }
+        write_set(connection, "releasing", &self.releasing)?;
+        write_set(connection, "received", &self.received)?;
+        for mid in unreferenced.into_iter().filter(|mid| !references.contains_key(mid)) {
+            connection.prepare_cached("DELETE FROM message WHERE mid = ?")?.execute([stored(mid)])?;
+        }
+        for topic in &self.retained {
+            write_retained(connection, topic, tree.message(topic))?;
+        }
+        Ok(())
+    }
+}
+
+fn write_rare(
+    connection: &Connection,
+    record: &Record,
+    references: &mut References,
+    unreferenced: &mut HashSet<u64>,
+) -> rusqlite::Result<()> {
+    match record {
+        Record::Session(session) => write_session(connection, session)?,
+        Record::Absent { sid, expiry_ms, ends_at, will_due_at } => {
+            let sid = stored(*sid);
+            connection
+                .prepare_cached(
+                    "UPDATE session SET expiry_ms = ?, ends_at = ?, is_connected = 0 WHERE sid = ?",
+                )?
+                .execute(params![stored(*expiry_ms), stored(ends_at.0), sid])?;
+            connection
+                .prepare_cached("UPDATE will SET due_at = ? WHERE sid = ?")?
+                .execute(params![stored(will_due_at.0), sid])?;
+        }
+        Record::WillGone { sid } => delete_of(connection, "will", *sid)?,
+        Record::SessionEnded { sid } => end_session(connection, *sid, references, unreferenced)?,
+        Record::Subscribed { sid, subscription } => {
+            connection.prepare_cached("INSERT OR REPLACE INTO subscription VALUES (?, ?, ?, ?)")?.execute(
+                params![
+                    stored(*sid),
+                    subscription.text,
+                    subscription.options.bits(),
+                    subscription.identifier
+                ],
+            )?;
+        }
+        Record::Unsubscribed { sid, filter } => {
+            connection
+                .prepare_cached("DELETE FROM subscription WHERE sid = ? AND filter = ?")?
+                .execute(params![stored(*sid), filter])?;
+        }
+        _ => unreachable!("only records of sessions and subscriptions are kept in their order"),
+    }
+    Ok(())
+}
+
+fn write_session(connection: &Connection, session: &SessionRecord) -> rusqlite::Result<()> {
+    let user = match &session.identity {
+        Identity::Anonymous => None,
+        Identity::User(name) => Some(&**name),
+    };
+    connection.prepare_cached("INSERT OR REPLACE INTO session VALUES (?, ?, ?, ?, ?, ?, ?)")?.execute(
+        params![
+            stored(session.sid),
+            &*session.key.mount,
+            &*session.key.client_id,
+            user,
+            stored(session.expiry_ms),
+            stored(session.ends_at.0),
+            session.is_connected
+        ],
+    )?;
+    match &session.will {
+        Some(will) => write_will(connection, session.sid, will),
+        None => delete_of(connection, "will", session.sid),
+    }
+}
+
+fn write_will(connection: &Connection, sid: u64, will: &Will) -> rusqlite::Result<()> {
+    let flags = flags(will.qos, will.retain);
+    let sum = checksum(
+        &[stored(sid), i64::from(flags), i64::from(will.delay_s), will.expiry_s.map_or(-1, i64::from)],
+        &[will.topic.as_bytes(), &will.properties, &will.payload],
+    );
+    connection.prepare_cached("INSERT OR REPLACE INTO will VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")?.execute(
+        params![
+            stored(sid),
+            will.topic,
+            will.properties,
+            will.payload,
+            flags,
+            will.delay_s,
+            will.expiry_s,
+            stored(will.due_at.0),
+            sum
+        ],
+    )?;
+    Ok(())
+}
+
+fn end_session(
+    connection: &Connection,
+    sid: u64,
+    references: &mut References,
+    unreferenced: &mut HashSet<u64>,
+) -> rusqlite::Result<()> {
+    let mut select = connection.prepare_cached("SELECT mid FROM delivery WHERE sid = ?")?;
+    let mids = select.query_map([stored(sid)], |row| row.get::<_, i64>(0))?;
+    for mid in mids {
+        release(stored_mid(mid?), references, unreferenced);
+    }
+    for table in ["session", "will", "subscription", "delivery", "releasing", "received"] {
+        delete_of(connection, table, sid)?;
+    }
+    Ok(())
+}
+
+fn stored_mid(mid: i64) -> u64 {
+    mid as u64
+}
+
+/// Deletes the rows of a session from a table.
+fn delete_of(connection: &Connection, table: &str, sid: u64) -> rusqlite::Result<()> {
+    connection.prepare_cached(&format!("DELETE FROM {table} WHERE sid = ?"))?.execute([stored(sid)])?;
+    Ok(())
+}
+
+fn write_delivery(
+    connection: &Connection,
+    (sid, mid): (u64, u64),
+    change: &Change,
+    references: &mut References,
+    unreferenced: &mut HashSet<u64>,
+) -> rusqlite::Result<()> {
+    match change {
+        Change::Put(delivery, packet_id) => {
+            let is_new = put_delivery(connection, sid, delivery, *packet_id)?;
+            if is_new && add_reference(mid, references) {
+                write_message(
+                    &mut *connection.prepare_cached(&format!(
+                        "INSERT OR IGNORE INTO message ({MESSAGE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+                    ))?,
+                    &delivery.message,
+                )?;
+            }
+        }
+        Change::Sent(packet_id) => {
+            connection
+                .prepare_cached("UPDATE delivery SET packet_id = ? WHERE sid = ? AND mid = ?")?
+                .execute(params![packet_id.value(), stored(sid), stored(mid)])?;
+        }
+        Change::Gone => {
+            let deleted = connection
+                .prepare_cached("DELETE FROM delivery WHERE sid = ? AND mid = ?")?
+                .execute(params![stored(sid), stored(mid)])?;
+            if deleted > 0 {
+                release(mid, references, unreferenced);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Writes a delivery. False when there was one already, which it replaces.
+fn put_delivery(
+    connection: &Connection,
+    sid: u64,
+    delivery: &Delivery,
+    packet_id: Option<PacketId>,
+) -> rusqlite::Result<bool> {
+    let group = delivery.group.as_ref();
+    let values = params![
+        stored(sid),
+        stored(delivery.message.mid),
+        flags(delivery.qos, delivery.retain),
+        packet_id.map(PacketId::value),
+        identifiers_to_bytes(&delivery.identifiers),
+        group.map(|group| &*group.share_name),
+        group.map(|group| &*group.filter)
+    ];
+    let inserted = connection
+        .prepare_cached("INSERT OR IGNORE INTO delivery VALUES (?, ?, ?, ?, ?, ?, ?)")?
+        .execute(values)?;
+    if inserted == 0 {
+        connection.prepare_cached("REPLACE INTO delivery VALUES (?, ?, ?, ?, ?, ?, ?)")?.execute(values)?;
+    }
+    Ok(inserted > 0)
+}
+
+/// One more delivery of a message. True when it is the first.
+fn add_reference(mid: u64, references: &mut References) -> bool {
+    let count = references.entry(mid).or_default();
+    *count += 1;
+    *count == 1
+}
+
+/// One delivery of a message less.
+fn release(mid: u64, references: &mut References, unreferenced: &mut HashSet<u64>) {
+    let Some(count) = references.get_mut(&mid) else { return };
+    *count -= 1;
+    if *count == 0 {
+        references.remove(&mid);
+        unreferenced.insert(mid);
+    }
+}
+
+fn write_set(
+    connection: &Connection,
+    table: &str,
+    set: &HashMap<(u64, PacketId), bool>,
+) -> rusqlite::Result<()> {
+    let insert = format!("INSERT OR IGNORE INTO {table} VALUES (?, ?)");
+    let delete = format!("DELETE FROM {table} WHERE sid = ? AND packet_id = ?");
+    for ((sid, packet_id), is_there) in set {
+        let statement = if *is_there { &insert } else { &delete };
+        connection.prepare_cached(statement)?.execute(params![stored(*sid), packet_id.value()])?;
+    }
+    Ok(())
+}
+
+fn write_retained(
+    connection: &Connection,
+    topic: &str,
+    message: Option<Arc<Message>>,
+) -> rusqlite::Result<()> {
+    match message {
+        Some(message) => write_message(
+            &mut *connection.prepare_cached(&format!(
+                "INSERT OR REPLACE INTO retained ({MESSAGE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+            ))?,
+            &message,
+        )?,
+        None => connection.prepare_cached("DELETE FROM retained WHERE topic = ?")?.execute([topic])?,
+    };
+    Ok(())
+}
+
+/// Deletes what nothing refers to.
+pub(super) fn delete_garbage(connection: &Connection, garbage: &Garbage) -> rusqlite::Result<()> {
+    if garbage.sids.is_empty() && garbage.mids.is_empty() {
+        return Ok(());
+    }
+    connection.execute_batch("BEGIN IMMEDIATE")?;
+    for &sid in &garbage.sids {
+        for table in ["will", "subscription", "delivery", "releasing", "received"] {
+            delete_of(connection, table, sid)?;
+        }
+    }
+    for &mid in &garbage.mids {
+        connection.prepare_cached("DELETE FROM message WHERE mid = ?")?.execute([stored(mid)])?;
+    }
+    connection.execute_batch("COMMIT")
+}
+
+/// Writes everything into a new file.
+pub(super) fn write_contents(connection: &Connection, contents: &Contents) -> rusqlite::Result<References> {
+    let tree = Retained::default();
+    let mut batch = Batch::default();
+    for message in &contents.retained {
+        // There is no limit on what was let in before.
+        let _ = tree.set(Arc::clone(message), usize::MAX, usize::MAX);
+        batch.add(Record::Retained { topic: message.content().topic.into() });
+    }
+    for stored in &contents.sessions {
+        let sid = stored.session.sid;
+        batch.add(Record::Session(Box::new(stored.session.clone())));
+        for subscription in &stored.subscriptions {
+            batch.add(Record::Subscribed { sid, subscription: Box::new(subscription.clone()) });
+        }
+        for (delivery, packet_id) in &stored.deliveries {
+            batch.add(Record::Delivery { sid, delivery: delivery.clone(), packet_id: *packet_id });
+        }
+        batch.releasing.extend(stored.releasing.iter().map(|packet_id| ((sid, *packet_id), true)));
+        batch.received.extend(stored.received.iter().map(|packet_id| ((sid, *packet_id), true)));
+    }
+    let mut references = References::new();
+    connection.execute_batch("BEGIN IMMEDIATE")?;
+    batch.write(connection, &mut references, &tree)?;
+    connection.execute_batch("COMMIT")?;
+    Ok(references)
+}
