@@ -20,8 +20,9 @@ use crate::clock::Clock;
 use crate::config::{Config, ListenerConfig, ListenerKind};
 use crate::core::{Counters, ListenerSettings, Settings, Shared, WorkerId};
 use crate::rights::{Authorize, DefaultRights};
-use crate::shard::{Mail, Mailbox, Shard, ShardListener, ShardParts, WAKER};
+use crate::shard::{ListenerTerms, Mail, Mailbox, Shard, ShardListener, ShardParts, WAKER};
 use crate::store::StoredSession;
+use crate::transport::WebSocketRules;
 
 use open_store::Stores;
 
@@ -230,9 +231,12 @@ impl Broker {
                 continue;
             };
             unchanged.extend(fixed_differences(old, &config.listeners[new]));
-            let settings = self.listener_settings(&config.listeners[new], index);
-            let tls = tls.get(new).cloned().flatten();
-            self.post_all(|| Mail::Listener(index, Arc::clone(&settings), tls.clone()));
+            let terms = Box::new(ListenerTerms {
+                settings: self.listener_settings(&config.listeners[new], index),
+                tls: tls.get(new).cloned().flatten(),
+                web_socket: web_socket_rules(&config.listeners[new]),
+            });
+            self.post_all(|| Mail::Listener(index, terms.clone()));
         }
         for new in &config.listeners {
             if !current.listeners.iter().any(|old| old.name == new.name) {
@@ -292,6 +296,7 @@ impl Broker {
                     socket: mio::net::TcpListener::from_std(socket),
                     settings: Arc::clone(&settings),
                     tls: tls.get(index).cloned().flatten(),
+                    web_socket: web_socket_rules(listener),
                     connections: Arc::clone(&connections),
                     max_connections: listener.max_connections,
                     all_connections: Arc::clone(&all_connections),
@@ -387,6 +392,16 @@ fn worker_count(configured: usize) -> usize {
         0 => thread::available_parallelism().map_or(1, usize::from),
         count => count.min(usize::from(u16::MAX)),
     }
+}
+
+/// What a WebSocket listener lets in; `None` for others.
+fn web_socket_rules(listener: &ListenerConfig) -> Option<Arc<WebSocketRules>> {
+    listener.kind.has_web_socket().then(|| {
+        Arc::new(WebSocketRules {
+            path: listener.ws.path.as_str().into(),
+            allowed_origins: listener.ws.allowed_origins.clone(),
+        })
+    })
 }
 
 fn bind(listener: &ListenerConfig) -> Result<TcpListener, StartError> {

@@ -5,35 +5,99 @@ use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
 use rustls::{ClientConnection, StreamOwned};
+use tungstenite::{Error, Message, WebSocket};
 use vaux_mqtt::Version;
 use vaux_mqtt::frame::Frame;
 
 /// A socket, with or without TLS.
 #[derive(Debug)]
-pub(crate) enum Transport {
+pub(crate) enum Below {
     Plain(TcpStream),
     Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+}
+
+impl Below {
+    fn socket(&self) -> &TcpStream {
+        match self {
+            Below::Plain(socket) => socket,
+            Below::Tls(stream) => &stream.sock,
+        }
+    }
+}
+
+impl Read for Below {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Below::Plain(socket) => socket.read(buffer),
+            Below::Tls(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Below {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Below::Plain(socket) => socket.write(bytes),
+            Below::Tls(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Below::Plain(socket) => socket.flush(),
+            Below::Tls(stream) => stream.flush(),
+        }
+    }
+}
+
+/// What carries packets.
+#[derive(Debug)]
+pub(crate) enum Transport {
+    Bytes(Below),
+    WebSocket(Box<WebSocket<Below>>),
 }
 
 impl Transport {
     fn socket(&self) -> &TcpStream {
         match self {
-            Transport::Plain(socket) => socket,
-            Transport::Tls(stream) => &stream.sock,
+            Transport::Bytes(below) => below.socket(),
+            Transport::WebSocket(stream) => stream.get_ref().socket(),
         }
     }
 
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+    /// Appends what arrives next to `unread`, and says how much it was; 0 at the end.
+    fn read(&mut self, unread: &mut Vec<u8>) -> io::Result<usize> {
         match self {
-            Transport::Plain(socket) => socket.read(buffer),
-            Transport::Tls(stream) => stream.read(buffer),
+            Transport::Bytes(below) => {
+                let mut buffer = [0; 16 << 10];
+                let len = below.read(&mut buffer)?;
+                unread.extend_from_slice(&buffer[..len]);
+                Ok(len)
+            }
+            Transport::WebSocket(stream) => loop {
+                match stream.read() {
+                    Ok(Message::Binary(bytes)) if !bytes.is_empty() => {
+                        unread.extend_from_slice(&bytes);
+                        return Ok(bytes.len());
+                    }
+                    Ok(Message::Close(_)) | Err(Error::ConnectionClosed | Error::AlreadyClosed) => {
+                        return Ok(0);
+                    }
+                    Ok(Message::Text(_)) => return Err(io::Error::other("the broker sent a text frame")),
+                    Ok(_) => {}
+                    Err(Error::Io(error)) => return Err(error),
+                    Err(error) => return Err(io::Error::other(error)),
+                }
+            },
         }
     }
 
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
         match self {
-            Transport::Plain(socket) => socket.write_all(bytes),
-            Transport::Tls(stream) => stream.write_all(bytes).and_then(|()| stream.flush()),
+            Transport::Bytes(below) => below.write_all(bytes).and_then(|()| below.flush()),
+            Transport::WebSocket(stream) => {
+                stream.send(Message::binary(bytes.to_vec())).map_err(io::Error::other)
+            }
         }
     }
 }
@@ -119,9 +183,6 @@ impl Connection {
             return Err(io::ErrorKind::TimedOut.into());
         }
         self.transport.socket().set_read_timeout(Some(left))?;
-        let mut buffer = [0; 16 << 10];
-        let len = self.transport.read(&mut buffer)?;
-        self.unread.extend_from_slice(&buffer[..len]);
-        Ok(len)
+        self.transport.read(&mut self.unread)
     }
 }

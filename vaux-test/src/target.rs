@@ -12,8 +12,11 @@ use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_t
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use tungstenite::client::IntoClientRequest as _;
+use tungstenite::http::HeaderValue;
+use tungstenite::http::header::SEC_WEBSOCKET_PROTOCOL;
 
-use crate::connection::Transport;
+use crate::connection::{Below, Transport};
 
 const DIAL_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -23,6 +26,8 @@ pub struct Target {
     host: String,
     port: u16,
     tls: Option<Tls>,
+    /// The path of the request, when MQTT travels over WebSocket.
+    web_socket: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -51,7 +56,8 @@ impl fmt::Display for TargetError {
 impl std::error::Error for TargetError {}
 
 impl Target {
-    /// Reads `mqtt://HOST[:PORT]` or `mqtts://HOST[:PORT]`. The certificates in `cafile` are trusted for TLS;
+    /// Reads `mqtt://HOST[:PORT]` or `mqtts://HOST[:PORT]`, or with WebSocket `ws://HOST[:PORT][/PATH]` or
+    /// `wss://HOST[:PORT][/PATH]`. The certificates in `cafile` are trusted for TLS;
     /// `insecure` trusts any.
     ///
     /// # Errors
@@ -64,15 +70,22 @@ impl Target {
         let (is_tls, default_port) = match scheme {
             "mqtt" => (false, 1883),
             "mqtts" => (true, 8883),
-            _ => return Err(wrong("the scheme is mqtt or mqtts")),
+            "ws" => (false, 80),
+            "wss" => (true, 443),
+            _ => return Err(wrong("the scheme is mqtt, mqtts, ws or wss")),
         };
-        let rest = rest.strip_suffix('/').unwrap_or(rest);
+        let is_web_socket = scheme.starts_with("ws");
+        let (rest, path) = match rest.find('/').filter(|_| is_web_socket) {
+            Some(slash) => rest.split_at(slash),
+            None => (rest.strip_suffix('/').unwrap_or(rest), "/"),
+        };
+        let web_socket = is_web_socket.then(|| path.to_owned());
         let (host, port) = split_port(rest).ok_or_else(|| wrong("the port is no number"))?;
         if host.is_empty() || host.contains(['/', '@']) {
             return Err(wrong("write the host and the port alone"));
         }
         let tls = if is_tls { Some(Tls::new(host, cafile, insecure)?) } else { None };
-        Ok(Target { host: host.to_owned(), port: port.unwrap_or(default_port), tls })
+        Ok(Target { host: host.to_owned(), port: port.unwrap_or(default_port), tls, web_socket })
     }
 
     /// Opens a connection, to see whether anybody is there.
@@ -95,24 +108,44 @@ impl Target {
         Err(last)
     }
 
-    fn greet(&self, mut socket: TcpStream) -> io::Result<Transport> {
+    fn greet(&self, socket: TcpStream) -> io::Result<Transport> {
         socket.set_nodelay(true)?;
-        let Some(tls) = &self.tls else { return Ok(Transport::Plain(socket)) };
+        socket.set_read_timeout(Some(DIAL_TIMEOUT))?;
+        let below = self.encrypt(socket)?;
+        if self.web_socket.is_none() {
+            return Ok(Transport::Bytes(below));
+        }
+        let mut request = self.to_string().into_client_request().map_err(io::Error::other)?;
+        request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("mqtt"));
+        let (socket, response) = tungstenite::client(request, below).map_err(io::Error::other)?;
+        if response.headers().get(SEC_WEBSOCKET_PROTOCOL).is_none_or(|selected| selected != "mqtt") {
+            return Err(io::Error::other("the broker does not select the subprotocol mqtt"));
+        }
+        Ok(Transport::WebSocket(Box::new(socket)))
+    }
+
+    fn encrypt(&self, mut socket: TcpStream) -> io::Result<Below> {
+        let Some(tls) = &self.tls else { return Ok(Below::Plain(socket)) };
         let mut session =
             ClientConnection::new(Arc::clone(&tls.config), tls.name.clone()).map_err(io::Error::other)?;
-        socket.set_read_timeout(Some(DIAL_TIMEOUT))?;
         while session.is_handshaking() {
             session.complete_io(&mut socket)?;
         }
-        Ok(Transport::Tls(Box::new(rustls::StreamOwned::new(session, socket))))
+        Ok(Below::Tls(Box::new(rustls::StreamOwned::new(session, socket))))
     }
 }
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = if self.tls.is_some() { "mqtts" } else { "mqtt" };
+        let scheme = match (self.tls.is_some(), self.web_socket.is_some()) {
+            (false, false) => "mqtt",
+            (true, false) => "mqtts",
+            (false, true) => "ws",
+            (true, true) => "wss",
+        };
+        let path = self.web_socket.as_deref().unwrap_or_default();
         let (open, close) = if self.host.contains(':') { ("[", "]") } else { ("", "") };
-        write!(f, "{scheme}://{open}{}{close}:{}", self.host, self.port)
+        write!(f, "{scheme}://{open}{}{close}:{}{path}", self.host, self.port)
     }
 }
 
@@ -214,6 +247,13 @@ mod tests {
         assert_eq!(shown("mqtt://127.0.0.1:18"), "mqtt://127.0.0.1:18");
         assert_eq!(shown("mqtt://[::1]:18"), "mqtt://[::1]:18");
         assert_eq!(shown("mqtts://[::1]"), "mqtts://[::1]:8883");
+    }
+
+    #[test]
+    fn a_path_belongs_to_web_socket() {
+        assert_eq!(shown("ws://localhost:8083/mqtt"), "ws://localhost:8083/mqtt");
+        assert_eq!(shown("wss://localhost"), "wss://localhost:443/");
+        assert!(shown("mqtt://localhost/mqtt").contains("alone"));
     }
 
     #[test]

@@ -26,11 +26,14 @@ impl Config {
 pub(super) fn listener_problem(listener: &ListenerConfig) -> Option<String> {
     let set = |path: &Option<PathBuf>| path.is_some();
     match listener.kind {
-        ListenerKind::Tls if set(&listener.tls.cert) != set(&listener.tls.key) => {
+        ListenerKind::Tls | ListenerKind::Wss if set(&listener.tls.cert) != set(&listener.tls.key) => {
             Some("cert and key are given together or not at all".into())
         }
-        ListenerKind::Tcp if listener.tls != Default::default() => {
-            Some("a listener of kind \"tcp\" has no tls section".into())
+        kind if !kind.has_tls() && listener.tls != Default::default() => {
+            Some(format!("a listener of kind \"{kind}\" has no tls section"))
+        }
+        kind if !kind.has_web_socket() && listener.ws != Default::default() => {
+            Some(format!("a listener of kind \"{kind}\" has no ws section"))
         }
         _ => None,
     }

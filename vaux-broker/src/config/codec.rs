@@ -187,6 +187,25 @@ impl<T: Copy + PartialEq> Codec<T> for OneOf<T> {
     }
 }
 
+/// A list of texts with a rule for each.
+pub(super) struct Texts(pub(super) fn(&str) -> Result<(), String>);
+
+impl Codec<Vec<String>> for Texts {
+    fn read(&self, value: &DeValue<'_>) -> Result<Vec<String>, String> {
+        let list = value.as_array().ok_or_else(|| expected("a list of texts in quotes", value))?;
+        list.iter().map(|text| Text(self.0).read(text.get_ref())).collect()
+    }
+
+    fn check(&self, value: &Vec<String>) -> Result<(), String> {
+        value.iter().try_for_each(|text| (self.0)(text))
+    }
+
+    fn write(&self, value: &Vec<String>) -> Option<String> {
+        let texts: Vec<_> = value.iter().map(|text| quoted(text)).collect();
+        Some(format!("[{}]", texts.join(", ")))
+    }
+}
+
 /// A text with a rule of its own.
 pub(super) struct Text(pub(super) fn(&str) -> Result<(), String>);
 

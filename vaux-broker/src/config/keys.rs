@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use super::codec::{
     Address, Codec, Count, OneOf, Optional, Path, Quality, SecondsOrNever, Size, SizeOrOff, Switch, Text,
-    Time, Versions,
+    Texts, Time, Versions,
 };
+use super::listener::{check_origin, check_path};
 use super::{
-    Config, Durability, Limits, ListenerConfig, ListenerKind, ListenerTls, LogConfig, LogFormat, Mqtt,
-    SharedStrategy, StoreConfig, StoreEngine, TlsVersion, log,
+    Config, Durability, Limits, ListenerConfig, ListenerKind, ListenerTls, ListenerWs, LogConfig, LogFormat,
+    Mqtt, SharedStrategy, StoreConfig, StoreEngine, TlsVersion, log,
 };
 
 /// What is done with each key in turn.
@@ -48,8 +49,13 @@ pub(super) fn all(keys: &mut impl Keys, config: &mut Config) {
 
 /// The kind of a listener, on which the defaults of its other keys depend.
 pub(super) fn listener_kind(keys: &mut impl Keys, kind: &mut ListenerKind) {
-    let kinds = OneOf(&[("tls", ListenerKind::Tls), ("tcp", ListenerKind::Tcp)]);
-    keys.key("kind", kind, kinds, "tls | tcp");
+    let kinds = OneOf(&[
+        ("tls", ListenerKind::Tls),
+        ("tcp", ListenerKind::Tcp),
+        ("ws", ListenerKind::Ws),
+        ("wss", ListenerKind::Wss),
+    ]);
+    keys.key("kind", kind, kinds, "tls | tcp | ws | wss");
 }
 
 /// The other keys of a listener.
@@ -72,9 +78,17 @@ pub(super) fn listener(keys: &mut impl Keys, listener: &mut ListenerConfig) {
         Text(auto_id_prefix),
         "how assigned client ids begin",
     );
-    if listener.kind == ListenerKind::Tls {
+    if listener.kind.has_tls() {
         keys.section("tls", |keys| listener_tls(keys, &mut listener.tls));
     }
+    if listener.kind.has_web_socket() {
+        keys.section("ws", |keys| listener_ws(keys, &mut listener.ws));
+    }
+}
+
+fn listener_ws(keys: &mut impl Keys, ws: &mut ListenerWs) {
+    keys.key("path", &mut ws.path, Text(check_path), "others get 404");
+    keys.key("allowed_origins", &mut ws.allowed_origins, Texts(check_origin), "pages of others get 403");
 }
 
 fn listener_tls(keys: &mut impl Keys, tls: &mut ListenerTls) {
@@ -89,7 +103,7 @@ fn connection_limits(keys: &mut impl Keys, limits: &mut Limits) {
         "connect_timeout",
         &mut limits.connect_timeout,
         TIMEOUT,
-        "accept to complete CONNECT, TLS included",
+        "accept to complete CONNECT, TLS and WebSocket included",
     );
     keys.key("max_sessions", &mut limits.max_sessions, COUNT, "over it a new session gets CONNACK 0x89");
     keys.key(

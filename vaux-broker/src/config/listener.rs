@@ -29,8 +29,10 @@ pub struct ListenerConfig {
     pub mount: String,
     /// How the client identifiers begin that the broker assigns.
     pub auto_id_prefix: String,
-    /// Certificate and versions, for a TLS listener.
+    /// Certificate and versions, for a listener with TLS.
     pub tls: ListenerTls,
+    /// Path and origins, for a listener with WebSocket.
+    pub ws: ListenerWs,
 }
 
 impl ListenerConfig {
@@ -47,6 +49,7 @@ impl ListenerConfig {
             mount: String::new(),
             auto_id_prefix: "auto-".into(),
             tls: ListenerTls::default(),
+            ws: ListenerWs::default(),
         }
     }
 
@@ -63,6 +66,10 @@ pub enum ListenerKind {
     Tcp,
     /// TLS over TCP.
     Tls,
+    /// WebSocket over TCP in the clear.
+    Ws,
+    /// WebSocket over TLS.
+    Wss,
 }
 
 impl ListenerKind {
@@ -71,7 +78,19 @@ impl ListenerKind {
         match self {
             ListenerKind::Tcp => 1883,
             ListenerKind::Tls => 8883,
+            ListenerKind::Ws => 8083,
+            ListenerKind::Wss => 8084,
         }
+    }
+
+    /// Whether there is TLS in it.
+    pub fn has_tls(self) -> bool {
+        matches!(self, ListenerKind::Tls | ListenerKind::Wss)
+    }
+
+    /// Whether there is WebSocket in it.
+    pub fn has_web_socket(self) -> bool {
+        matches!(self, ListenerKind::Ws | ListenerKind::Wss)
     }
 }
 
@@ -80,6 +99,8 @@ impl fmt::Display for ListenerKind {
         f.pad(match self {
             ListenerKind::Tcp => "tcp",
             ListenerKind::Tls => "tls",
+            ListenerKind::Ws => "ws",
+            ListenerKind::Wss => "wss",
         })
     }
 }
@@ -94,6 +115,42 @@ pub struct ListenerTls {
     pub key: Option<PathBuf>,
     /// The oldest version of TLS that is accepted.
     pub min_version: TlsVersion,
+}
+
+/// What a WebSocket listener lets in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenerWs {
+    /// The path of the request; others get 404.
+    pub path: String,
+    /// The origins of pages that may connect, as browsers send them: `https://example.org`. Pages of others get 403.
+    /// Requests without an origin are no pages and may always connect.
+    pub allowed_origins: Vec<String>,
+}
+
+impl Default for ListenerWs {
+    fn default() -> ListenerWs {
+        ListenerWs { path: "/mqtt".into(), allowed_origins: Vec::new() }
+    }
+}
+
+/// What is wrong with a path.
+pub(super) fn check_path(path: &str) -> Result<(), String> {
+    let is_path =
+        path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#".contains(&byte));
+    if is_path { Ok(()) } else { Err(format!("must begin with / and be a path, not {path:?}")) }
+}
+
+/// What is wrong with an origin.
+pub(super) fn check_origin(origin: &str) -> Result<(), String> {
+    let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+    let is_origin = host.is_some_and(|host| {
+        !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/')
+    });
+    if is_origin || origin == "null" {
+        Ok(())
+    } else {
+        Err(format!("must be an origin such as \"https://example.org\", not {origin:?}"))
+    }
 }
 
 /// Versions of TLS.

@@ -33,7 +33,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use limits::Limits;
-pub use listener::{Bind, ListenerConfig, ListenerKind, ListenerTls, TlsVersion};
+pub use listener::{Bind, ListenerConfig, ListenerKind, ListenerTls, ListenerWs, TlsVersion};
 pub use log::{LogConfig, LogFormat};
 pub use mqtt::{Mqtt, SharedStrategy};
 

@@ -109,8 +109,11 @@ impl<'i> Reader<'i> {
         let mut listener = ListenerConfig::new(kind);
         listener.name = format!("listener-{number}");
         keys::listener(self, &mut listener);
-        if let (ListenerKind::Tcp, Some(tls)) = (kind, self.take("tls")) {
-            self.report(tls.span(), "a listener of kind \"tcp\" has no tls section".into());
+        for (section, has_section) in [("tls", kind.has_tls()), ("ws", kind.has_web_socket())] {
+            if !has_section && let Some(found) = self.take(section) {
+                let message = format!("a listener of kind \"{kind}\" has no {section} section");
+                self.report(found.span(), message);
+            }
         }
         listener
     }

@@ -26,13 +26,17 @@ fn changed() -> Config {
         key: Some("k.pem".into()),
         min_version: TlsVersion::Tls13,
     };
+    let mut wss = ListenerConfig::new(ListenerKind::Wss);
+    wss.name = "browsers".into();
+    wss.ws.path = "/".into();
+    wss.ws.allowed_origins = vec!["https://example.org".into(), "null".into()];
     let mut tcp = ListenerConfig::new(ListenerKind::Tcp);
     tcp.name = "plain".into();
     tcp.bind = "localhost:0".parse().unwrap();
     Config {
         data_dir: Some("/srv/vaux\tdata".into()),
         workers: 3,
-        listeners: vec![tls, tcp],
+        listeners: vec![tls, wss, tcp],
         limits: changed_limits(),
         mqtt: Mqtt {
             retain_available: false,
@@ -193,7 +197,10 @@ fn mistakes_name_line_and_key() {
         "[log]\nfilter = \"inf\"",
         "[log]\nfilter = \"info,my program=debug\"",
         "[log]\nformat = \"xml\"",
-        "[[listener]]\nkind = \"ws\"",
+        "[[listener]]\nkind = \"unix\"",
+        "[[listener]]\nkind = \"ws\"\n[listener.ws]\npath = \"mqtt\"",
+        "[[listener]]\nkind = \"ws\"\n[listener.ws]\nallowed_origins = [\"example.org\"]",
+        "[[listener]]\n[listener.ws]\npath = \"/\"",
         "[[listener]]\nbind = \"127.0.0.1\"",
         "[[listener]]\nbind = \"127.0.0.1:http\"",
         "[[listener]]\nbind = \"::1:1883\"",

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use super::listeners::needs_authority;
-use crate::config::{Config, Durability, ListenerConfig, ListenerKind, StoreEngine};
+use crate::config::{Config, Durability, ListenerConfig, StoreEngine};
 use crate::tls::Authority;
 use crate::{ListenerAddress, Recovered};
 
@@ -80,15 +80,20 @@ fn recovered(recovered: &Recovered) -> String {
 
 /// A command that publishes a message through this listener.
 fn connect(listener: &ListenerConfig, address: &ListenerAddress, authority: &Authority) -> String {
-    let cafile = match (listener.kind, needs_authority(listener)) {
-        (ListenerKind::Tcp, _) => String::new(),
-        (ListenerKind::Tls, true) => format!(" --cafile {}", shell_word(&authority.certificate())),
-        (ListenerKind::Tls, false) => " --cafile CA.pem".into(),
+    let cafile = match (listener.kind.has_tls(), needs_authority(listener)) {
+        (false, _) => String::new(),
+        (true, true) => format!(" --cafile {}", shell_word(&authority.certificate())),
+        (true, false) => " --cafile CA.pem".into(),
     };
     let host = match address.address.ip() {
         ip if ip.is_unspecified() || ip == IpAddr::from([127, 0, 0, 1]) => "localhost".into(),
         ip => ip.to_string(),
     };
+    if listener.kind.has_web_socket() {
+        // Not all of mosquitto's clients speak WebSocket.
+        let ListenerAddress { kind, address, .. } = address;
+        return format!("{kind}://{host}:{}{}", address.port(), listener.ws.path);
+    }
     format!("mosquitto_pub{cafile} -h {host} -p {} -t hello -m world", address.address.port())
 }
 
@@ -105,6 +110,7 @@ fn shell_word(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::ListenerKind;
 
     #[test]
     fn the_screen_says_where_and_how() {

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use rustls::ServerConfig;
 
 use super::error::ProgramError;
-use crate::config::{Bind, Config, ListenerConfig, ListenerKind};
+use crate::config::{Bind, Config, ListenerConfig};
 use crate::tls::{Authority, ServedNames, host_name, server_config};
 
 /// A configuration whose listeners can be opened.
@@ -48,12 +48,12 @@ pub(super) fn prepare(
         }
     }
     let tls = config.listeners.iter().map(|listener| match (listener.kind, &issued) {
-        (ListenerKind::Tcp, _) => Ok(None),
-        (ListenerKind::Tls, Some(issued)) if needs_authority(listener) => {
+        (kind, _) if !kind.has_tls() => Ok(None),
+        (_, Some(issued)) if needs_authority(listener) => {
             let tls = server_config(&issued.cert, &issued.key, listener.tls.min_version);
             tls.map(Some).map_err(ProgramError::Authority)
         }
-        (ListenerKind::Tls, _) => load(listener),
+        _ => load(listener),
     });
     let tls = tls.collect::<Result<_, _>>()?;
     Ok(Prepared { config, tls, has_new_certificate: issued.is_some_and(|issued| issued.is_new) })
@@ -69,13 +69,13 @@ pub(super) fn check(config: Config) -> Result<(), ProgramError> {
 
 /// Whether the local authority makes this listener's certificate.
 pub(super) fn needs_authority(listener: &ListenerConfig) -> bool {
-    listener.kind == ListenerKind::Tls && listener.tls.cert.is_none()
+    listener.kind.has_tls() && listener.tls.cert.is_none()
 }
 
 /// TLS from the files that the operator names.
 fn load(listener: &ListenerConfig) -> Result<Option<Arc<ServerConfig>>, ProgramError> {
-    match (listener.kind, &listener.tls.cert, &listener.tls.key) {
-        (ListenerKind::Tls, Some(cert), Some(key)) => {
+    match (listener.kind.has_tls(), &listener.tls.cert, &listener.tls.key) {
+        (true, Some(cert), Some(key)) => {
             server_config(cert, key, listener.tls.min_version).map(Some).map_err(ProgramError::Certificate)
         }
         _ => Ok(None),
@@ -116,6 +116,7 @@ fn address_of(bind: &Bind) -> Result<SocketAddr, ProgramError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::ListenerKind;
 
     fn resolved(host: &str, allow_anonymous: Option<bool>) -> Result<ListenerConfig, String> {
         let mut listener = ListenerConfig::new(ListenerKind::Tcp);

@@ -11,7 +11,7 @@ use super::link::{Link, Place};
 use super::{Shard, WAKER};
 use crate::core::ListenerSettings;
 use crate::time::Time;
-use crate::transport::Transport;
+use crate::transport::{Transport, WebSocketRules};
 
 /// A listener as one worker sees it. All workers accept from the same socket.
 #[derive(Debug)]
@@ -19,6 +19,7 @@ pub(crate) struct ShardListener {
     pub(crate) socket: TcpListener,
     pub(crate) settings: Arc<ListenerSettings>,
     pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
+    pub(crate) web_socket: Option<Arc<WebSocketRules>>,
     /// How many connections of it there are on all workers.
     pub(crate) connections: Arc<AtomicUsize>,
     pub(crate) max_connections: usize,
@@ -88,7 +89,7 @@ impl ShardListener {
     fn admit(&self, socket: TcpStream) -> Option<Link> {
         let place = Place::take(&self.connections, self.max_connections)?;
         let overall = Place::take(&self.all_connections, self.max_all_connections)?;
-        let transport = Transport::new(socket, self.tls.as_ref())
+        let transport = Transport::new(socket, self.tls.as_ref(), self.web_socket.as_ref())
             .inspect_err(|error| tracing::warn!(%error, "cannot begin TLS"))
             .ok()?;
         Some(Link::new(transport, [place, overall]))

@@ -8,6 +8,7 @@ use mio::Waker;
 use super::link::Link;
 use crate::core::{ConnectRequest, ConnectionId, ListenerSettings, Parcel, Refusal, Settings, WorkerId};
 use crate::session::Identity;
+use crate::transport::WebSocketRules;
 
 /// What is posted to a worker.
 pub(crate) enum Mail {
@@ -20,13 +21,21 @@ pub(crate) enum Mail {
     /// New limits.
     Settings(Arc<Settings>),
     /// What a listener, by its index, goes by from now on.
-    Listener(usize, Arc<ListenerSettings>, Option<Arc<rustls::ServerConfig>>),
+    Listener(usize, Box<ListenerTerms>),
     /// The store has got further.
     Stored,
     /// Say goodbye to all connections, then end.
     Shutdown,
     /// End now.
     Stop,
+}
+
+/// What a listener goes by.
+#[derive(Clone)]
+pub(crate) struct ListenerTerms {
+    pub(crate) settings: Arc<ListenerSettings>,
+    pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
+    pub(crate) web_socket: Option<Arc<WebSocketRules>>,
 }
 
 /// A connection on its way to its home, with all its state.

@@ -22,7 +22,7 @@ use crate::time::Time;
 
 pub(crate) use accept::ShardListener;
 pub use mailbox::Reply;
-pub(crate) use mailbox::{Mail, Mailbox};
+pub(crate) use mailbox::{ListenerTerms, Mail, Mailbox};
 
 use link::{Link, Stage};
 use mailbox::Handover;
@@ -183,10 +183,10 @@ impl Shard {
                 self.core.handle_verdict(now, connection, request, verdict);
             }
             Mail::Settings(settings) => self.core.handle_settings(settings),
-            Mail::Listener(index, settings, tls) => {
+            Mail::Listener(index, terms) => {
                 if let Some(listener) = self.listeners.get_mut(index) {
-                    listener.settings = settings;
-                    listener.tls = tls;
+                    let ListenerTerms { settings, tls, web_socket } = *terms;
+                    (listener.settings, listener.tls, listener.web_socket) = (settings, tls, web_socket);
                 }
             }
             // The end of the turn looks at how far the store has come.

@@ -1,9 +1,12 @@
-//! What carries the bytes of a connection: TCP, or TLS over it.
+//! What carries the bytes of a connection: TCP, or TLS over it, and WebSocket over either.
 //!
 //! A transport can be moved to another worker with all its state. It never blocks, and never waits by itself: the
 //! shard tells it when its socket is ready.
 
+mod framing;
+mod handshake;
 mod tls;
+mod web_socket;
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::Shutdown;
@@ -12,24 +15,38 @@ use std::sync::Arc;
 use mio::event::Source;
 use mio::net::TcpStream;
 
+pub(crate) use handshake::WebSocketRules;
 use tls::TlsStream;
+use web_socket::{Below, WebSocketStream};
 
 /// The bytes of a connection.
 #[derive(Debug)]
 pub(crate) enum Transport {
     Tcp(TcpStream),
     Tls(Box<TlsStream>),
+    WebSocket(Box<WebSocketStream>),
 }
 
 impl Transport {
-    /// Over TCP, or TLS when there is a configuration for it.
-    pub(crate) fn new(socket: TcpStream, tls: Option<&Arc<rustls::ServerConfig>>) -> io::Result<Transport> {
+    /// Over TCP, or TLS when there is a configuration for it; with WebSocket when there are rules for it.
+    pub(crate) fn new(
+        socket: TcpStream,
+        tls: Option<&Arc<rustls::ServerConfig>>,
+        web_socket: Option<&Arc<WebSocketRules>>,
+    ) -> io::Result<Transport> {
         // Packets are small and answers are waited for: the kernel must not hold them back. A socket that cannot do
         // this was closed by its peer, which the first read will find.
         let _ = socket.set_nodelay(true);
-        Ok(match tls {
-            None => Transport::Tcp(socket),
-            Some(config) => Transport::Tls(Box::new(TlsStream::new(socket, Arc::clone(config))?)),
+        let below = match tls {
+            None => Below::Tcp(socket),
+            Some(config) => Below::Tls(Box::new(TlsStream::new(socket, Arc::clone(config))?)),
+        };
+        Ok(match (web_socket, below) {
+            (Some(rules), below) => {
+                Transport::WebSocket(Box::new(WebSocketStream::new(below, Arc::clone(rules))))
+            }
+            (None, Below::Tcp(socket)) => Transport::Tcp(socket),
+            (None, Below::Tls(stream)) => Transport::Tls(stream),
         })
     }
 
@@ -38,6 +55,7 @@ impl Transport {
         match self {
             Transport::Tcp(socket) => socket.read(buffer),
             Transport::Tls(stream) => stream.read(buffer),
+            Transport::WebSocket(stream) => stream.read(buffer),
         }
     }
 
@@ -49,6 +67,7 @@ impl Transport {
                 slices => socket.write_vectored(slices),
             },
             Transport::Tls(stream) => stream.write(slices),
+            Transport::WebSocket(stream) => stream.write(slices),
         }
     }
 
@@ -57,6 +76,7 @@ impl Transport {
         match self {
             Transport::Tcp(_) => Ok(()),
             Transport::Tls(stream) => stream.flush(),
+            Transport::WebSocket(stream) => stream.flush(),
         }
     }
 
@@ -65,10 +85,12 @@ impl Transport {
         match self {
             Transport::Tcp(_) => false,
             Transport::Tls(stream) => stream.wants_write(),
+            Transport::WebSocket(stream) => stream.wants_write(),
         }
     }
 
-    /// Whether a read that does not fill the buffer has read all there is. TLS gives one record at a time.
+    /// Whether a read that does not fill the buffer has read all there is. TLS gives one record at a time, WebSocket less
+    /// than was read.
     pub(crate) fn is_drained_by_short_read(&self) -> bool {
         matches!(self, Transport::Tcp(_))
     }
@@ -78,6 +100,7 @@ impl Transport {
         match self {
             Transport::Tcp(socket) => socket.shutdown(Shutdown::Write),
             Transport::Tls(stream) => stream.shutdown(),
+            Transport::WebSocket(stream) => stream.shutdown(),
         }
     }
 
@@ -86,6 +109,7 @@ impl Transport {
         match self {
             Transport::Tcp(socket) => socket,
             Transport::Tls(stream) => stream.socket_mut(),
+            Transport::WebSocket(stream) => stream.socket_mut(),
         }
     }
 }

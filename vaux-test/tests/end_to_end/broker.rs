@@ -13,6 +13,7 @@ use vaux_test::Target;
 /// A running broker. It ends with this value.
 pub(crate) struct TestBroker {
     broker: Broker,
+    kind: ListenerKind,
     port: u16,
     /// Of the authority, when the listener speaks TLS.
     cafile: Option<PathBuf>,
@@ -26,7 +27,7 @@ impl TestBroker {
         let bind = Bind { host: "127.0.0.1".to_owned(), port: 0 };
         let listener = ListenerConfig { bind, ..ListenerConfig::new(kind) };
         let (tls, cafile) = match kind {
-            ListenerKind::Tls => {
+            ListenerKind::Tls | ListenerKind::Wss => {
                 let authority = Authority::new(data_dir.path());
                 let names = ServedNames::new(None, []).expect("there are no names to refuse");
                 let server = authority.ensure(&names, SystemTime::now()).expect("certificates can be made");
@@ -43,7 +44,7 @@ impl TestBroker {
         };
         let broker = Broker::start(config, vec![tls]).expect("the broker starts");
         let port = broker.addresses()[0].address.port();
-        TestBroker { broker, port, cafile, _data_dir: data_dir }
+        TestBroker { broker, kind, port, cafile, _data_dir: data_dir }
     }
 
     pub(crate) fn port(&self) -> u16 {
@@ -51,8 +52,13 @@ impl TestBroker {
     }
 
     pub(crate) fn url(&self) -> String {
-        let scheme = if self.cafile.is_some() { "mqtts" } else { "mqtt" };
-        format!("{scheme}://127.0.0.1:{}", self.port)
+        let (scheme, path) = match self.kind {
+            ListenerKind::Tcp => ("mqtt", ""),
+            ListenerKind::Tls => ("mqtts", ""),
+            ListenerKind::Ws => ("ws", "/mqtt"),
+            ListenerKind::Wss => ("wss", "/mqtt"),
+        };
+        format!("{scheme}://127.0.0.1:{}{path}", self.port)
     }
 
     pub(crate) fn target(&self) -> Target {

@@ -37,6 +37,16 @@ fn every_flow_passes_over_tls() {
     play_all(ListenerKind::Tls, 2);
 }
 
+#[test]
+fn every_flow_passes_over_web_socket() {
+    play_all(ListenerKind::Ws, 2);
+}
+
+#[test]
+fn every_flow_passes_over_web_socket_and_tls() {
+    play_all(ListenerKind::Wss, 2);
+}
+
 /// What vaux does where the specification leaves the choice.
 fn play_own(steps: &str) {
     let broker = TestBroker::start(ListenerKind::Tcp, 1);

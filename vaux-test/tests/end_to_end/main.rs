@@ -5,3 +5,4 @@ mod broker;
 mod flows;
 mod program;
 mod rumqttc;
+mod web_socket;
