@@ -4,9 +4,9 @@ use std::fmt::Debug;
 
 use vaux_mqtt::ReasonCode;
 
-use crate::core::{ConnectRequest, Refusal};
+use crate::core::{ConnectRequest, Refusal, Step, StepAnswer};
 use crate::session::Identity;
-use crate::shard::Reply;
+use crate::shard::{Reply, StepReply};
 
 /// Decides who clients are.
 ///
@@ -16,6 +16,15 @@ pub trait Authenticate: Debug + Send + Sync {
     /// Answers by [`Reply::send`], now or later, from any thread. A reply that is dropped leaves the connection to
     /// its time-out.
     fn authenticate(&self, request: Box<ConnectRequest>, reply: Reply);
+
+    /// Answers a step of enhanced authentication by [`StepReply::send`], now or later, from any thread. The client has
+    /// named a method in CONNECT; [`Authenticate::authenticate`] is not asked about it. Unless this is overridden, no
+    /// method is known.
+    fn exchange(&self, step: Box<Step>, reply: StepReply) {
+        drop(step);
+        let text = "this authentication method is not supported";
+        reply.send(StepAnswer::Refuse(Refusal::new(ReasonCode::BadAuthenticationMethod, text)));
+    }
 }
 
 /// Lets everybody in on listeners that allow it, whatever they say: no names are known.
@@ -26,10 +35,10 @@ impl Authenticate for AnonymousOnly {
     fn authenticate(&self, request: Box<ConnectRequest>, reply: Reply) {
         let verdict = match request.listener.allow_anonymous {
             true => Ok(Identity::Anonymous),
-            false => Err(Refusal {
-                reason: ReasonCode::NotAuthorized,
-                text: "this listener lets nobody in without authentication",
-            }),
+            false => Err(Refusal::new(
+                ReasonCode::NotAuthorized,
+                "this listener lets nobody in without authentication",
+            )),
         };
         reply.send(request, verdict);
     }

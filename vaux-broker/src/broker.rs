@@ -14,6 +14,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use mio::{Poll, Waker};
 use tokio::sync::Notify;
+use vaux_mqtt::ReasonCode;
 
 use crate::authenticate::{AnonymousOnly, Authenticate};
 use crate::clock::Clock;
@@ -248,6 +249,15 @@ impl Broker {
         current.limits = config.limits;
         current.mqtt = config.mqtt;
         unchanged
+    }
+
+    /// Sends all connected clients to another server, for now or for good. `server_reference` is a list of `host` or
+    /// `host:port`, separated by blanks; only clients of version 5.0 are told, the others are disconnected. Those who
+    /// connect later are told by [`Authenticate`], with [`crate::core::Refusal::redirect`].
+    pub fn redirect(&self, server_reference: &str, is_permanent: bool) {
+        let server_reference: Arc<str> = server_reference.into();
+        let reason = if is_permanent { ReasonCode::ServerMoved } else { ReasonCode::UseAnotherServer };
+        self.post_all(|| Mail::Redirect(reason, Arc::clone(&server_reference)));
     }
 
     /// Says goodbye to all connections and waits until they are closed, or `limit` has passed. Returns what happened

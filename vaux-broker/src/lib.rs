@@ -26,4 +26,4 @@ mod transport;
 pub use authenticate::Authenticate;
 pub use broker::{Broker, Hooks, ListenerAddress, Recovered, StartError};
 pub use rights::Authorize;
-pub use shard::Reply;
+pub use shard::{Reply, StepReply};

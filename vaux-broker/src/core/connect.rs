@@ -15,8 +15,9 @@ use vaux_mqtt::protocol::{InboundAliases, OutboundAliases};
 use vaux_mqtt::topic::levels;
 use vaux_mqtt::{Error, Packet, QoS, ReasonCode, Version};
 
-use super::connect_request::{ConnectRequest, Refusal, check_client_id, refusal, session_expiry_ms};
+use super::connect_request::{ConnectRequest, Refusal, check_client_id, session_expiry_ms};
 use super::connection::{Aliases, Phase};
+use super::exchange::Exchange;
 use super::settings::ListenerSettings;
 use super::{ConnectionId, Core, Effect};
 use crate::message::will_properties;
@@ -52,6 +53,10 @@ impl Core {
             connect.properties.maximum_packet_size().map_or(usize::MAX, |size| size as usize);
         match self.read_connect(slot, &connect) {
             Ok(request) => {
+                if request.authentication_method.is_some() {
+                    self.begin_exchange(now, slot, request);
+                    return Ok(());
+                }
                 self.connections[slot as usize].phase = Phase::Authenticating;
                 let connection = self.connection_id(slot);
                 self.effects.push_back(Effect::Authenticate { connection, request: Box::new(request) });
@@ -77,6 +82,11 @@ impl Core {
             Ok(identity) => identity,
             Err(refusal) => return self.refuse(now, slot, refusal),
         };
+        self.accept(now, slot, request, identity);
+    }
+
+    /// Brings a client that is known to its home.
+    pub(super) fn accept(&mut self, now: Time, slot: u32, request: Box<ConnectRequest>, identity: Identity) {
         let home = self.shared.home_of(&request.session_key());
         if home == self.worker {
             self.bind(now, slot, *request, identity);
@@ -102,27 +112,21 @@ impl Core {
         let peer = self.connections[slot as usize].peer;
         let limits = &self.settings.limits;
         if !listener.versions.contains(&connect.version) {
-            return Err(refusal(
+            return Err(Refusal::new(
                 ReasonCode::UnsupportedProtocolVersion,
                 "this listener does not serve this version",
             ));
         }
         check_client_id(connect, limits.max_client_id_bytes, self.settings.mqtt.allow_zero_length_client_id)?;
         if connect.keep_alive > limits.max_keep_alive && connect.version != Version::V5 {
-            return Err(refusal(
+            return Err(Refusal::new(
                 ReasonCode::ClientIdentifierNotValid,
                 "the keep alive is longer than allowed",
             ));
         }
         let properties = &connect.properties;
-        if properties.authentication_method().is_some() {
-            return Err(refusal(
-                ReasonCode::BadAuthenticationMethod,
-                "this authentication method is not supported",
-            ));
-        }
         super::publish::check_user_properties(properties, limits)
-            .map_err(|rule| refusal(rule.reason_code(), rule.text()))?;
+            .map_err(|rule| Refusal::new(rule.reason_code(), rule.text()))?;
         let will = self.read_will(connect, &listener)?;
         let is_assigned = connect.client_id.is_empty();
         let client_id = if is_assigned { self.assign_client_id(&listener) } else { connect.client_id.into() };
@@ -138,6 +142,8 @@ impl Core {
             expiry_ms: requested.min(longest),
             user_name: connect.user_name.map(Into::into),
             password: connect.password.map(Into::into),
+            authentication_method: properties.authentication_method().map(Into::into),
+            authentication_data: properties.authentication_data().map(Into::into),
             will,
             receive_maximum: properties.receive_maximum().unwrap_or(u16::MAX),
             maximum_packet_size: properties.maximum_packet_size().map_or(usize::MAX, |size| size as usize),
@@ -156,19 +162,22 @@ impl Core {
         let Some(will) = &connect.will else { return Ok(None) };
         let limits = &self.settings.limits;
         if will.qos > listener.maximum_qos {
-            return Err(refusal(ReasonCode::QosNotSupported, "the will's QoS is higher than supported"));
+            return Err(Refusal::new(ReasonCode::QosNotSupported, "the will's QoS is higher than supported"));
         }
         if will.retain && !self.settings.mqtt.retain_available {
-            return Err(refusal(ReasonCode::RetainNotSupported, "retained messages are not supported"));
+            return Err(Refusal::new(ReasonCode::RetainNotSupported, "retained messages are not supported"));
         }
         if will.topic.len() > limits.max_topic_bytes || levels(will.topic).count() > limits.max_topic_levels {
-            return Err(refusal(ReasonCode::TopicNameInvalid, "the will's topic is too long or too deep"));
+            return Err(Refusal::new(
+                ReasonCode::TopicNameInvalid,
+                "the will's topic is too long or too deep",
+            ));
         }
         if limits.max_payload.is_some_and(|max| will.payload.len() > max) {
-            return Err(refusal(ReasonCode::QuotaExceeded, "the will's payload is larger than allowed"));
+            return Err(Refusal::new(ReasonCode::QuotaExceeded, "the will's payload is larger than allowed"));
         }
         super::publish::check_user_properties(&will.properties, limits)
-            .map_err(|rule| refusal(rule.reason_code(), rule.text()))?;
+            .map_err(|rule| Refusal::new(rule.reason_code(), rule.text()))?;
         Ok(Some(Box::new(Will {
             topic: format!("{}{}", listener.mount, will.topic).into_boxed_str(),
             properties: will_properties(will.properties),
@@ -235,27 +244,27 @@ impl Core {
         if let Some(old) = old {
             let owner = &self.sessions[old.0 as usize].identity;
             if owner != identity && *owner != Identity::Anonymous {
-                return Err(refusal(
+                return Err(Refusal::new(
                     ReasonCode::ClientIdentifierNotValid,
                     "the client identifier belongs to another user",
                 ));
             }
         }
         if self.store_state == StoreState::Failed && request.expiry_ms > 0 {
-            return Err(refusal(ReasonCode::ServerUnavailable, "the store failed"));
+            return Err(Refusal::new(ReasonCode::ServerUnavailable, "the store failed"));
         }
         let limits = &self.settings.limits;
         if old.is_none() && self.shared.sessions.load(Ordering::Relaxed) >= limits.max_sessions {
-            return Err(refusal(ReasonCode::ServerBusy, "there are as many sessions as allowed"));
+            return Err(Refusal::new(ReasonCode::ServerBusy, "there are as many sessions as allowed"));
         }
         let is_takeover = old.is_some_and(|old| self.sessions[old.0 as usize].connection.is_some());
         if !is_takeover && self.shared.active_sessions.load(Ordering::Relaxed) >= limits.max_active_sessions {
-            return Err(refusal(ReasonCode::ServerBusy, "as many clients are connected as allowed"));
+            return Err(Refusal::new(ReasonCode::ServerBusy, "as many clients are connected as allowed"));
         }
         if let Some(will) = &request.will {
             let topic = &will.topic[request.listener.mount.len()..];
             if !self.shared.rights.allows(identity, &request.client_id, Action::Publish, topic) {
-                return Err(refusal(ReasonCode::NotAuthorized, "the will's topic is not allowed"));
+                return Err(Refusal::new(ReasonCode::NotAuthorized, "the will's topic is not allowed"));
             }
         }
         Ok(())
@@ -370,6 +379,8 @@ impl Core {
         connection.keep_alive = request.keep_alive_in_force(limits.max_keep_alive);
         connection.maximum_packet_size = request.maximum_packet_size;
         connection.wants_problem_information = request.wants_problem_information;
+        connection.exchange =
+            request.authentication_method.clone().map(|method| Box::new(Exchange::done(method)));
         if inbound_maximum > 0 || outbound_maximum > 0 {
             connection.aliases = Some(Box::new(Aliases {
                 inbound: InboundAliases::new(inbound_maximum),
@@ -403,8 +414,9 @@ impl Core {
         let version = self.connections[slot as usize].version;
         let is_sayable = version == Version::V5 || refusal.reason.connect_return_code().is_some();
         if is_sayable {
-            let reason_string = [Property::ReasonString(refusal.text)];
-            let properties = Properties::from_slice(&reason_string);
+            let mut list = vec![Property::ReasonString(refusal.text)];
+            list.extend(refusal.server_reference.as_deref().map(Property::ServerReference));
+            let properties = Properties::from_slice(&list);
             let mut connack = ConnAck { session_present: false, reason: refusal.reason, properties };
             if connack.encoded_len(version) > self.connections[slot as usize].maximum_packet_size {
                 connack.properties = Properties::EMPTY;
@@ -427,7 +439,7 @@ impl Core {
         let is_told =
             is_unknown_version || (error.version() == Version::V5 && error.rule() != Rule::ProtocolName);
         if is_told {
-            self.refuse(now, slot, refusal(error.reason_code(), error.rule().text()));
+            self.refuse(now, slot, Refusal::new(error.reason_code(), error.rule().text()));
         } else {
             self.abort(slot);
         }

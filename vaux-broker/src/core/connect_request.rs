@@ -34,6 +34,10 @@ pub struct ConnectRequest {
     pub user_name: Option<Box<str>>,
     /// The password.
     pub password: Option<Box<[u8]>>,
+    /// The method of enhanced authentication, if it named one.
+    pub authentication_method: Option<Box<str>>,
+    /// What goes with it: from the client first, then what CONNACK returns.
+    pub(super) authentication_data: Option<Box<[u8]>>,
     pub(super) will: Option<Box<Will>>,
     pub(super) receive_maximum: u16,
     pub(super) maximum_packet_size: usize,
@@ -43,16 +47,31 @@ pub struct ConnectRequest {
 }
 
 /// Why a CONNECT is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// The reason code of CONNACK.
     pub reason: ReasonCode,
     /// A sentence for people.
     pub text: &'static str,
+    /// Where to go instead, for the reasons that send clients elsewhere.
+    pub server_reference: Option<Box<str>>,
 }
 
-pub(super) const fn refusal(reason: ReasonCode, text: &'static str) -> Refusal {
-    Refusal { reason, text }
+impl Refusal {
+    /// A refusal with a reason code of CONNACK and a sentence for people.
+    pub const fn new(reason: ReasonCode, text: &'static str) -> Refusal {
+        Refusal { reason, text, server_reference: None }
+    }
+
+    /// Sends the client to another server: for now, or for good. The reference is a list of `host` or `host:port`,
+    /// separated by blanks.
+    pub fn redirect(server_reference: &str, is_permanent: bool) -> Refusal {
+        let reason = if is_permanent { ReasonCode::ServerMoved } else { ReasonCode::UseAnotherServer };
+        Refusal {
+            server_reference: Some(server_reference.into()),
+            ..Refusal::new(reason, "go to another server")
+        }
+    }
 }
 
 impl ConnectRequest {
@@ -88,6 +107,10 @@ impl ConnectRequest {
         if limits.topic_alias_maximum > 0 {
             properties.push(Property::TopicAliasMaximum(limits.topic_alias_maximum));
         }
+        if let Some(method) = &self.authentication_method {
+            properties.push(Property::AuthenticationMethod(method));
+            properties.extend(self.authentication_data.as_deref().map(Property::AuthenticationData));
+        }
         let keep_alive = self.keep_alive_in_force(limits.max_keep_alive);
         if keep_alive != self.keep_alive {
             properties.push(Property::ServerKeepAlive(keep_alive));
@@ -113,16 +136,19 @@ pub(super) fn check_client_id(
     let len = connect.client_id.len();
     let characters = connect.client_id.chars().count();
     if connect.version == Version::V31 && !(1..=23).contains(&characters) {
-        return Err(refusal(
+        return Err(Refusal::new(
             ReasonCode::ClientIdentifierNotValid,
             "the client identifier must have 1 to 23 characters",
         ));
     }
     if len > max_bytes {
-        return Err(refusal(ReasonCode::ClientIdentifierNotValid, "the client identifier is too long"));
+        return Err(Refusal::new(ReasonCode::ClientIdentifierNotValid, "the client identifier is too long"));
     }
     if len == 0 && (!may_be_empty || (connect.version != Version::V5 && !connect.clean_start)) {
-        return Err(refusal(ReasonCode::ClientIdentifierNotValid, "the client identifier must not be empty"));
+        return Err(Refusal::new(
+            ReasonCode::ClientIdentifierNotValid,
+            "the client identifier must not be empty",
+        ));
     }
     Ok(())
 }

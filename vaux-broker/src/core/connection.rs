@@ -8,6 +8,7 @@ use vaux_mqtt::Version;
 use vaux_mqtt::protocol::{InboundAliases, OutboundAliases, server_deadline_ms};
 
 use super::acknowledgement::Held;
+use super::exchange::Exchange;
 use super::pump::Replay;
 use super::settings::ListenerSettings;
 use super::{Core, Outbox};
@@ -52,6 +53,8 @@ pub(super) struct Connection {
     pub(super) outbox: Outbox,
     pub(super) held: Option<Box<Held>>,
     pub(super) aliases: Option<Box<Aliases>>,
+    /// Enhanced authentication, of clients that named a method.
+    pub(super) exchange: Option<Box<Exchange>>,
     pub(super) replays: VecDeque<Replay>,
 }
 
@@ -61,6 +64,8 @@ pub(super) enum Phase {
     AwaitConnect,
     /// CONNECT was received; whose it is, is being found out.
     Authenticating,
+    /// The client is asked for more to prove who it is.
+    AwaitAuth,
     /// It has a session.
     Connected,
     /// It is to be closed when its outbox is written.
@@ -84,7 +89,7 @@ impl Connection {
 
     pub(super) fn takes_input(&self) -> bool {
         match self.phase {
-            Phase::AwaitConnect => true,
+            Phase::AwaitConnect | Phase::AwaitAuth => true,
             Phase::Connected => !self.is_paused && !self.awaits_connack(),
             Phase::Authenticating | Phase::Closing => false,
         }
@@ -93,9 +98,10 @@ impl Connection {
     /// When something has to be done about it if nothing happens.
     pub(super) fn deadline(&self, connect_timeout_ms: u64, write_stall_ms: u64) -> Time {
         match self.phase {
-            Phase::AwaitConnect => self.last_progress.plus_ms(connect_timeout_ms),
+            Phase::AwaitConnect | Phase::AwaitAuth | Phase::Authenticating => {
+                self.last_progress.plus_ms(connect_timeout_ms)
+            }
             Phase::Closing => self.last_progress.plus_ms(CLOSING_MS),
-            Phase::Authenticating => Time::NEVER,
             Phase::Connected => {
                 let keep_alive = match server_deadline_ms(self.keep_alive, self.last_received.0) {
                     // Nothing can be heard from a client that is not read.
@@ -106,7 +112,9 @@ impl Connection {
                     true => Time::NEVER,
                     false => self.last_progress.plus_ms(write_stall_ms),
                 };
-                keep_alive.min(stall)
+                let exchange = self.exchange.as_ref();
+                let proof = exchange.map_or(Time::NEVER, |exchange| exchange.deadline(connect_timeout_ms));
+                keep_alive.min(stall).min(proof)
             }
         }
     }
@@ -181,6 +189,7 @@ impl Core {
             outbox: Outbox::default(),
             held: None,
             aliases: None,
+            exchange: None,
             replays: VecDeque::new(),
         };
         self.connections.insert(connection) as u32

@@ -7,6 +7,7 @@ use vaux_mqtt::packet::Disconnect;
 use vaux_mqtt::property::{Properties, Property};
 use vaux_mqtt::{Error, ReasonCode, Version};
 
+use super::connect_request::Refusal;
 use super::connection::Phase;
 use super::{Core, Effect};
 use crate::session::{SessionSlot, Stored};
@@ -72,8 +73,25 @@ impl Core {
                 self.close(now, slot);
             }
             // Before CONNACK nothing is said to someone who did not send a CONNECT.
+            // One that proves who it is has sent its CONNECT, which CONNACK answers.
+            Phase::AwaitAuth => {
+                self.refuse(now, slot, Refusal::new(error.reason_code(), error.rule().text()));
+            }
             Phase::AwaitConnect | Phase::Authenticating => self.abort(slot),
             Phase::Closing => {}
+        }
+    }
+
+    /// Sends everybody to another server: version 5.0 clients are told which.
+    pub fn handle_redirect(&mut self, now: Time, reason: ReasonCode, server_reference: &str) {
+        let slots: Vec<u32> = self.connections.iter().map(|(slot, _)| slot as u32).collect();
+        for slot in slots {
+            if self.connections[slot as usize].phase != Phase::Connected {
+                continue;
+            }
+            self.lose(now, slot);
+            self.say_goodbye_with(slot, reason, Some(Property::ServerReference(server_reference)));
+            self.close(now, slot);
         }
     }
 
@@ -102,7 +120,7 @@ impl Core {
                     self.say_goodbye(slot, ReasonCode::ServerShuttingDown, None);
                     self.close(now, slot);
                 }
-                Phase::AwaitConnect | Phase::Authenticating => self.abort(slot),
+                Phase::AwaitConnect | Phase::AwaitAuth | Phase::Authenticating => self.abort(slot),
                 Phase::Closing => {}
             }
         }
@@ -153,14 +171,17 @@ impl Core {
 
     /// DISCONNECT from the server, which version 5.0 has.
     pub(super) fn say_goodbye(&mut self, slot: u32, reason: ReasonCode, text: Option<&'static str>) {
+        self.say_goodbye_with(slot, reason, text.map(Property::ReasonString));
+    }
+
+    /// The same, with a property that is left out when the client does not take so large a packet.
+    fn say_goodbye_with(&mut self, slot: u32, reason: ReasonCode, property: Option<Property<'_>>) {
         let connection = &self.connections[slot as usize];
         if connection.version != Version::V5 {
             return;
         }
         let maximum_packet_size = connection.maximum_packet_size;
-        let reason_string = text.map(Property::ReasonString);
-        let mut disconnect =
-            Disconnect { reason, properties: Properties::from_slice(reason_string.as_slice()) };
+        let mut disconnect = Disconnect { reason, properties: Properties::from_slice(property.as_slice()) };
         if disconnect.encoded_len(Version::V5) > maximum_packet_size {
             disconnect.properties = Properties::EMPTY;
         }

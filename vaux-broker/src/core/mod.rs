@@ -16,6 +16,7 @@ mod connection;
 mod counters;
 mod deliver;
 mod disconnect;
+mod exchange;
 mod frames;
 mod letter;
 mod outbox;
@@ -54,6 +55,7 @@ use crate::time::Time;
 pub use connect_request::{ConnectRequest, Refusal};
 pub use connection::ConnectionId;
 pub use counters::Counters;
+pub use exchange::{ExchangeState, Step, StepAnswer};
 pub use letter::{Letter, Parcel};
 pub use outbox::Outbox;
 pub use settings::{ListenerSettings, Settings};
@@ -178,6 +180,13 @@ pub enum Effect {
         connection: ConnectionId,
         /// What it said.
         request: Box<ConnectRequest>,
+    },
+    /// Have a plug-in answer a step of enhanced authentication, and call [`Core::handle_step_answer`].
+    Exchange {
+        /// The connection that waits.
+        connection: ConnectionId,
+        /// The step.
+        step: Box<Step>,
     },
     /// Move the connection to the worker where its session lives, and call [`Core::handle_adoption`] there.
     Handover {
@@ -320,7 +329,7 @@ impl Core {
         let limits = &self.settings.limits;
         let connection = &self.connections[slot as usize];
         let max_len = match connection.phase {
-            Phase::AwaitConnect => limits.max_connect_packet,
+            Phase::AwaitConnect | Phase::AwaitAuth => limits.max_connect_packet,
             _ => limits.max_packet_size,
         };
         let frame = Frame::split(bytes)?;
@@ -341,6 +350,10 @@ impl Core {
             return self.handle_first_packet(now, slot, frame);
         }
         let packet = Packet::decode(frame, connection.version, Sender::Client)?;
+        if connection.phase == Phase::AwaitAuth {
+            self.handle_early_packet(now, slot, &packet);
+            return Ok(());
+        }
         match packet {
             Packet::Publish(publish) => self.handle_publish(now, slot, &publish),
             Packet::PubAck(ack) => self.handle_puback(now, slot, &ack),
@@ -355,7 +368,7 @@ impl Core {
             }
             Packet::Disconnect(disconnect) => self.handle_disconnect(now, slot, &disconnect),
             Packet::Connect(_) => Err(self.violation(slot, vaux_mqtt::error::Rule::SecondConnect)),
-            Packet::Auth(_) => Err(self.violation(slot, vaux_mqtt::error::Rule::AuthWithoutMethod)),
+            Packet::Auth(auth) => self.handle_auth(now, slot, &auth),
             other => Err(self.violation(slot, unexpected(other.packet_type()))),
         }
     }

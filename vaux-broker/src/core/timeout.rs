@@ -93,7 +93,14 @@ impl Core {
             return self.watch(slot);
         }
         let is_stalled = !connection.outbox.is_empty();
+        let proof_at = connection
+            .exchange
+            .as_ref()
+            .map_or(Time::NEVER, |exchange| exchange.deadline(connect_timeout_ms));
         match connection.phase {
+            Phase::Connected if proof_at <= now => {
+                self.end_unproved(now, slot, "the client did not prove who it is in time");
+            }
             Phase::Connected if !is_stalled => {
                 let error = self.violation(slot, Rule::KeepAliveTimeout);
                 self.fail(now, slot, error);
@@ -102,7 +109,9 @@ impl Core {
                 self.lose(now, slot);
                 self.abort(slot);
             }
-            Phase::AwaitConnect | Phase::Authenticating | Phase::Closing => self.abort(slot),
+            Phase::AwaitConnect | Phase::AwaitAuth | Phase::Authenticating | Phase::Closing => {
+                self.abort(slot)
+            }
         }
     }
 

@@ -4,9 +4,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use mio::Waker;
+use vaux_mqtt::ReasonCode;
 
 use super::link::Link;
-use crate::core::{ConnectRequest, ConnectionId, ListenerSettings, Parcel, Refusal, Settings, WorkerId};
+use crate::core::{
+    ConnectRequest, ConnectionId, ListenerSettings, Parcel, Refusal, Settings, StepAnswer, WorkerId,
+};
 use crate::session::Identity;
 use crate::transport::WebSocketRules;
 
@@ -18,6 +21,10 @@ pub(crate) enum Mail {
     Handover(Box<Handover>),
     /// Who a client is.
     Verdict(ConnectionId, Box<ConnectRequest>, Result<Identity, Refusal>),
+    /// What a plug-in answers to a step of enhanced authentication.
+    StepAnswer(ConnectionId, StepAnswer),
+    /// Send everybody to another server.
+    Redirect(ReasonCode, Arc<str>),
     /// New limits.
     Settings(Arc<Settings>),
     /// What a listener, by its index, goes by from now on.
@@ -94,12 +101,28 @@ impl std::fmt::Debug for Mail {
             Mail::Parcel(..) => "Parcel",
             Mail::Handover(_) => "Handover",
             Mail::Verdict(..) => "Verdict",
+            Mail::StepAnswer(..) => "StepAnswer",
+            Mail::Redirect(..) => "Redirect",
             Mail::Settings(_) => "Settings",
             Mail::Listener(..) => "Listener",
             Mail::Stored => "Stored",
             Mail::Shutdown => "Shutdown",
             Mail::Stop => "Stop",
         })
+    }
+}
+
+/// Where the answer to [`crate::Authenticate::exchange`] goes. One that is dropped leaves the client to its time-out.
+#[derive(Debug)]
+pub struct StepReply {
+    pub(super) connection: ConnectionId,
+    pub(super) mailbox: Arc<Mailbox>,
+}
+
+impl StepReply {
+    /// Answers the step.
+    pub fn send(self, answer: StepAnswer) {
+        self.mailbox.post(Mail::StepAnswer(self.connection, answer));
     }
 }
 

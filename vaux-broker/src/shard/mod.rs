@@ -21,8 +21,8 @@ use crate::store::{Store, StoredSession};
 use crate::time::Time;
 
 pub(crate) use accept::ShardListener;
-pub use mailbox::Reply;
 pub(crate) use mailbox::{ListenerTerms, Mail, Mailbox};
+pub use mailbox::{Reply, StepReply};
 
 use link::{Link, Stage};
 use mailbox::Handover;
@@ -182,6 +182,12 @@ impl Shard {
             Mail::Verdict(connection, request, verdict) => {
                 self.core.handle_verdict(now, connection, request, verdict);
             }
+            Mail::StepAnswer(connection, answer) => {
+                self.core.handle_step_answer(now, connection, answer);
+            }
+            Mail::Redirect(reason, server_reference) => {
+                self.core.handle_redirect(now, reason, &server_reference);
+            }
             Mail::Settings(settings) => self.core.handle_settings(settings),
             Mail::Listener(index, terms) => {
                 if let Some(listener) = self.listeners.get_mut(index) {
@@ -241,6 +247,10 @@ impl Shard {
                 Effect::Authenticate { connection, request } => {
                     let mailbox = Arc::clone(&self.mailboxes[usize::from(self.worker.0)]);
                     self.authenticate.authenticate(request, Reply { connection, mailbox });
+                }
+                Effect::Exchange { connection, step } => {
+                    let mailbox = Arc::clone(&self.mailboxes[usize::from(self.worker.0)]);
+                    self.authenticate.exchange(step, StepReply { connection, mailbox });
                 }
                 Effect::Handover { slot, home, request, identity } => {
                     if let Some(mut link) = self.take_link(slot) {

@@ -3,6 +3,7 @@
 mod crash;
 mod disk;
 mod durability;
+mod exchange;
 mod qos;
 mod sessions;
 mod sharing;
@@ -58,6 +59,7 @@ enum Seen {
     Ack(PacketType, u16, ReasonCode),
     SubAck(Vec<u8>),
     Pong,
+    Auth(ReasonCode, String, String),
     Disconnect(ReasonCode),
 }
 
@@ -348,6 +350,10 @@ impl Sim {
                     let verdict = Ok(Identity::Anonymous);
                     self.cores[worker].handle_verdict(self.now, connection, request, verdict);
                 }
+                Effect::Exchange { connection, step } => {
+                    let answer = exchange::challenge(&step);
+                    self.cores[worker].handle_step_answer(self.now, connection, answer);
+                }
                 Effect::Handover { slot, home, request, identity } => {
                     let home = usize::from(home.0);
                     let new_slot = self.cores[home].handle_adoption(self.now, *request, identity);
@@ -427,6 +433,14 @@ fn describe(packet: Packet<'_>) -> Seen {
         Packet::PubComp(body) => ack(PacketType::PubComp, body),
         Packet::SubAck(suback) => Seen::SubAck(suback.reason_codes.to_vec()),
         Packet::PingResp => Seen::Pong,
+        Packet::Auth(auth) => {
+            let data = auth.properties.authentication_data().unwrap_or_default();
+            Seen::Auth(
+                auth.reason,
+                auth.properties.authentication_method().unwrap_or_default().into(),
+                String::from_utf8(data.to_vec()).unwrap(),
+            )
+        }
         Packet::Disconnect(disconnect) => Seen::Disconnect(disconnect.reason),
         other => panic!("not expected: {other:?}"),
     }
