@@ -1,4 +1,5 @@
-//! The project's automation: `cargo xtask ci`, `cargo xtask tidy`, `cargo xtask bench`.
+//! The project's automation: `cargo xtask ci`, `cargo xtask tidy`, `cargo xtask conformance`, `cargo xtask
+//! bench`.
 //!
 //! Everything that a continuous integration service or a contributor would otherwise write as a shell script is a
 //! subcommand here, so that both run the same thing.
@@ -6,6 +7,7 @@
 mod account;
 mod bench;
 mod ci;
+mod conformance;
 mod load;
 mod tidy;
 mod workspace;
@@ -31,6 +33,8 @@ enum Task {
     Ci(ci::Arguments),
     /// Check the repository's own rules, which no other tool knows
     Tidy,
+    /// Write which test shows which statement of the specifications to docs/conformance.md
+    Conformance(conformance::Arguments),
     /// Measure vaux-broker against its peers: processor time for a message, throughput, memory
     Bench(bench::Arguments),
     /// Be the load generator of the benchmark, which starts it
@@ -42,6 +46,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().task {
         Task::Ci(arguments) => ci::run(&arguments),
         Task::Tidy => tidy::run(),
+        Task::Conformance(arguments) => conformance::run(&arguments),
         Task::Bench(arguments) => bench::run(&arguments),
         Task::Load(arguments) => load::run(&arguments),
     };
