@@ -27,7 +27,10 @@ mod expect;
 pub mod flow;
 mod observe;
 mod play;
+pub mod program;
 pub mod report;
+pub mod statements;
+pub mod suite;
 mod target;
 mod transcript;
 

@@ -88,15 +88,6 @@ impl Target {
         Ok(Target { host: host.to_owned(), port: port.unwrap_or(default_port), tls, web_socket })
     }
 
-    /// Opens a connection, to see whether anybody is there.
-    ///
-    /// # Errors
-    ///
-    /// Why nobody could be reached.
-    pub fn probe(&self) -> io::Result<()> {
-        self.dial().map(|_| ())
-    }
-
     pub(crate) fn dial(&self) -> io::Result<Transport> {
         let mut last = io::Error::other("the host has no address");
         for address in (self.host.as_str(), self.port).to_socket_addrs()? {

@@ -23,7 +23,9 @@
 //! # Header
 //!
 //! `name` says the fact that is shown, `versions` the protocol versions to play it in, `requires` the statements of the
-//! specification (`v5:`, `v311:`, `v31:`, or `U5-…` for rules without a number). `timeout: 10s` replaces the five
+//! specification (`v5:`, `v311:`, `v31:`, or `U5-…` for rules without a number). `needs` names what a broker must offer:
+//! `shared`, `topic-alias`, `subscription-identifiers`, `retain`, `wildcards` and `qos2` are learnt from its CONNACK,
+//! `enhanced-auth` is a method `vaux-test`: the server sends `challenge`, the client answers it backwards. `timeout: 10s` replaces the five
 //! seconds that each step has; a step that takes longer has failed.
 //!
 //! # Steps
@@ -82,6 +84,8 @@ pub struct Flow {
     pub versions: Vec<Version>,
     /// The statements of the specification that it shows.
     pub requires: Vec<String>,
+    /// What a broker must offer, so that the flow can show anything.
+    pub needs: Vec<String>,
     /// How long a step may take.
     pub timeout: Duration,
     /// What happens, in order.

@@ -18,6 +18,7 @@ pub(super) fn parse(file: &str, text: &str) -> Result<Flow, FlowError> {
         name: String::new(),
         versions: Vec::new(),
         requires: Vec::new(),
+        needs: Vec::new(),
         timeout: DEFAULT_TIMEOUT,
         steps: Vec::new(),
     };
@@ -49,9 +50,14 @@ fn header(flow: &mut Flow, line: &str) -> Result<(), String> {
     match key {
         "name" => flow.name = value.to_owned(),
         "versions" => flow.versions = versions(value)?,
+        "needs" => flow.needs.extend(value.split_whitespace().map(str::to_owned)),
         "requires" => flow.requires.extend(value.split_whitespace().map(str::to_owned)),
         "timeout" => flow.timeout = duration(value)?,
-        _ => return Err(format!("`{key}` is no header; there are name, versions, requires and timeout")),
+        _ => {
+            return Err(format!(
+                "`{key}` is no header; there are name, versions, needs, requires and timeout"
+            ));
+        }
     }
     Ok(())
 }

@@ -5,10 +5,39 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
-use vaux_broker::Broker;
+use vaux_broker::authenticate::AnonymousOnly;
 use vaux_broker::config::{Bind, Config, ListenerConfig, ListenerKind, TlsVersion};
+use vaux_broker::core::{ConnectRequest, ExchangeState, Refusal, Step, StepAnswer};
+use vaux_broker::session::Identity;
 use vaux_broker::tls::{Authority, ServedNames, server_config};
+use vaux_broker::{Authenticate, Broker, Hooks, Reply, StepReply};
+use vaux_mqtt::ReasonCode;
 use vaux_test::Target;
+
+/// Knows the method `vaux-test` of enhanced authentication: whoever sends `challenge` backwards is let in.
+#[derive(Debug)]
+struct Challenge;
+
+impl Authenticate for Challenge {
+    fn authenticate(&self, request: Box<ConnectRequest>, reply: Reply) {
+        AnonymousOnly.authenticate(request, reply);
+    }
+
+    fn exchange(&self, step: Box<Step>, reply: StepReply) {
+        let refuse = |reason| StepAnswer::Refuse(Refusal::new(reason, "that is not it"));
+        reply.send(match (&*step.method, &step.state, step.data.as_deref()) {
+            ("vaux-test", None, _) => StepAnswer::Continue {
+                data: Some((*b"challenge").into()),
+                state: ExchangeState(Box::new(())),
+            },
+            ("vaux-test", Some(_), Some(b"egnellahc")) => {
+                StepAnswer::Accept { identity: Identity::User("tester".into()), data: None }
+            }
+            ("vaux-test", _, _) => refuse(ReasonCode::NotAuthorized),
+            _ => refuse(ReasonCode::BadAuthenticationMethod),
+        });
+    }
+}
 
 /// A running broker. It ends with this value.
 pub(crate) struct TestBroker {
@@ -42,7 +71,8 @@ impl TestBroker {
             listeners: vec![listener],
             ..Config::default()
         };
-        let broker = Broker::start(config, vec![tls]).expect("the broker starts");
+        let hooks = Hooks { authenticate: Arc::new(Challenge), ..Hooks::default() };
+        let broker = Broker::start_with_hooks(config, vec![tls], hooks).expect("the broker starts");
         let port = broker.addresses()[0].address.port();
         TestBroker { broker, kind, port, cafile, _data_dir: data_dir }
     }

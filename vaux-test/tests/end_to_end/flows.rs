@@ -2,24 +2,22 @@
 
 use vaux_broker::config::ListenerKind;
 use vaux_mqtt::Version;
+use vaux_test::suite::{self, Options};
 use vaux_test::{Flow, bundled, play, report};
 
 use crate::broker::TestBroker;
 
 fn play_all(kind: ListenerKind, workers: usize) {
     let broker = TestBroker::start(kind, workers);
-    let target = broker.target();
-    let mut failures = String::new();
-    for (file, text) in bundled::FLOWS {
-        let flow = Flow::parse(file, text).expect("the flows that are built in can be read");
-        for &version in &flow.versions {
-            let outcome = play(&flow, version, &target, true);
-            if outcome.failure.is_some() {
-                failures.push_str(&report::text(&flow, version, &outcome));
-            }
-        }
-    }
+    let read = |(file, text): &(&str, &str)| {
+        Flow::parse(file, text).expect("the flows that are built in can be read")
+    };
+    let flows: Vec<Flow> = bundled::FLOWS.iter().map(read).collect();
+    let options = Options { strict: true, offers: vec!["enhanced-auth".to_owned()], ..Options::default() };
+    let cases = suite::run(&flows, &broker.target(), &options, &|_, _| ()).expect("the broker is there");
+    let failures: String = cases.iter().map(report::failure).collect();
     assert!(failures.is_empty(), "\n{failures}");
+    assert_eq!(suite::totals(&cases).not_testable, 0);
 }
 
 #[test]
@@ -52,7 +50,7 @@ fn play_own(steps: &str) {
     let broker = TestBroker::start(ListenerKind::Tcp, 1);
     let flow = Flow::parse("vaux", &format!("name: vaux\nversions: 5\n{steps}")).expect("the flow is right");
     let outcome = play(&flow, Version::V5, &broker.target(), true);
-    assert!(outcome.failure.is_none(), "\n{}", report::text(&flow, Version::V5, &outcome));
+    assert_eq!(outcome.failure, None, "\n{}", outcome.transcript.text(""));
 }
 
 #[test]
@@ -71,6 +69,7 @@ fn topics_are_sent_once_to_clients_that_take_aliases() {
     );
 }
 
+/// Shows: U5-12
 #[test]
 fn a_packet_that_is_announced_too_large_is_not_waited_for() {
     play_own(

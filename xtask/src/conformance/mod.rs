@@ -16,7 +16,7 @@ use crate::Outcome;
 use crate::workspace;
 
 #[derive(Debug, clap::Args)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// Fail unless the page is up to date and every statement is shown
     #[arg(long)]
     check: bool,
@@ -46,7 +46,7 @@ const TABLES: [(&str, &str); 4] = [
 ];
 
 /// Makes the page, or checks it.
-pub fn run(arguments: &Arguments) -> Outcome {
+pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let root = workspace::root();
     let tables = TABLES
         .iter()
