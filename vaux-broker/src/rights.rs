@@ -47,6 +47,7 @@ mod tests {
         assert!(allows(Action::Subscribe, "#"));
     }
 
+    /// Shows: U5-46
     #[test]
     fn dollar_topics_can_be_read_below_sys_only() {
         assert!(allows(Action::Subscribe, "$SYS/#"));

@@ -67,6 +67,7 @@ async fn connect_carries_what_the_options_say() {
     assert_eq!(connected.properties.list().receive_maximum(), Some(3));
 }
 
+/// Shows: v5:MQTT-3.14.4-2 v311:MQTT-3.14.4-1 v311:MQTT-7.1.2-1
 #[tokio::test]
 async fn all_versions_connect_and_disconnect() {
     for version in ALL {
@@ -168,6 +169,7 @@ async fn a_server_that_cannot_be_reached_is_named() {
     assert_eq!(error.kind(), ConnectErrorKind::Unreachable);
 }
 
+/// Shows: U5-29
 #[tokio::test]
 async fn a_silent_server_is_given_up() {
     let server = Server::start(Version::V5).await;
@@ -177,6 +179,7 @@ async fn a_silent_server_is_given_up() {
     assert_eq!(error.kind(), ConnectErrorKind::Timeout);
 }
 
+/// Shows: v311:MQTT-3.1.3-7
 #[tokio::test]
 async fn options_that_cannot_work_are_refused_before_anything_is_tried() {
     let options = || ConnectOptions::new("host.invalid", 1883).client_id("me");
@@ -228,6 +231,7 @@ async fn bytes_that_are_no_packet_end_the_connection_with_a_reason() {
     assert!(matches!(event, ConnectionEvent::Disconnected(Disconnected::Protocol(_))), "{event:?}");
 }
 
+/// Shows: U5-29
 #[tokio::test]
 async fn a_server_that_does_not_answer_a_ping_is_given_up() {
     let server = Server::start(Version::V311).await;

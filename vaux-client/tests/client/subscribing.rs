@@ -21,6 +21,26 @@ async fn next(subscription: &mut Subscription) -> Message {
     within(subscription.next()).await.unwrap()
 }
 
+/// Shows: v5:MQTT-4.6.0-2 v5:MQTT-4.6.0-3 v311:MQTT-4.6.0-2 v311:MQTT-4.6.0-3
+#[tokio::test]
+async fn acknowledgements_go_out_in_the_order_of_the_messages() {
+    for version in [Version::V311, Version::V5] {
+        let server = Server::start(version).await;
+        let (client, _connection, mut peer) = server.connect(server.options()).await;
+        let messages = subscribe(&client, &mut peer, Subscribe::to("a", QoS::ExactlyOnce), 1).await;
+        peer.publish("a", QoS::AtLeastOnce, &["1", "2", "3"]).await;
+        for wanted in ["PUBACK 1 00", "PUBACK 2 00", "PUBACK 3 00"] {
+            peer.expect(wanted).await;
+        }
+        peer.publish("a", QoS::ExactlyOnce, &["1", "2", "3"]).await;
+        for wanted in ["PUBREC 1 00", "PUBREC 2 00", "PUBREC 3 00"] {
+            peer.expect(wanted).await;
+        }
+        drop(messages);
+    }
+}
+
+/// Shows: v5:MQTT-4.5.0-2 v311:MQTT-4.5.0-2
 #[tokio::test]
 async fn messages_arrive_and_are_acknowledged() {
     for version in ALL {

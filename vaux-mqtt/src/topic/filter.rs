@@ -152,6 +152,7 @@ mod tests {
         }
     }
 
+    /// Shows: v5:MQTT-4.7.3-3 v311:MQTT-4.7.3-3
     #[test]
     fn filter_of_more_than_65_535_bytes_is_refused() {
         let longest = "x".repeat(65_535);

@@ -314,6 +314,7 @@ fn a_session_is_what_it_was_after_a_crash() {
     }
 }
 
+/// Shows: U5-32
 #[test]
 fn wills_and_expiries_that_ran_out_meanwhile_come_due_at_the_restart() {
     let mut sim = Sim::stored(2);

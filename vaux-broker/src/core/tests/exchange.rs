@@ -66,6 +66,7 @@ fn asked() -> Seen {
     Seen::Auth(ReasonCode::ContinueAuthentication, "backwards".into(), "hello".into())
 }
 
+/// Shows: v5:MQTT-4.12.0-2
 #[test]
 fn a_client_is_asked_and_let_in() {
     with_workers(|mut sim| {
@@ -77,6 +78,7 @@ fn a_client_is_asked_and_let_in() {
     });
 }
 
+/// Shows: v5:MQTT-4.12.0-1 v5:MQTT-4.12.0-4
 #[test]
 fn a_wrong_answer_and_an_unknown_method_are_refused() {
     let mut sim = Sim::new(1);
@@ -115,6 +117,7 @@ fn a_client_that_does_not_answer_is_closed() {
     assert!(!sim.is_open(client));
 }
 
+/// Shows: U5-49
 #[test]
 fn a_connected_client_proves_itself_anew_while_everything_else_goes_on() {
     with_workers(|mut sim| {
@@ -129,6 +132,7 @@ fn a_connected_client_proves_itself_anew_while_everything_else_goes_on() {
     });
 }
 
+/// Shows: v5:MQTT-4.12.1-2
 #[test]
 fn a_connected_client_that_cannot_prove_itself_is_disconnected() {
     let cases: [(&[u8], u64); 3] = [(b"wrong", 0), (b"other", 0), (b"", 10_000)];
@@ -145,6 +149,7 @@ fn a_connected_client_that_cannot_prove_itself_is_disconnected() {
     }
 }
 
+/// Shows: U5-26
 #[test]
 fn auth_out_of_turn_is_a_protocol_error() {
     let cases = [

@@ -4,6 +4,7 @@ mod crash;
 mod disk;
 mod durability;
 mod exchange;
+mod limits;
 mod qos;
 mod sessions;
 mod sharing;

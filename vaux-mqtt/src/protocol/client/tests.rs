@@ -178,7 +178,10 @@ fn describe(packet: &Packet<'_>) -> String {
         Packet::Subscribe(packet) => format!("{name} {}", packet.packet_id),
         Packet::Unsubscribe(packet) => format!("{name} {}", packet.packet_id),
         Packet::Disconnect(packet) => format!("{name} {:02x}", packet.reason.value()),
-        Packet::Auth(auth) => format!("{name} {:02x}", auth.reason.value()),
+        Packet::Auth(auth) => {
+            let method = auth.properties.authentication_method().unwrap_or_default();
+            format!("{name} {:02x} {method}", auth.reason.value())
+        }
         _ => name.to_string(),
     }
 }

@@ -12,6 +12,7 @@ fn connected(window: u16) -> Outbound<&'static str> {
     outbound
 }
 
+/// Shows: v5:MQTT-2.2.1-3 v5:MQTT-2.2.1-4
 #[test]
 fn identifiers_start_at_1_and_count_up() {
     let mut outbound = connected(10);
@@ -95,6 +96,7 @@ fn resumed_messages_go_in_their_first_order_within_the_new_window() {
     assert!(outbound.has_room());
 }
 
+/// Shows: v5:MQTT-2.2.1-3 v5:MQTT-2.2.1-4 v5:MQTT-4.3.2-1 v5:MQTT-4.3.3-1 v311:MQTT-2.3.1-2 v311:MQTT-2.3.1-4
 #[test]
 fn identifiers_in_use_are_skipped_after_65535() {
     let mut outbound = connected(10);

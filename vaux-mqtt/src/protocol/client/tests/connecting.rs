@@ -4,6 +4,7 @@ use alloc::vec;
 
 use super::*;
 
+/// Shows: v5:MQTT-3.1.0-1 v311:MQTT-3.1.0-1
 #[test]
 fn connect_comes_first_and_nothing_is_sent_before_connack() {
     for version in ALL {
@@ -16,6 +17,7 @@ fn connect_comes_first_and_nothing_is_sent_before_connack() {
     }
 }
 
+/// Shows: v5:MQTT-4.13.2-1
 #[test]
 fn a_refusal_ends_the_connection() {
     for version in ALL {
@@ -38,6 +40,7 @@ fn the_first_packet_must_be_connack_and_there_is_only_one() {
     assert_eq!(pair.sent(), ["DISCONNECT 82"]);
 }
 
+/// Shows: v5:MQTT-3.2.2-4
 #[test]
 fn a_session_that_the_client_does_not_know_is_an_error() {
     for version in [Version::V311, Version::V5] {
@@ -61,6 +64,7 @@ fn a_client_without_identifier_must_be_assigned_one() {
     }
 }
 
+/// Shows: U5-50
 #[test]
 fn bytes_that_are_no_packet_are_answered_with_the_reason_in_version_5_only() {
     for (version, answer) in [(Version::V311, &[][..]), (Version::V5, &["DISCONNECT 81"])] {

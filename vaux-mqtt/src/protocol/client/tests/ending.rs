@@ -3,6 +3,7 @@
 use super::*;
 use crate::packet::Auth;
 
+/// Shows: v5:MQTT-3.1.2-20 v311:MQTT-3.1.2-23 U5-29
 #[test]
 fn silence_is_broken_by_a_ping_and_its_lack_of_an_answer_ends_the_connection() {
     let mut pair = Pair::connected(Version::V311, &[]);
@@ -20,6 +21,7 @@ fn silence_is_broken_by_a_ping_and_its_lack_of_an_answer_ends_the_connection() {
     assert!(pair.client.is_closed());
 }
 
+/// Shows: v5:MQTT-3.1.2-21 v5:MQTT-3.2.2-21 U5-30
 #[test]
 fn the_keep_alive_of_the_server_counts() {
     let pair = Pair::connected(Version::V5, &[Property::ServerKeepAlive(3)]);
@@ -36,6 +38,7 @@ fn auth(reason: ReasonCode, method: &str) -> Vec<u8> {
     bytes
 }
 
+/// Shows: v5:MQTT-3.1.2-30 v5:MQTT-4.12.0-3 v5:MQTT-4.12.0-5 v5:MQTT-4.12.1-1
 #[test]
 fn authentication_goes_on_before_connack_and_may_begin_again_later() {
     let method = [Property::AuthenticationMethod("M")];
@@ -43,16 +46,18 @@ fn authentication_goes_on_before_connack_and_may_begin_again_later() {
     pair.sent();
     assert_eq!(pair.receive(&auth(ReasonCode::ContinueAuthentication, "M")).unwrap(), ["auth 18"]);
     assert_eq!(pair.client.authenticate(ReasonCode::ReAuthenticate, None), Err(NotSent::NotConnected));
+    assert_eq!(pair.client.publish(q0("x")), Err((q0("x"), NotSent::NotConnected)));
     pair.client.authenticate(ReasonCode::ContinueAuthentication, Some(b"data")).unwrap();
-    assert_eq!(pair.sent(), ["AUTH 18"]);
+    assert_eq!(pair.sent(), ["AUTH 18 M"]);
     pair.connack(false, ReasonCode::Success, &method).unwrap();
     pair.client.authenticate(ReasonCode::ReAuthenticate, None).unwrap();
-    assert_eq!(pair.sent(), ["AUTH 19"]);
+    assert_eq!(pair.sent(), ["AUTH 19 M"]);
     assert_eq!(pair.receive(&auth(ReasonCode::Success, "M")).unwrap(), ["auth 00"]);
     let error = pair.receive(&auth(ReasonCode::Success, "N")).unwrap_err();
     assert_eq!(error.rule(), Rule::AuthMethodChanged);
 }
 
+/// Shows: v5:MQTT-4.12.0-6 v5:MQTT-4.12.0-7
 #[test]
 fn authentication_needs_a_method_in_connect() {
     let mut pair = Pair::connected(Version::V5, &[]);
@@ -62,6 +67,7 @@ fn authentication_needs_a_method_in_connect() {
     assert_eq!(error.rule(), Rule::AuthWithoutMethod);
 }
 
+/// Shows: v5:MQTT-3.14.4-1 v311:MQTT-3.14.4-2
 #[test]
 fn nothing_is_sent_after_disconnect() {
     for version in ALL {
@@ -75,6 +81,7 @@ fn nothing_is_sent_after_disconnect() {
     }
 }
 
+/// Shows: v5:MQTT-3.14.2-1
 #[test]
 fn a_disconnect_that_a_client_must_not_send_is_refused() {
     let mut pair = Pair::connected(Version::V5, &[]);
@@ -91,6 +98,7 @@ fn a_disconnect_that_a_client_must_not_send_is_refused() {
     assert!(pair.client.disconnect(ReasonCode::DisconnectWithWill, Properties::EMPTY).is_ok());
 }
 
+/// Shows: U5-50 v5:MQTT-4.13.2-1
 #[test]
 fn the_servers_disconnect_ends_the_connection() {
     let mut pair = Pair::connected(Version::V5, &[]);

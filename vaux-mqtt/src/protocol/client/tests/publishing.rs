@@ -3,6 +3,7 @@
 use super::*;
 use crate::packet::Subscription;
 
+/// Shows: v5:MQTT-2.2.1-3 v5:MQTT-4.3.3-4 v311:MQTT-2.3.1-2 v311:MQTT-4.3.3-1
 #[test]
 fn qos_1_ends_with_puback_and_qos_2_with_pubcomp() {
     for version in ALL {
@@ -18,6 +19,7 @@ fn qos_1_ends_with_puback_and_qos_2_with_pubcomp() {
     }
 }
 
+/// Shows: v5:MQTT-4.4.0-2 U5-37
 #[test]
 fn a_refusing_pubrec_ends_the_exchange() {
     let mut pair = Pair::connected(Version::V5, &[Property::ReceiveMaximum(1)]);
@@ -39,6 +41,7 @@ fn acknowledgements_of_nothing_change_nothing() {
     assert_eq!(pair.sent(), ["PUBREL 9 92"]);
 }
 
+/// Shows: v5:MQTT-3.3.4-7 v5:MQTT-3.3.4-8 v5:MQTT-4.9.0-1 v5:MQTT-4.9.0-2 v5:MQTT-4.9.0-3 U5-38
 #[test]
 fn the_receive_maximum_of_the_server_holds_back_publishes_and_nothing_else() {
     let mut pair = Pair::connected(Version::V5, &[Property::ReceiveMaximum(2)]);
@@ -54,6 +57,7 @@ fn the_receive_maximum_of_the_server_holds_back_publishes_and_nothing_else() {
     assert_eq!(pair.client.publish(q1("3")), Ok(Some(packet_id(4))));
 }
 
+/// Shows: v5:MQTT-3.2.2-11 v5:MQTT-3.2.2-14 v5:MQTT-3.2.2-15
 #[test]
 fn what_the_server_does_not_offer_is_not_sent() {
     let properties = [
@@ -91,6 +95,7 @@ fn what_the_server_does_not_offer_is_not_sent() {
     assert!(pair.client.is_connected());
 }
 
+/// Shows: v5:MQTT-3.2.2-17 v5:MQTT-3.3.2-7 v5:MQTT-3.3.2-9
 #[test]
 fn topic_aliases_are_used_up_to_the_smaller_maximum_and_set_anew_on_each_connection() {
     let settings = Settings { outgoing_topic_aliases: 1, ..Settings::default() };
@@ -113,6 +118,7 @@ fn topic_aliases_are_used_up_to_the_smaller_maximum_and_set_anew_on_each_connect
     }
 }
 
+/// Shows: v5:MQTT-3.3.1-1 v5:MQTT-4.3.2-3 v5:MQTT-4.3.3-3 v5:MQTT-4.3.3-5 v5:MQTT-4.3.3-6 v5:MQTT-4.4.0-1 v5:MQTT-4.6.0-1 v311:MQTT-2.3.1-3 v311:MQTT-4.4.0-1 v311:MQTT-4.6.0-1 v31:resend
 #[test]
 fn a_resumed_session_sends_again_in_order_with_dup() {
     for version in ALL {
@@ -130,6 +136,7 @@ fn a_resumed_session_sends_again_in_order_with_dup() {
     }
 }
 
+/// Shows: v5:MQTT-4.9.0-1
 #[test]
 fn redelivery_respects_the_receive_maximum_of_the_new_connection() {
     let mut pair = Pair::connected(Version::V5, &[]);
@@ -147,6 +154,7 @@ fn redelivery_respects_the_receive_maximum_of_the_new_connection() {
     assert!(pair.client.has_room(QoS::AtLeastOnce));
 }
 
+/// Shows: v5:MQTT-3.2.2-5
 #[test]
 fn a_session_that_the_server_lost_is_discarded_and_its_messages_are_given_back() {
     for version in [Version::V311, Version::V5] {
@@ -184,4 +192,34 @@ fn a_message_that_the_server_no_longer_takes_is_given_back() {
     assert_eq!(pair.sent(), ["PUBLISH 2 q1 dup a=x"]);
     let lost = pair.client.take_lost();
     assert_eq!((lost.len(), lost[0].reason), (1, LostReason::TooLarge));
+}
+
+/// Shows: v5:MQTT-3.2.2-18
+#[test]
+fn no_topic_alias_is_used_unless_the_server_takes_some() {
+    let settings = Settings { outgoing_topic_aliases: 5, ..Settings::default() };
+    let connect = Connect { clean_start: true, ..Connect::new(Version::V5, "me") };
+    for offered in [&[][..], &[Property::TopicAliasMaximum(0)]] {
+        let client = Client::new(&connect, settings, Session::new(), 0);
+        let mut pair = Pair { client, version: Version::V5, now_ms: 0 };
+        pair.sent();
+        pair.connack(false, ReasonCode::Success, offered).unwrap();
+        pair.client.publish(q0("1")).unwrap();
+        pair.client.publish(q0("2")).unwrap();
+        assert_eq!(pair.sent(), ["PUBLISH q0 a=1", "PUBLISH q0 a=2"]);
+    }
+}
+
+/// Shows: v5:MQTT-4.6.0-4 v311:MQTT-4.6.0-4
+#[test]
+fn pubrels_go_out_in_the_order_of_the_pubrecs() {
+    for version in ALL {
+        let mut pair = Pair::connected(version, &[]);
+        for note in [q2("1"), q2("2"), q2("3")] {
+            pair.client.publish(note).unwrap();
+        }
+        pair.sent();
+        [2, 1, 3].map(|id| pair.pubrec(id));
+        assert_eq!(pair.sent(), ["PUBREL 2 00", "PUBREL 1 00", "PUBREL 3 00"]);
+    }
 }

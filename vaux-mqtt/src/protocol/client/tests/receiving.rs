@@ -3,6 +3,7 @@
 use super::*;
 use crate::packet::{SubAck, Subscription, UnsubAck};
 
+/// Shows: v5:MQTT-3.3.4-1 v5:MQTT-4.3.3-11 v311:MQTT-3.3.4-1
 #[test]
 fn messages_are_acknowledged_when_the_application_has_them() {
     for version in ALL {
@@ -19,6 +20,7 @@ fn messages_are_acknowledged_when_the_application_has_them() {
     }
 }
 
+/// Shows: v5:MQTT-4.3.3-10 v5:MQTT-4.3.3-12 v311:MQTT-4.3.3-2
 #[test]
 fn a_repeated_qos_2_message_is_delivered_once_also_after_a_reconnection() {
     for version in [Version::V311, Version::V5] {
@@ -40,6 +42,7 @@ fn a_pubrel_for_nothing_is_answered_so_in_version_5() {
     assert_eq!(pair.sent(), ["PUBCOMP 3 92"]);
 }
 
+/// Shows: v5:MQTT-3.3.4-9 U5-24
 #[test]
 fn a_server_that_exceeds_the_receive_maximum_is_told() {
     let mut pair = Pair::begin(Version::V5, true, &[Property::ReceiveMaximum(1)], Session::new());
@@ -51,6 +54,7 @@ fn a_server_that_exceeds_the_receive_maximum_is_told() {
     assert_eq!(pair.sent(), ["DISCONNECT 93"]);
 }
 
+/// Shows: v5:MQTT-3.3.2-10 U5-17
 #[test]
 fn topic_aliases_of_the_server_are_resolved() {
     let mut pair = Pair::begin(Version::V5, true, &[Property::TopicAliasMaximum(1)], Session::new());
