@@ -245,6 +245,7 @@ rules! {
     SharedNotSupported: Violation, SharedSubscriptionsNotSupported, "U5-15", "MQTT-4.8.0-1", "the server announced that it takes no shared subscriptions";
     SessionExpiryRaised: Violation, ProtocolError, "U5-25", "MQTT-4.8.0-1", "a session expiry interval of 0 must not be raised in DISCONNECT";
     AuthWithoutMethod: Violation, ProtocolError, "MQTT-4.12.0-7", "MQTT-4.8.0-1", "a client whose CONNECT named no authentication method must not send AUTH";
+    ExplanationUnwanted: Violation, ProtocolError, "U5-27", "MQTT-4.8.0-1", "a client that asked for no explanations must get none outside PUBLISH, CONNACK and DISCONNECT";
     AuthMethodChanged: Violation, ProtocolError, "MQTT-4.12.1-1", "MQTT-4.8.0-1", "the authentication method must not change";
     UserPropertiesTooMany: Violation, QuotaExceeded, "MQTT-4.13.1-1", "MQTT-4.8.0-2", "more user properties than the server accepts";
     KeepAliveTimeout: Violation, KeepAliveTimeout, "MQTT-3.1.2-22", "MQTT-3.1.2-24", "nothing was received within one and a half times the keep alive";

@@ -183,7 +183,8 @@ fn a_failed_store_disconnects_those_whose_sessions_it_keeps() {
 /// Shows: v5:MQTT-3.4.2-2 v5:MQTT-3.5.2-2 v5:MQTT-3.6.2-2 v5:MQTT-3.7.2-2 v5:MQTT-3.9.2-1
 #[test]
 fn explanations_that_would_make_a_packet_too_large_are_left_out() {
-    let len = |maximum: u32, provoke: &dyn Fn(&mut Sim, Client)| {
+    type Provoke = dyn Fn(&mut Sim, Client);
+    let len = |maximum: u32, provoke: &Provoke| {
         let mut sim = Sim::new(1);
         let properties = [Property::MaximumPacketSize(maximum)];
         let connect =
@@ -192,7 +193,7 @@ fn explanations_that_would_make_a_packet_too_large_are_left_out() {
         provoke(&mut sim, client);
         sim.received.remove(&client).unwrap_or_default().len()
     };
-    let packets: [&dyn Fn(&mut Sim, Client); 5] = [
+    let packets: [&Provoke; 5] = [
         &|sim, client| sim.publish(client, "$SYS/x", "x", AtLeastOnce, 1),
         &|sim, client| sim.publish(client, "$SYS/x", "x", ExactlyOnce, 1),
         &|sim, client| sim.ack(client, PacketType::PubRec, 9),

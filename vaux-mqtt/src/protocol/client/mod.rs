@@ -69,6 +69,8 @@ struct Asked {
     keep_alive: u16,
     receive_maximum: u16,
     session_expiry_interval: u32,
+    /// Whether the server may explain its answers (Request Problem Information).
+    wants_explanations: bool,
     authentication_method: Option<Box<str>>,
 }
 
@@ -120,6 +122,7 @@ impl<M> Client<M> {
             keep_alive: connect.keep_alive,
             receive_maximum: properties.receive_maximum().unwrap_or(u16::MAX),
             session_expiry_interval: properties.session_expiry_interval().unwrap_or(0),
+            wants_explanations: properties.request_problem_information() != Some(0),
             authentication_method: properties.authentication_method().map(Into::into),
         };
         // MQTT-3.1.2-4: a clean start throws away what was there.

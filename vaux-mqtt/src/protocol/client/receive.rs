@@ -31,6 +31,9 @@ impl<M: Outgoing> Client<M> {
             Ok(packet) => packet,
             Err(error) => return Err(self.fail(error)),
         };
+        if !self.asked.wants_explanations && is_explained(&packet) {
+            return Err(self.violation(Rule::ExplanationUnwanted));
+        }
         Ok(match packet {
             Packet::Publish(publish) => self.handle_publish(publish)?,
             Packet::PubAck(ack) => self.handle_puback(ack),
@@ -264,4 +267,18 @@ impl<M: Outgoing> Client<M> {
     fn write_ack(&mut self, packet_type: PacketType, ack: &Ack<'_>) {
         ack.encode(packet_type, self.asked.version, &mut self.output);
     }
+}
+
+/// Whether a packet carries what a client can ask not to be sent, a reason string or user properties (U5-27).
+fn is_explained(packet: &Packet<'_>) -> bool {
+    let properties = match packet {
+        Packet::PubAck(ack) | Packet::PubRec(ack) | Packet::PubRel(ack) | Packet::PubComp(ack) => {
+            &ack.properties
+        }
+        Packet::SubAck(suback) => &suback.properties,
+        Packet::UnsubAck(unsuback) => &unsuback.properties,
+        Packet::Auth(auth) => &auth.properties,
+        _ => return false,
+    };
+    properties.reason_string().is_some() || properties.user_properties().next().is_some()
 }

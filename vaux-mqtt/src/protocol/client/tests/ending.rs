@@ -1,7 +1,7 @@
 //! Keep alive, authentication and DISCONNECT.
 
 use super::*;
-use crate::packet::Auth;
+use crate::packet::{Auth, SubAck};
 
 /// Shows: v5:MQTT-3.1.2-20 v311:MQTT-3.1.2-23 U5-29
 #[test]
@@ -106,4 +106,32 @@ fn the_servers_disconnect_ends_the_connection() {
     assert!(pair.client.is_closed());
     let mut pair = Pair::connected(Version::V311, &[]);
     assert_eq!(pair.receive(&[0xe0, 0]).unwrap_err().rule(), Rule::UnexpectedPacket);
+}
+
+/// Shows: U5-27
+#[test]
+fn explanations_that_the_client_did_not_want_end_the_connection() {
+    use PacketType::{PubAck, PubComp, PubRec, PubRel};
+    let reason = [Property::ReasonString("why")];
+    let user = [Property::UserProperty("a", "b")];
+    for (explanation, wanted) in [(&reason, 0), (&user, 0), (&reason, 1), (&user, 1)] {
+        let (packet_id, properties) = (packet_id(1), Properties::from_slice(explanation));
+        let ack = Ack { properties, ..Ack::new(packet_id, ReasonCode::Success) };
+        let mut packets = [PubAck, PubRec, PubRel, PubComp].map(|packet_type| {
+            let mut bytes = Vec::new();
+            ack.encode(packet_type, Version::V5, &mut bytes);
+            bytes
+        });
+        let reason_codes = &[0][..];
+        let mut answer = Vec::new();
+        SubAck { packet_id, properties, reason_codes }.encode(Version::V5, &mut answer);
+        for bytes in packets.iter_mut().chain([&mut answer]) {
+            let request = [Property::RequestProblemInformation(wanted)];
+            let mut pair = Pair::begin(Version::V5, true, &request, Session::new());
+            // CONNACK may explain.
+            pair.connack(false, ReasonCode::Success, explanation).unwrap();
+            let rule = pair.receive(bytes).err().map(|error| error.rule());
+            assert_eq!(rule == Some(Rule::ExplanationUnwanted), wanted == 0, "{bytes:?} {rule:?}");
+        }
+    }
 }

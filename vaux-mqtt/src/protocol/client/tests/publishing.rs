@@ -219,7 +219,9 @@ fn pubrels_go_out_in_the_order_of_the_pubrecs() {
             pair.client.publish(note).unwrap();
         }
         pair.sent();
-        [2, 1, 3].map(|id| pair.pubrec(id));
+        for id in [2, 1, 3] {
+            pair.pubrec(id);
+        }
         assert_eq!(pair.sent(), ["PUBREL 2 00", "PUBREL 1 00", "PUBREL 3 00"]);
     }
 }
