@@ -43,6 +43,13 @@ pub enum ConnectError {
         /// What went wrong.
         source: io::Error,
     },
+    /// The server does not let a WebSocket connection begin.
+    WebSocket {
+        /// The path that was asked for.
+        path: String,
+        /// What the server answered instead, or what is wrong with its answer.
+        reason: String,
+    },
     /// The server did not answer within the connect timeout.
     Timeout(ConnectStage),
     /// The connection was lost before the server answered.
@@ -66,6 +73,8 @@ pub enum ConnectStage {
     Tcp,
     /// The TLS handshake.
     Tls,
+    /// The opening handshake of WebSocket.
+    WebSocket,
     /// CONNACK.
     ConnAck,
 }
@@ -84,7 +93,7 @@ pub struct Refusal {
 pub enum ConnectErrorKind {
     /// Wrong options or files.
     Options,
-    /// DNS, TCP or TLS did not come about, or the connection was lost.
+    /// DNS, TCP, TLS or WebSocket did not come about, or the connection was lost.
     Unreachable,
     /// Nothing came within the connect timeout.
     Timeout,
@@ -104,6 +113,7 @@ impl ConnectError {
             ConnectError::Resolve { .. }
             | ConnectError::Tcp { .. }
             | ConnectError::Tls { .. }
+            | ConnectError::WebSocket { .. }
             | ConnectError::Lost(_) => ConnectErrorKind::Unreachable,
             ConnectError::Timeout(_) => ConnectErrorKind::Timeout,
             ConnectError::Authentication(_) => ConnectErrorKind::Authentication,
@@ -170,6 +180,7 @@ impl fmt::Display for ConnectError {
             ConnectError::Resolve { host, source } => write!(f, "cannot resolve {host}: {source}"),
             ConnectError::Tcp { address, source } => write!(f, "cannot connect to {address}: {source}"),
             ConnectError::Tls { server_name, source } => write!(f, "TLS with {server_name} failed: {source}"),
+            ConnectError::WebSocket { path, reason } => write!(f, "no WebSocket at {path}: {reason}"),
             ConnectError::Timeout(stage) => write!(f, "timed out waiting for {stage}"),
             ConnectError::Lost(source) => write!(f, "connection lost before the server answered: {source}"),
             ConnectError::ClosedByServer => f.write_str("the server closed the connection without an answer"),
@@ -199,6 +210,7 @@ impl fmt::Display for ConnectStage {
             ConnectStage::Resolve => "the address of the server",
             ConnectStage::Tcp => "the TCP connection",
             ConnectStage::Tls => "the TLS handshake",
+            ConnectStage::WebSocket => "the WebSocket handshake",
             ConnectStage::ConnAck => "the server's answer to CONNECT",
         })
     }

@@ -42,7 +42,7 @@ pub use message::Message;
 pub use options::ConnectOptions;
 pub use reconnect::ReconnectPolicy;
 pub use subscription::{Answer, Messages, Subscribe, Subscription};
-pub use transport::TlsOptions;
+pub use transport::{TlsOptions, WebSocketOptions};
 pub use url::ServerUrl;
 
 pub use vaux_mqtt::packet::{PacketId, RetainHandling, SubscriptionOptions};

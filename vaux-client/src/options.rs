@@ -12,7 +12,7 @@ use crate::authenticator::Authenticator;
 use crate::error::ConnectError;
 use crate::message::Message;
 use crate::reconnect::ReconnectPolicy;
-use crate::transport::TlsOptions;
+use crate::transport::{TlsOptions, WebSocketOptions};
 use crate::url::ServerUrl;
 
 /// Where to connect to, as whom, and how the client behaves.
@@ -35,6 +35,7 @@ pub struct ConnectOptions {
     pub(crate) port: u16,
     pub(crate) bind: Option<IpAddr>,
     pub(crate) tls: Option<TlsOptions>,
+    pub(crate) web_socket: Option<WebSocketOptions>,
     pub(crate) version: Version,
     pub(crate) client_id: String,
     pub(crate) clean_start: bool,
@@ -66,6 +67,7 @@ impl ConnectOptions {
             port,
             bind: None,
             tls: None,
+            web_socket: None,
             version: Version::V5,
             client_id: String::new(),
             clean_start: true,
@@ -89,15 +91,17 @@ impl ConnectOptions {
         }
     }
 
-    /// The server of a URL: `mqtt://host`, `mqtts://user:password@host:8883`. The default ports are 1883 and 8883.
+    /// The server of a URL: `mqtt://host`, `mqtts://user:password@host:8883`, `ws://host/path`, `wss://host:8084/mqtt`.
+    /// The default ports are 1883, 8883, 80 and 443, the default path is `/mqtt`.
     ///
     /// # Errors
     ///
-    /// Text that is no such URL. WebSocket URLs are not supported.
+    /// Text that is no such URL.
     pub fn from_url(url: &str) -> Result<Self, ConnectError> {
         let url = ServerUrl::parse(url)?;
         let mut options = ConnectOptions::new(url.host, url.port);
         options.tls = url.tls.then(TlsOptions::new);
+        options.web_socket = url.web_socket_path.map(|path| WebSocketOptions::new().path(path));
         options.user_name = url.user_name;
         options.password = url.password.map(Bytes::from);
         Ok(options)
@@ -114,6 +118,13 @@ impl ConnectOptions {
     #[must_use]
     pub fn tls(mut self, tls: TlsOptions) -> Self {
         self.tls = Some(tls);
+        self
+    }
+
+    /// Speaks MQTT in WebSocket messages.
+    #[must_use]
+    pub fn web_socket(mut self, web_socket: WebSocketOptions) -> Self {
+        self.web_socket = Some(web_socket);
         self
     }
 

@@ -1,4 +1,4 @@
-//! URLs of servers: `mqtt://[user[:password]@]host[:port]`, `mqtts://…`.
+//! URLs of servers: `mqtt://[user[:password]@]host[:port]`, `mqtts://…`, and `ws://…[/path]`, `wss://…`.
 
 use crate::error::ConnectError;
 
@@ -12,6 +12,9 @@ pub struct ServerUrl {
     pub host: String,
     /// The port, or the default one of the scheme.
     pub port: u16,
+    /// The path of a WebSocket URL, with the slash in front and perhaps a query; `/mqtt` when the URL has none. `None`
+    /// without WebSocket.
+    pub web_socket_path: Option<String>,
     /// The user name, percent-decoded.
     pub user_name: Option<String>,
     /// The password, percent-decoded.
@@ -25,14 +28,13 @@ impl std::fmt::Debug for ServerUrl {
             .field("tls", &self.tls)
             .field("host", &self.host)
             .field("port", &self.port)
+            .field("web_socket_path", &self.web_socket_path)
             .finish_non_exhaustive()
     }
 }
 
-/// The port of plain MQTT.
-pub(crate) const PLAIN_PORT: u16 = 1883;
-/// The port of MQTT over TLS.
-pub(crate) const TLS_PORT: u16 = 8883;
+/// The path that servers of MQTT over WebSocket have in common.
+const WEB_SOCKET_PATH: &str = "/mqtt";
 
 impl ServerUrl {
     /// Reads a URL.
@@ -44,16 +46,20 @@ impl ServerUrl {
         let Some((scheme, rest)) = url.split_once("://") else {
             return Err(error(url, "has no scheme; write mqtt:// or mqtts:// in front"));
         };
-        let tls = match scheme.to_ascii_lowercase().as_str() {
-            "mqtt" => false,
-            "mqtts" => true,
-            "ws" | "wss" => return Err(error(url, "asks for WebSocket, which this client does not speak")),
-            _ => return Err(error(url, "must begin with mqtt:// or mqtts://")),
+        let (tls, is_web_socket, default_port) = match scheme.to_ascii_lowercase().as_str() {
+            "mqtt" => (false, false, 1883),
+            "mqtts" => (true, false, 8883),
+            "ws" => (false, true, 80),
+            "wss" => (true, true, 443),
+            _ => return Err(error(url, "must begin with mqtt://, mqtts://, ws:// or wss://")),
         };
-        let authority = rest.strip_suffix('/').unwrap_or(rest);
-        if authority.contains(['/', '?', '#']) {
-            return Err(error(url, "must end after the port"));
-        }
+        let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+        let web_socket_path = match path {
+            "" | "/" => is_web_socket.then(|| WEB_SOCKET_PATH.to_owned()),
+            _ if !is_web_socket => return Err(error(url, "must end after the port")),
+            _ if path.contains('#') => return Err(error(url, "must not have a # in its path")),
+            _ => Some(path.to_owned()),
+        };
         // The last `@`, so that a password may hold one.
         let (credentials, server) = match authority.rsplit_once('@') {
             Some((credentials, server)) => (Some(credentials), server),
@@ -64,8 +70,8 @@ impl ServerUrl {
             None => (None, None),
         };
         let (host, port) = parse_server(url, server)?;
-        let port = port.unwrap_or(if tls { TLS_PORT } else { PLAIN_PORT });
-        Ok(ServerUrl { tls, host: host.to_owned(), port, user_name, password })
+        let port = port.unwrap_or(default_port);
+        Ok(ServerUrl { tls, host: host.to_owned(), port, web_socket_path, user_name, password })
     }
 }
 
@@ -153,6 +159,18 @@ mod tests {
     }
 
     #[test]
+    fn web_sockets_have_a_path() {
+        let parsed = |url: &str| {
+            let url = ServerUrl::parse(url).unwrap();
+            (url.tls, url.host, url.port, url.web_socket_path.unwrap())
+        };
+        assert_eq!(parsed("ws://h"), (false, "h".into(), 80, "/mqtt".into()));
+        assert_eq!(parsed("WSS://h/"), (true, "h".into(), 443, "/mqtt".into()));
+        assert_eq!(parsed("ws://[::1]:99/a/b?c=d@e"), (false, "::1".into(), 99, "/a/b?c=d@e".into()));
+        assert_eq!(ServerUrl::parse("mqtt://h").unwrap().web_socket_path, None);
+    }
+
+    #[test]
     fn credentials_are_percent_decoded() {
         let url = ServerUrl::parse("mqtt://me%40home:a:b@c%2f%00@host:1").unwrap();
         assert_eq!(url.user_name.as_deref(), Some("me@home"));
@@ -166,7 +184,7 @@ mod tests {
         for (url, part) in [
             ("localhost", "no scheme"),
             ("http://x", "must begin with"),
-            ("ws://x", "WebSocket"),
+            ("ws://x/a#b", "#"),
             ("mqtt://", "names no host"),
             ("mqtt://x:0", "port"),
             ("mqtt://x:99999", "port"),

@@ -1,8 +1,9 @@
-//! Streams of bytes to a server: TCP, and TLS over it.
+//! Streams of bytes to a server: TCP, TLS over it, and WebSocket over either.
 //!
 //! A [`Dialer`] is made once from the options, so that files are read and mistakes found before anything is tried.
 
 mod tls;
+mod web_socket;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -12,11 +13,13 @@ use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
+use tokio_tungstenite::tungstenite::http::Request;
 
 use crate::error::{ConnectError, ConnectStage};
 use crate::options::ConnectOptions;
 
 pub use tls::TlsOptions;
+pub use web_socket::WebSocketOptions;
 
 /// A stream of bytes in both directions.
 pub(crate) trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -30,6 +33,8 @@ pub(crate) struct Dialer {
     port: u16,
     bind: Option<IpAddr>,
     tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
+    /// The request of the opening handshake.
+    web_socket: Option<Request<()>>,
 }
 
 impl Dialer {
@@ -38,7 +43,12 @@ impl Dialer {
             Some(tls) => Some((tls.build()?, tls.name_for(&options.host)?)),
             None => None,
         };
-        Ok(Dialer { host: options.host.clone(), port: options.port, bind: options.bind, tls })
+        let (host, port) = (options.host.clone(), options.port);
+        let web_socket = match &options.web_socket {
+            Some(web_socket) => Some(web_socket.request(&host, port, tls.is_some())?),
+            None => None,
+        };
+        Ok(Dialer { host, port, bind: options.bind, tls, web_socket })
     }
 
     /// Connects. `stage` always says what is being waited for, for the case that the caller stops waiting.
@@ -49,8 +59,23 @@ impl Dialer {
             tokio::net::lookup_host((self.host.as_str(), self.port)).await.map_err(resolve_error)?.collect();
         *stage = ConnectStage::Tcp;
         let tcp = self.connect_to_any(&addresses).await?;
-        let Some((config, server_name)) = &self.tls else { return Ok(Box::new(tcp)) };
-        *stage = ConnectStage::Tls;
+        let stream: Box<dyn ByteStream> = match &self.tls {
+            Some((config, server_name)) => {
+                *stage = ConnectStage::Tls;
+                Self::secure(tcp, config, server_name).await?
+            }
+            None => Box::new(tcp),
+        };
+        let Some(request) = &self.web_socket else { return Ok(stream) };
+        *stage = ConnectStage::WebSocket;
+        web_socket::connect(stream, request.clone()).await
+    }
+
+    async fn secure(
+        tcp: TcpStream,
+        config: &Arc<ClientConfig>,
+        server_name: &ServerName<'static>,
+    ) -> Result<Box<dyn ByteStream>, ConnectError> {
         let connector = TlsConnector::from(config.clone());
         let stream = connector
             .connect(server_name.clone(), tcp)

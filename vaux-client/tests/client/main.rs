@@ -9,3 +9,4 @@ mod reconnecting;
 mod server;
 mod subscribing;
 mod tls;
+mod web_socket;
