@@ -34,6 +34,8 @@ pub(crate) enum Exit {
     RequestRefused = 7,
     /// The input ends in the middle of a packet.
     CutShort = 8,
+    /// A case or a figure is not as it has to be.
+    ThresholdFailed = 9,
     /// The time of `-W` is over.
     TimedOut = 27,
     /// Ctrl-C.
@@ -96,6 +98,8 @@ pub(crate) enum CliError {
         /// Why not.
         source: RequestError,
     },
+    /// There is no connection to play conformance cases over.
+    NoBroker(String),
     /// A message that is larger than any packet may be.
     TooLarge {
         /// Where it was to come from.
@@ -173,6 +177,7 @@ impl CliError {
             CliError::Request { what, source } => {
                 Report::new(request_exit(source), format!("{what}: {source}"))
             }
+            CliError::NoBroker(why) => Report::new(Exit::Unreachable, why.as_str()),
             CliError::TooLarge { name } => {
                 Report::new(Exit::Usage, format!("{name}: larger than the 256 MiB that a packet can hold"))
             }

@@ -36,6 +36,7 @@ enum Command {
     Pub(Box<commands::pub_::PubArgs>),
     Sub(Box<commands::sub::SubArgs>),
     Decode(commands::decode::DecodeArgs),
+    Test(Box<commands::test::TestArgs>),
 }
 
 fn main() -> ExitCode {
@@ -74,6 +75,7 @@ fn run(command: Command) -> ExitCode {
         Command::Pub(args) => (args.talk.talk(), args.json, commands::pub_::run(*args)),
         Command::Sub(args) => (args.talk.talk(), args.json, commands::sub::run(*args)),
         // Its JSON lines are packets, and nothing else.
+        Command::Test(args) => (TalkArgs::default().talk(), false, commands::test::run(&args)),
         Command::Decode(args) => (args.talk(), false, commands::decode::run(&args)),
     };
     outcome.unwrap_or_else(|error| error.report(talk, json)).into()

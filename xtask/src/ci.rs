@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
 
-use crate::{Outcome, tidy, workspace};
+use crate::{Outcome, conformance, tidy, workspace};
 
 /// What `cargo xtask ci` takes.
 #[derive(Debug, Args)]
@@ -32,6 +32,8 @@ enum Step {
     Doc,
     /// Licences, sources and doubled versions of the dependencies
     Deny,
+    /// Whether the page of the specifications' statements is what the tests say
+    Conformance,
     /// The repository's own rules
     Tidy,
 }
@@ -88,6 +90,7 @@ impl Step {
                 status(&mut command)
             }
             Step::Deny => deny(),
+            Step::Conformance => conformance::check(),
             Step::Tidy => tidy::run(),
         }
     }

@@ -3,9 +3,9 @@
 //! What is in the packets is the plug-in's business. Here it is seen to that they come in turn, name one method, and
 //! end in time. While a connected client proves itself anew, everything else goes on.
 
+use ::core::net::SocketAddr;
 use std::any::Any;
 use std::fmt;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use vaux_mqtt::error::Rule;

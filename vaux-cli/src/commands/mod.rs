@@ -4,3 +4,4 @@ pub(crate) mod broker;
 pub(crate) mod decode;
 pub(crate) mod pub_;
 pub(crate) mod sub;
+pub(crate) mod test;

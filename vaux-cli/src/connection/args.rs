@@ -4,9 +4,10 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::Args;
-use vaux_client::{QoS, ServerUrl, Version};
+use vaux_client::{QoS, ServerUrl, Version, WebSocketOptions};
 
 use super::property::PropertyArgs;
+use super::transport::scheme;
 use crate::cli_error::CliError;
 
 /// Flags of every command that connects. What is not given is `None`, so that lower layers can fill it in.
@@ -27,12 +28,14 @@ pub(crate) struct ConnectArgs {
         value_name = "URL",
         conflicts_with_all = ["host", "port"],
         value_parser = parse_url,
-        help = "Server, and perhaps topic: mqtt(s)://[USER[:PASSWORD]@]HOST[:PORT][/TOPIC]"
+        help = "Server, and perhaps topic: mqtt(s)://[USER[:PASSWORD]@]HOST[:PORT][/TOPIC], or ws(s)://…[/PATH]"
     )]
     pub(super) url: Option<TopicUrl>,
     /// Plain TCP instead of TLS
     #[arg(long)]
     pub(super) plain: bool,
+    #[command(flatten)]
+    pub(super) web_socket: WebSocketArgs,
     /// Local address to connect from
     #[arg(short = 'A', long, value_name = "ADDRESS")]
     pub(super) bind: Option<IpAddr>,
@@ -72,6 +75,20 @@ pub(crate) struct ConnectArgs {
     /// Data directory of the broker on this machine, whose tls/ca.pem is trusted for it
     #[arg(long, value_name = "DIR")]
     pub(super) data_dir: Option<PathBuf>,
+}
+
+/// Whether WebSocket is spoken, and how it is asked for.
+#[derive(Args, Clone, Debug, Default)]
+pub(super) struct WebSocketArgs {
+    /// MQTT over WebSocket; the port is then 443, or 80 with --plain
+    #[arg(long)]
+    pub(super) ws: bool,
+    /// Path to ask for [default: /mqtt]
+    #[arg(long, value_name = "PATH")]
+    pub(super) ws_path: Option<String>,
+    /// Header to send; may be given more than once
+    #[arg(long, value_name = "NAME: VALUE", value_parser = parse_header)]
+    pub(super) ws_header: Vec<(String, String)>,
 }
 
 /// The message that the server publishes when the connection is lost.
@@ -158,11 +175,21 @@ pub(super) struct TopicUrl {
 
 fn parse_url(text: &str) -> Result<TopicUrl, String> {
     let authority_at = text.find("://").map_or(0, |at| at + 3);
+    if text.get(..2).is_some_and(|scheme| scheme.eq_ignore_ascii_case("ws")) {
+        // What follows the port is the path of the server.
+        let server = ServerUrl::parse(text).map_err(|error| error.to_string())?;
+        return Ok(TopicUrl { server, topic: None });
+    }
     let authority_len = text[authority_at..].find('/').unwrap_or(text.len() - authority_at);
     let (server, topic) = text.split_at(authority_at + authority_len);
     let server = ServerUrl::parse(server).map_err(|error| error.to_string())?;
     let topic = topic.strip_prefix('/').filter(|topic| !topic.is_empty()).map(str::to_owned);
     Ok(TopicUrl { server, topic })
+}
+
+fn parse_header(text: &str) -> Result<(String, String), &'static str> {
+    let (name, value) = text.split_once(':').ok_or("it is NAME: VALUE")?;
+    Ok((name.trim().to_owned(), value.trim().to_owned()))
 }
 
 fn parse_expiry(text: &str) -> Result<u32, &'static str> {
@@ -186,14 +213,24 @@ impl ConnectArgs {
 
     /// Refuses flags that contradict each other. Flags of different layers do not: the upper one wins.
     pub(super) fn check(&self) -> Result<(), CliError> {
-        let scheme = self.url.as_ref().map(|url| if url.server.tls { "mqtts://" } else { "mqtt://" });
-        match (self.plain, scheme, self.tls.first()) {
-            (true, Some("mqtts://"), _) => Err(CliError::usage("--plain does not go with mqtts://")),
+        let url = self.url.as_ref().map(|url| &url.server);
+        let url = url.map(|server| (server, scheme(server.web_socket_path.is_some(), server.tls)));
+        match (self.plain, url, self.tls.first()) {
+            (true, Some((server, scheme)), _) if server.tls => {
+                Err(CliError::usage(format!("--plain does not go with {scheme}://")))
+            }
             (true, _, Some(flag)) => Err(CliError::usage(format!("--plain does not go with {flag}"))),
-            (_, Some("mqtt://"), Some(flag)) => Err(CliError::usage_with_hint(
-                format!("{flag} does not go with mqtt://"),
-                "with TLS it is mqtts://",
+            (_, Some((server, scheme)), Some(flag)) if !server.tls => Err(CliError::usage_with_hint(
+                format!("{flag} does not go with {scheme}://"),
+                format!("with TLS it is {scheme}s://"),
             )),
+            (_, Some((server, scheme)), _) if self.web_socket.ws && server.web_socket_path.is_none() => {
+                let with_web_socket = self::scheme(true, server.tls);
+                Err(CliError::usage_with_hint(
+                    format!("--ws does not go with {scheme}://"),
+                    format!("over WebSocket it is {with_web_socket}://"),
+                ))
+            }
             _ => Ok(()),
         }
     }
@@ -203,6 +240,7 @@ impl ConnectArgs {
         if self.url.is_some() {
             // A URL says all about the server.
             (lower.host, lower.port, lower.plain) = (None, None, false);
+            lower.web_socket = WebSocketArgs::default();
         }
         if self.host.is_some() {
             // Another host must not get the credentials of the URL.
@@ -219,6 +257,7 @@ impl ConnectArgs {
             port: self.port.or(lower.port),
             url: self.url.or(lower.url),
             plain: self.plain || lower.plain,
+            web_socket: self.web_socket.over(lower.web_socket),
             bind: self.bind.or(lower.bind),
             id: self.id.or(lower.id),
             id_prefix: self.id_prefix.or(lower.id_prefix),
@@ -234,6 +273,19 @@ impl ConnectArgs {
             tls: self.tls.over(lower.tls),
             data_dir: self.data_dir.or(lower.data_dir),
         }
+    }
+}
+
+impl WebSocketArgs {
+    /// What to ask for at `path`.
+    pub(super) fn options(&self, path: &str) -> WebSocketOptions {
+        let options = WebSocketOptions::new().path(path);
+        self.ws_header.iter().fold(options, |options, (name, value)| options.header(name, value))
+    }
+
+    fn over(self, lower: WebSocketArgs) -> WebSocketArgs {
+        let ws_header = if self.ws_header.is_empty() { lower.ws_header } else { self.ws_header };
+        WebSocketArgs { ws: self.ws || lower.ws, ws_path: self.ws_path.or(lower.ws_path), ws_header }
     }
 }
 

@@ -57,6 +57,9 @@ impl ConnectArgs {
             .version(version)
             .client_id(self.client_id(version))
             .clean_start(!self.keep_session);
+        if let Some(path) = &target.web_socket_path {
+            options = options.web_socket(self.web_socket.options(path));
+        }
         if let Some(trust) = &trust {
             options = options.tls(trust::tls_options(&self.tls, trust));
         }
@@ -95,6 +98,14 @@ impl ConnectArgs {
                     return needs(flag, "--will-topic");
                 }
             }
+        }
+        let is_web_socket =
+            self.web_socket.ws || self.url.as_ref().is_some_and(|url| url.server.web_socket_path.is_some());
+        if !is_web_socket && self.web_socket.ws_path.is_some() {
+            return needs("--ws-path", "--ws");
+        }
+        if !is_web_socket && !self.web_socket.ws_header.is_empty() {
+            return needs("--ws-header", "--ws");
         }
         match (&self.tls.cert, &self.tls.key) {
             (Some(_), None) => return needs("--cert", "--key"),

@@ -1,11 +1,11 @@
-//! Which server, and whether TLS is spoken to it.
+//! Which server, and whether TLS and WebSocket are spoken to it.
 
 use std::net::IpAddr;
 
 use super::args::ConnectArgs;
 
-const PLAIN_PORT: u16 = 1883;
 const TLS_PORT: u16 = 8883;
+const WEB_SOCKET_TLS_PORT: u16 = 443;
 
 /// A server and how to reach it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub(super) struct Target {
     pub(super) host: String,
     pub(super) port: u16,
     pub(super) tls: bool,
+    /// The path to ask for, if WebSocket is spoken.
+    pub(super) web_socket_path: Option<String>,
 }
 
 impl Target {
@@ -24,15 +26,25 @@ impl Target {
             (Some(url), _) => url.tls && !args.plain,
             (None, _) if args.plain => false,
             (None, _) if args.tls.first().is_some() => true,
-            (None, Some(port)) => port == TLS_PORT,
+            (None, Some(port)) => port == TLS_PORT || (args.web_socket.ws && port == WEB_SOCKET_TLS_PORT),
             (None, None) => true,
         };
         let host = args.host.clone().or_else(|| url.map(|url| url.host.clone()));
         let port = args.port.or_else(|| url.map(|url| url.port));
+        let url_path = url.and_then(|url| url.web_socket_path.clone());
+        let web_socket_path = (args.web_socket.ws || url_path.is_some())
+            .then(|| args.web_socket.ws_path.clone().or(url_path).unwrap_or_else(|| "/mqtt".into()));
+        let default_port = match (web_socket_path.is_some(), tls) {
+            (false, false) => 1883,
+            (false, true) => TLS_PORT,
+            (true, false) => 80,
+            (true, true) => WEB_SOCKET_TLS_PORT,
+        };
         Target {
             host: host.unwrap_or_else(|| "localhost".into()),
-            port: port.unwrap_or(if tls { TLS_PORT } else { PLAIN_PORT }),
+            port: port.unwrap_or(default_port),
             tls,
+            web_socket_path,
         }
     }
 
@@ -50,11 +62,22 @@ impl Target {
 
 impl std::fmt::Display for Target {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let scheme = if self.tls { "mqtts" } else { "mqtt" };
+        let scheme = scheme(self.web_socket_path.is_some(), self.tls);
         match self.host.contains(':') {
-            true => write!(f, "{scheme}://[{}]:{}", self.host, self.port),
-            false => write!(f, "{scheme}://{}:{}", self.host, self.port),
+            true => write!(f, "{scheme}://[{}]:{}", self.host, self.port)?,
+            false => write!(f, "{scheme}://{}:{}", self.host, self.port)?,
         }
+        self.web_socket_path.as_ref().map_or(Ok(()), |path| f.write_str(path))
+    }
+}
+
+/// The scheme of a URL.
+pub(super) fn scheme(is_web_socket: bool, tls: bool) -> &'static str {
+    match (is_web_socket, tls) {
+        (false, false) => "mqtt",
+        (false, true) => "mqtts",
+        (true, false) => "ws",
+        (true, true) => "wss",
     }
 }
 
@@ -77,8 +100,8 @@ mod tests {
             .connect
     }
 
-    fn target(line: &str) -> String {
-        Target::new(&flags(line)).to_string()
+    fn target(line: &str) -> Target {
+        Target::new(&flags(line))
     }
 
     #[test]
@@ -96,8 +119,16 @@ mod tests {
             ("-L mqtt://broker", "mqtt://broker:1883"),
             ("-L mqtts://broker/a/b", "mqtts://broker:8883"),
             ("-L mqtts://[::1]:99", "mqtts://[::1]:99"),
+            ("--ws", "wss://localhost:443/mqtt"),
+            ("--ws --plain --ws-path /x", "ws://localhost:80/x"),
+            ("--ws -p 443", "wss://localhost:443/mqtt"),
+            ("--ws -p 8083", "ws://localhost:8083/mqtt"),
+            ("-p 443", "mqtt://localhost:443"),
+            ("-L ws://broker", "ws://broker:80/mqtt"),
+            ("-L wss://broker:8084/a/b", "wss://broker:8084/a/b"),
+            ("-L wss://broker/a --ws-path /b", "wss://broker:443/b"),
         ] {
-            assert_eq!(target(line), expected, "{line}");
+            assert_eq!(target(line).to_string(), expected, "{line}");
         }
     }
 
@@ -110,6 +141,8 @@ mod tests {
             ("--plain", "-L mqtts://b:99", "mqtt://b:99"),
             ("-p 98", "-L mqtts://b:99", "mqtts://b:98"),
             ("-L mqtt://a", "--cafile ca.pem", "mqtt://a:1883"),
+            ("-L mqtt://a", "--ws --ws-path /x", "mqtt://a:1883"),
+            ("-p 8083", "--ws --ws-path /x", "ws://localhost:8083/x"),
         ] {
             let merged = flags(upper).over(flags(lower));
             assert_eq!(Target::new(&merged).to_string(), expected, "{upper} over {lower}");
@@ -123,7 +156,14 @@ mod tests {
 
     #[test]
     fn flags_that_contradict_each_other_are_refused() {
-        for line in ["--plain --cafile x", "--plain -L mqtts://a", "-L mqtt://a --insecure"] {
+        for line in [
+            "--plain --cafile x",
+            "--plain -L mqtts://a",
+            "--plain -L wss://a",
+            "-L mqtt://a --insecure",
+            "-L ws://a --insecure",
+            "-L mqtt://a --ws",
+        ] {
             assert!(flags(line).check().is_err(), "{line}");
         }
         for line in ["-L mqtt://a -p 1", "-i a -I b", "--cafile x --insecure", "-P x --password-file y"] {
@@ -134,7 +174,7 @@ mod tests {
 
     #[test]
     fn loopback_names_are_known() {
-        let is_loopback = |host: &str| Target { host: host.into(), port: 1, tls: true }.is_loopback();
+        let is_loopback = |host: &str| Target { host: host.into(), ..target("") }.is_loopback();
         for host in [
             "localhost",
             "LOCALHOST.",

@@ -77,7 +77,8 @@ mod tests {
     use super::*;
 
     fn trust(host: &str, tls: &TlsArgs, data_dir: &Path) -> Trust {
-        Trust::new(tls, &Target { host: host.into(), port: 8883, tls: true }, Some(data_dir))
+        let target = Target { host: host.into(), port: 8883, tls: true, web_socket_path: None };
+        Trust::new(tls, &target, Some(data_dir))
     }
 
     #[test]

@@ -8,16 +8,28 @@ use tempfile::TempDir;
 use crate::program::{Run, vaux};
 
 /// `vaux broker` on a port of its own, ended when dropped.
-struct Broker {
+pub(crate) struct Broker {
     child: Child,
     data_dir: TempDir,
-    url: String,
+    pub(crate) url: String,
 }
 
 impl Broker {
     fn start(flags: &[&str], scheme: &str) -> Broker {
-        let data_dir = tempfile::tempdir().unwrap();
-        let mut child = vaux(&["broker", "-p", "0", "--data-dir"])
+        Broker::start_in(tempfile::tempdir().unwrap(), &[&["-p", "0"], flags].concat(), scheme)
+    }
+
+    /// With one listener of this kind.
+    fn listening(kind: &str) -> Broker {
+        let directory = tempfile::tempdir().unwrap();
+        let config = directory.path().join("vaux.toml");
+        let listener = format!("[[listener]]\nkind = \"{kind}\"\nbind = \"127.0.0.1:0\"\n");
+        std::fs::write(&config, listener).unwrap();
+        Broker::start_in(tempfile::tempdir().unwrap(), &["-c", config.to_str().unwrap()], kind)
+    }
+
+    fn start_in(data_dir: TempDir, flags: &[&str], scheme: &str) -> Broker {
+        let mut child = vaux(&["broker", "--data-dir"])
             .arg(data_dir.path())
             .args(flags)
             .stdout(Stdio::piped())
@@ -32,7 +44,7 @@ impl Broker {
         Broker { child, data_dir, url: format!("{scheme}://localhost:{port}") }
     }
 
-    fn plain() -> Broker {
+    pub(crate) fn plain() -> Broker {
         Broker::start(&["--plain"], "mqtt")
     }
 
@@ -113,6 +125,20 @@ fn three_terminals_work_over_tls_with_nothing_to_set_up() {
     let subscriber = broker.subscriber(&["-t", "demo/#", "-C", "1", "-v"]);
     assert_eq!(broker.run("pub", &["-t", "demo/hello", "-m", "hi"]).code, Some(0));
     assert_eq!(subscriber.output(), b"demo/hello hi\n");
+}
+
+#[test]
+fn messages_arrive_over_websocket() {
+    for kind in ["ws", "wss"] {
+        let broker = Broker::listening(kind);
+        let subscriber = broker.subscriber(&["-t", "demo/#", "-C", "1", "-v"]);
+        let published = broker.run("pub", &["-t", "demo/hello", "-m", "hi"]);
+        assert_eq!(published.code, Some(0), "{}", published.stderr);
+        assert_eq!(subscriber.output(), b"demo/hello hi\n");
+        let refused = broker.run("pub", &["-t", "x", "-m", "x", "--ws-path", "/elsewhere"]);
+        assert_eq!(refused.code, Some(3), "{}", refused.stderr);
+        assert!(refused.stderr.contains("404 Not Found"), "{}", refused.stderr);
+    }
 }
 
 #[test]

@@ -45,6 +45,11 @@ const TABLES: [(&str, &str); 4] = [
     ("MQTT 3.1, where it differs", "v31.tsv"),
 ];
 
+/// Fails unless the page is up to date and every statement is shown.
+pub(crate) fn check() -> Outcome {
+    run(&Arguments { check: true, missing: false })
+}
+
 /// Makes the page, or checks it.
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let root = workspace::root();
