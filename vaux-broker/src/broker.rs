@@ -410,6 +410,7 @@ fn web_socket_rules(listener: &ListenerConfig) -> Option<Arc<WebSocketRules>> {
         Arc::new(WebSocketRules {
             path: listener.ws.path.as_str().into(),
             allowed_origins: listener.ws.allowed_origins.clone(),
+            has_tls: listener.kind.has_tls(),
         })
     })
 }

@@ -123,7 +123,8 @@ pub struct ListenerWs {
     /// The path of the request; others get 404.
     pub path: String,
     /// The origins of pages that may connect, as browsers send them: `https://example.org`. Pages of others get 403.
-    /// Requests without an origin are no pages and may always connect.
+    /// Requests without an origin are no pages and may always connect, and so may those whose origin is the host and
+    /// port that they ask for, if that is an address, `localhost`, or shown by a certificate.
     pub allowed_origins: Vec<String>,
 }
 

@@ -1,8 +1,11 @@
 //! The HTTP request that begins a WebSocket connection, and the answer to it.
 
+use std::net::IpAddr;
+
 use tungstenite::handshake::machine::TryParse as _;
 use tungstenite::handshake::server::{Request, create_response, write_response};
 use tungstenite::http::header::{HOST, ORIGIN, SEC_WEBSOCKET_PROTOCOL};
+use tungstenite::http::uri::Authority;
 use tungstenite::http::{HeaderMap, HeaderValue, Response, StatusCode};
 
 /// What a WebSocket listener lets in.
@@ -12,6 +15,8 @@ pub(crate) struct WebSocketRules {
     pub(crate) path: Box<str>,
     /// The origins of pages that may connect. Requests without an origin do not come from a page.
     pub(crate) allowed_origins: Vec<String>,
+    /// Whether a certificate has shown that the host of the request is this one.
+    pub(crate) has_tls: bool,
 }
 
 /// Longest request.
@@ -44,11 +49,12 @@ fn accept(request: &Request, rules: &WebSocketRules) -> Result<Answer, StatusCod
         return Err(StatusCode::NOT_FOUND);
     }
     let headers = request.headers();
-    if !headers.contains_key(HOST) {
-        return Err(StatusCode::BAD_REQUEST);
-    }
-    let is_allowed =
-        |origin: &HeaderValue| rules.allowed_origins.iter().any(|allowed| origin == allowed.as_str());
+    let mut hosts = headers.get_all(HOST).iter();
+    let (Some(host), None) = (hosts.next(), hosts.next()) else { return Err(StatusCode::BAD_REQUEST) };
+    let is_allowed = |origin: &HeaderValue| {
+        rules.allowed_origins.iter().any(|allowed| origin == allowed.as_str())
+            || is_same_host(origin, host, rules.has_tls)
+    };
     if !headers.get_all(ORIGIN).iter().all(is_allowed) {
         return Err(StatusCode::FORBIDDEN);
     }
@@ -56,6 +62,23 @@ fn accept(request: &Request, rules: &WebSocketRules) -> Result<Answer, StatusCod
     let protocol = subprotocol(headers).ok_or(StatusCode::BAD_REQUEST)?;
     response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(protocol));
     Ok(Answer { bytes: write(&response), is_accepted: true })
+}
+
+/// Whether a page of this very host and port asks, or a library that says so, as paho does.
+///
+/// Without TLS any name can be made to stand for this machine, and a page from there would pass for one of ours: then
+/// only an address or `localhost` will do.
+fn is_same_host(origin: &HeaderValue, host: &HeaderValue, has_tls: bool) -> bool {
+    let (Ok(origin), Ok(host)) = (origin.to_str(), host.to_str()) else { return false };
+    let Some((_, origin_host)) = origin.split_once("://") else { return false };
+    let is_address = || {
+        host.parse::<Authority>().is_ok_and(|authority| {
+            let name = authority.host();
+            let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+            name.eq_ignore_ascii_case("localhost") || address.parse::<IpAddr>().is_ok()
+        })
+    };
+    origin_host.eq_ignore_ascii_case(host) && (has_tls || is_address())
 }
 
 /// The subprotocol that is selected: `mqtt`, or the name that MQTT 3.1 had before.
@@ -88,12 +111,17 @@ mod tests {
     use super::*;
 
     fn status(path: &str, headers: &str) -> String {
+        status_of("localhost", path, headers, false)
+    }
+
+    fn status_of(host: &str, path: &str, headers: &str, has_tls: bool) -> String {
         let rules = WebSocketRules {
             path: "/mqtt".into(),
             allowed_origins: vec!["https://a.example".into(), "https://b.example:8443".into()],
+            has_tls,
         };
         let request = format!(
-            "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+            "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{headers}\r\n"
         );
         assert!(answer(&request.as_bytes()[..request.len() - 1], &rules).is_none());
@@ -128,6 +156,24 @@ mod tests {
     }
 
     #[test]
+    fn a_page_of_the_same_host_may_connect_unless_its_name_proves_nothing() {
+        for (host, origin, has_tls, is_allowed) in [
+            ("127.0.0.1:8083", "https://127.0.0.1:8083", false, true),
+            ("[::1]:8083", "http://[::1]:8083", false, true),
+            ("localhost:8083", "http://LOCALHOST:8083", false, true),
+            ("localhost:8083", "http://localhost:8084", false, false),
+            ("rebound.example:8083", "http://rebound.example:8083", false, false),
+            ("broker.example:8084", "https://broker.example:8084", true, true),
+            ("broker.example:8084", "https://evil.example:8084", true, false),
+            ("null", "null", true, false),
+        ] {
+            let text = status_of(host, "/mqtt", &format!("{MQTT}Origin: {origin}\r\n"), has_tls);
+            let wanted = if is_allowed { "HTTP/1.1 101" } else { "HTTP/1.1 403" };
+            assert!(text.starts_with(wanted), "{host} {origin} {has_tls}: {text}");
+        }
+    }
+
+    #[test]
     fn another_path_is_not_found() {
         assert!(status("/", MQTT).starts_with("HTTP/1.1 404"));
         assert!(status("/mqtt?a=b", MQTT).starts_with("HTTP/1.1 101"));
@@ -135,7 +181,7 @@ mod tests {
 
     #[test]
     fn what_is_no_request_is_refused() {
-        let rules = WebSocketRules { path: "/mqtt".into(), allowed_origins: Vec::new() };
+        let rules = WebSocketRules { path: "/mqtt".into(), allowed_origins: Vec::new(), has_tls: false };
         let status = |bytes: &[u8]| String::from_utf8(answer(bytes, &rules).unwrap().bytes).unwrap();
         assert!(status(b"\x10\x10\x00\x04MQTT\r\n\r\n").starts_with("HTTP/1.1 400"));
         assert!(status(b"GET /mqtt HTTP/1.1\r\nHost: a\r\n\r\n").starts_with("HTTP/1.1 400"));
