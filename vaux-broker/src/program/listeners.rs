@@ -50,7 +50,7 @@ pub(super) fn prepare(
     let tls = config.listeners.iter().map(|listener| match (listener.kind, &issued) {
         (kind, _) if !kind.has_tls() => Ok(None),
         (_, Some(issued)) if needs_authority(listener) => {
-            let tls = server_config(&issued.cert, &issued.key, listener.tls.min_version);
+            let tls = server_config(&issued.cert, &issued.key, listener.kind, listener.tls.min_version);
             tls.map(Some).map_err(ProgramError::Authority)
         }
         _ => load(listener),
@@ -75,9 +75,9 @@ pub(super) fn needs_authority(listener: &ListenerConfig) -> bool {
 /// TLS from the files that the operator names.
 fn load(listener: &ListenerConfig) -> Result<Option<Arc<ServerConfig>>, ProgramError> {
     match (listener.kind.has_tls(), &listener.tls.cert, &listener.tls.key) {
-        (true, Some(cert), Some(key)) => {
-            server_config(cert, key, listener.tls.min_version).map(Some).map_err(ProgramError::Certificate)
-        }
+        (true, Some(cert), Some(key)) => server_config(cert, key, listener.kind, listener.tls.min_version)
+            .map(Some)
+            .map_err(ProgramError::Certificate),
         _ => Ok(None),
     }
 }

@@ -10,12 +10,13 @@ use rustls::version::{TLS12, TLS13};
 
 use super::issue::provider;
 use super::{TlsError, files};
-use crate::config::TlsVersion;
+use crate::config::{ListenerKind, TlsVersion};
 
-/// Loads a certificate (with those that issued it) and its key.
+/// Loads a certificate (with those that issued it) and its key, for a listener of this kind.
 ///
-/// ALPN `mqtt` is offered. A client that sends no ALPN, as most do, is accepted; one that offers only other
-/// protocols is refused (RFC 7301, section 3.2), so that a browser cannot be tricked into speaking to the broker.
+/// The application protocol (ALPN) is `mqtt`, or `http/1.1` where WebSocket begins with it. A client that names none, as
+/// most do, is accepted; one that offers only others is refused (RFC 7301, section 3.2), so that a browser cannot be
+/// tricked into speaking to the broker where it is not meant to.
 ///
 /// # Errors
 ///
@@ -23,6 +24,7 @@ use crate::config::TlsVersion;
 pub fn server_config(
     cert: &Path,
     key: &Path,
+    kind: ListenerKind,
     min_version: TlsVersion,
 ) -> Result<Arc<ServerConfig>, TlsError> {
     let versions: &[_] = match min_version {
@@ -36,7 +38,8 @@ pub fn server_config(
         .with_no_client_auth()
         .with_single_cert(read_chain(cert)?, read_key(key)?)
         .map_err(|error| unusable(key, mismatch(&error, cert)))?;
-    config.alpn_protocols = vec![b"mqtt".to_vec()];
+    let protocol = if kind.has_web_socket() { "http/1.1" } else { "mqtt" };
+    config.alpn_protocols = vec![protocol.into()];
     Ok(Arc::new(config))
 }
 

@@ -14,7 +14,7 @@ use rustls::{ClientConfig, ClientConnection, Connection, RootCertStore, ServerCo
 use tempfile::TempDir;
 
 use super::*;
-use crate::config::TlsVersion;
+use crate::config::{ListenerKind, TlsVersion};
 
 const DAY: Duration = Duration::from_secs(86_400);
 const FILES: [&str; 4] = ["ca.key", "ca.pem", "server.key", "server.pem"];
@@ -83,7 +83,7 @@ fn transfer(from: &mut Connection, to: &mut Connection) -> Result<(), rustls::Er
 }
 
 fn serve(certificate: &ServerCertificate) -> Arc<ServerConfig> {
-    server_config(&certificate.cert, &certificate.key, TlsVersion::Tls12).unwrap()
+    server_config(&certificate.cert, &certificate.key, ListenerKind::Tls, TlsVersion::Tls12).unwrap()
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn the_authority_cannot_vouch_for_other_names() {
             (directory.path().join("forged.pem"), directory.path().join("forged.key"));
         fs::write(&cert_path, certificate.pem()).unwrap();
         fs::write(&key_path, key.serialize_pem()).unwrap();
-        let server = server_config(&cert_path, &key_path, TlsVersion::Tls12).unwrap();
+        let server = server_config(&cert_path, &key_path, ListenerKind::Tls, TlsVersion::Tls12).unwrap();
         let result = handshake(client(&authority.certificate(), &[]), server, name);
         if name == "localhost" {
             assert_eq!(result.as_deref(), Ok("ping"));
@@ -125,14 +125,21 @@ fn the_authority_cannot_vouch_for_other_names() {
 }
 
 #[test]
-fn alpn_is_mqtt_or_nothing() {
+fn the_application_protocol_is_that_of_the_listener_or_none() {
     let (_directory, authority, certificate) = authority(&[]);
     let ca = authority.certificate();
-    for (alpn, is_good) in
-        [(&[][..], true), (&["mqtt"], true), (&["http/1.1", "mqtt"], true), (&["http/1.1"], false)]
-    {
-        let result = handshake(client(&ca, alpn), serve(&certificate), "localhost");
-        assert_eq!(result.is_ok(), is_good, "{alpn:?}");
+    for (kind, alpn, is_good) in [
+        (ListenerKind::Tls, &[][..], true),
+        (ListenerKind::Tls, &["mqtt"], true),
+        (ListenerKind::Tls, &["http/1.1", "mqtt"], true),
+        (ListenerKind::Tls, &["http/1.1"], false),
+        (ListenerKind::Wss, &[], true),
+        (ListenerKind::Wss, &["http/1.1"], true),
+        (ListenerKind::Wss, &["h2"], false),
+    ] {
+        let server = server_config(&certificate.cert, &certificate.key, kind, TlsVersion::Tls12).unwrap();
+        let result = handshake(client(&ca, alpn), server, "localhost");
+        assert_eq!(result.is_ok(), is_good, "{kind} {alpn:?}");
     }
 }
 
@@ -149,7 +156,8 @@ fn min_version_keeps_older_clients_out() {
         .with_no_client_auth();
     let old = Arc::new(old);
     assert_eq!(handshake(old.clone(), serve(&certificate), "localhost").as_deref(), Ok("ping"));
-    let strict = server_config(&certificate.cert, &certificate.key, TlsVersion::Tls13).unwrap();
+    let strict =
+        server_config(&certificate.cert, &certificate.key, ListenerKind::Tls, TlsVersion::Tls13).unwrap();
     assert!(handshake(old, strict, "localhost").is_err());
 }
 
@@ -326,7 +334,7 @@ fn a_broken_file_is_an_error_and_stays_as_it_is() {
             let is_repaired = file == "server.pem" && broken.contains("BEGIN");
             // The server's key is only read when it is used.
             let served = certificate.and_then(|certificate| {
-                server_config(&certificate.cert, &certificate.key, TlsVersion::Tls12)
+                server_config(&certificate.cert, &certificate.key, ListenerKind::Tls, TlsVersion::Tls12)
             });
             assert_eq!(served.is_ok(), is_repaired, "{file} {broken:?}");
             if !is_repaired {
@@ -359,7 +367,7 @@ fn files_of_the_operator_are_reported_by_what_is_wrong() {
         (certificate.cert.clone(), file("locked.key", locked), "the key has a password"),
         (certificate.cert.clone(), other.key, "is not the key of"),
     ] {
-        let error = server_config(&cert, &key, TlsVersion::Tls12).unwrap_err().to_string();
+        let error = server_config(&cert, &key, ListenerKind::Tls, TlsVersion::Tls12).unwrap_err().to_string();
         assert!(error.contains(problem), "{error}");
     }
 }

@@ -60,7 +60,7 @@ impl TestBroker {
                 let authority = Authority::new(data_dir.path());
                 let names = ServedNames::new(None, []).expect("there are no names to refuse");
                 let server = authority.ensure(&names, SystemTime::now()).expect("certificates can be made");
-                let config = server_config(&server.cert, &server.key, TlsVersion::Tls12);
+                let config = server_config(&server.cert, &server.key, kind, TlsVersion::Tls12);
                 (Some(config.expect("they can be served")), Some(authority.certificate()))
             }
             _ => (None::<Arc<_>>, None),
