@@ -104,8 +104,8 @@ impl Player<'_> {
             Action::Drop => {
                 let connection = self.connections.remove(name).ok_or_else(|| not_open(name))?;
                 self.transcript.push(name, connection.version, Direction::Dropped, &[]);
-                connection.close();
                 self.last_action = Instant::now();
+                connection.close();
                 Ok(())
             }
         }

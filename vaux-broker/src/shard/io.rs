@@ -2,6 +2,9 @@
 //!
 //! Sockets are watched for edges: after a readiness they are read until nothing is left, one round a turn, so that a
 //! busy connection does not keep others waiting.
+//!
+//! What is read counts as received after the read, however long others in the same turn took before: nobody's keep alive
+//! ends early because the broker was busy.
 
 use std::io;
 
@@ -16,13 +19,13 @@ use crate::time::Time;
 const COPY_BYTES: usize = READ_BYTES / 4;
 
 impl Shard {
-    pub(super) fn handle_event(&mut self, now: Time, event: &Event) {
+    pub(super) fn handle_event(&mut self, event: &Event) {
         let token = event.token().0;
         if token == WAKER.0 {
             return;
         }
         let Some(slot) = token.checked_sub(FIRST_CONNECTION) else {
-            return self.accept(now, token - WAKER.0 - 1);
+            return self.accept(self.clock.now(), token - WAKER.0 - 1);
         };
         let slot = slot as u32;
         let Some(link) = self.link_mut(slot) else { return };
@@ -31,20 +34,20 @@ impl Shard {
         let wants_write = !link.is_writable || link.transport.wants_write();
         if event.is_writable() && wants_write {
             link.is_writable = true;
-            self.flush(now, slot);
+            self.flush(self.clock.now(), slot);
         }
-        self.read(now, slot);
+        self.read(slot);
     }
 
     /// Reads again what could not be read to its end, one round each.
-    pub(super) fn read_queued(&mut self, now: Time) {
+    pub(super) fn read_queued(&mut self) {
         for index in std::mem::take(&mut self.accepting) {
-            self.accept(now, index);
+            self.accept(self.clock.now(), index);
         }
         for slot in std::mem::take(&mut self.readable) {
             if let Some(link) = self.link_mut(slot) {
                 link.is_queued = false;
-                self.read(now, slot);
+                self.read(slot);
             }
         }
     }
@@ -59,50 +62,51 @@ impl Shard {
         }
     }
 
-    fn read(&mut self, now: Time, slot: u32) {
+    fn read(&mut self, slot: u32) {
         let Some(link) = self.links[slot as usize].as_mut() else { return };
         match link.stage {
             Stage::Open if link.is_readable && self.core.takes_input(slot) => {}
-            Stage::Lingering if link.is_readable => return self.discard(now, slot),
+            Stage::Lingering if link.is_readable => return self.discard(slot),
             _ => return,
         }
-        let result = match link.unused.len() {
-            0..=COPY_BYTES => self.read_and_use(now, slot),
-            _ => self.read_behind_and_use(now, slot),
-        };
-        self.after_read(now, slot, result);
+        match link.unused.len() {
+            0..=COPY_BYTES => self.read_and_use(slot),
+            _ => self.read_behind_and_use(slot),
+        }
     }
 
     /// Reads into the worker's buffer, behind what was not used before.
-    fn read_and_use(&mut self, now: Time, slot: u32) -> io::Result<ReadResult> {
-        let Some(link) = self.links[slot as usize].as_mut() else { return Ok(ReadResult::Drained) };
+    fn read_and_use(&mut self, slot: u32) {
+        let Some(link) = self.links[slot as usize].as_mut() else { return };
         let kept = link.unused.len();
         self.buffer[..kept].copy_from_slice(&link.unused);
-        let result = ReadResult::of(link.transport.read(&mut self.buffer[kept..]), READ_BYTES - kept)?;
-        let len = kept + result.count();
+        let result = ReadResult::of(link.transport.read(&mut self.buffer[kept..]), READ_BYTES - kept);
+        let now = self.clock.now();
+        let len = kept + ReadResult::count(&result);
         let used = if len > 0 { self.core.handle_bytes(now, slot, &self.buffer[..len]) } else { 0 };
         let rest = &self.buffer[used..len];
         if kept > 0 || !rest.is_empty() {
             link.unused = rest.to_vec();
         }
-        Ok(result)
+        self.after_read(now, slot, result);
     }
 
     /// Reads behind what was not used before, which grows as a large packet arrives.
-    fn read_behind_and_use(&mut self, now: Time, slot: u32) -> io::Result<ReadResult> {
-        let Some(link) = self.links[slot as usize].as_mut() else { return Ok(ReadResult::Drained) };
+    fn read_behind_and_use(&mut self, slot: u32) {
+        let Some(link) = self.links[slot as usize].as_mut() else { return };
         let mut bytes = std::mem::take(&mut link.unused);
         let kept = bytes.len();
         bytes.resize(kept + READ_BYTES, 0);
-        let result = ReadResult::of(link.transport.read(&mut bytes[kept..]), READ_BYTES)?;
-        bytes.truncate(kept + result.count());
+        let result = ReadResult::of(link.transport.read(&mut bytes[kept..]), READ_BYTES);
+        let now = self.clock.now();
+        bytes.truncate(kept + ReadResult::count(&result));
         let used = self.core.handle_bytes(now, slot, &bytes);
         bytes.drain(..used);
         if bytes.len() <= COPY_BYTES {
             bytes.shrink_to_fit();
         }
         link.unused = bytes;
-        Ok(result)
+        self.after_read(now, slot, result);
     }
 
     fn after_read(&mut self, now: Time, slot: u32, result: io::Result<ReadResult>) {
@@ -124,12 +128,12 @@ impl Shard {
     }
 
     /// Throws away what arrives after the last packet was written.
-    fn discard(&mut self, now: Time, slot: u32) {
+    fn discard(&mut self, slot: u32) {
         let Some(link) = self.links[slot as usize].as_mut() else { return };
         match ReadResult::of(link.transport.read(&mut self.buffer), READ_BYTES) {
             Ok(ReadResult::Full(_) | ReadResult::Short(_)) => self.queue_read(slot),
             Ok(ReadResult::Drained) => link.is_readable = false,
-            Ok(ReadResult::End) | Err(_) => self.drop_link(now, slot),
+            Ok(ReadResult::End) | Err(_) => self.drop_link(self.clock.now(), slot),
         }
     }
 
@@ -222,10 +226,10 @@ impl ReadResult {
         }
     }
 
-    fn count(self) -> usize {
-        match self {
-            ReadResult::Full(count) | ReadResult::Short(count) => count,
-            ReadResult::Drained | ReadResult::End => 0,
+    fn count(result: &io::Result<ReadResult>) -> usize {
+        match result {
+            Ok(ReadResult::Full(count) | ReadResult::Short(count)) => *count,
+            Ok(ReadResult::Drained | ReadResult::End) | Err(_) => 0,
         }
     }
 }

@@ -121,10 +121,10 @@ impl Shard {
             self.core.release_paused(now);
             self.run_effects(now);
             for event in events.iter() {
-                self.handle_event(now, event);
+                self.handle_event(event);
             }
-            self.read_queued(now);
-            self.end_turn(now);
+            self.read_queued();
+            self.end_turn(self.clock.now());
             if self.is_draining && self.core.connection_count() == 0 {
                 break;
             }
