@@ -160,17 +160,20 @@ impl Player<'_> {
         let deadline = earliest.unwrap_or_else(Instant::now) + self.flow.timeout;
         while !left.is_empty() {
             let received = self.receive(name, deadline)?;
-            if expectation.skip.is_some_and(|skip| packet_type(&received) == Some(skip)) {
-                continue;
-            }
-            if expectation.recommended && !self.strict && !is_of_type(&received, left[0]) {
-                self.held.insert(name.to_owned(), received);
+            let may_skip = expectation.skip.is_some() && packet_type(&received) == expectation.skip;
+            if expectation.recommended && !self.strict && !may_skip && !is_of_type(&received, left[0]) {
+                if !matches!(received, Received::TimedOut) {
+                    self.held.insert(name.to_owned(), received);
+                }
                 return Ok(());
             }
+            let index = match self.matching(name, &left, &received) {
+                Err(_) if may_skip => continue,
+                result => result?,
+            };
             if earliest.is_some_and(|earliest| Instant::now() < earliest) {
                 return Err(format!("{} too early", self.describe(name, &received)));
             }
-            let index = self.matching(name, &left, &received)?;
             left.remove(index);
         }
         Ok(())

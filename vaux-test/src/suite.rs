@@ -101,6 +101,8 @@ impl Offers {
             ("subscription-identifiers", properties.subscription_identifier_available() != Some(0)),
             ("retain", properties.retain_available() != Some(0)),
             ("qos2", properties.maximum_qos().is_none()),
+            // Of one that takes more, it takes too long to show that it counts.
+            ("receive-maximum", properties.receive_maximum().is_some_and(|maximum| maximum < 300)),
             ("topic-alias", properties.topic_alias_maximum().unwrap_or(0) >= 2),
         ];
         let words = offered.into_iter().filter(|(_, is_offered)| *is_offered);

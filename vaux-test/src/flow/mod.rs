@@ -47,8 +47,8 @@
 //! | `c drop` | close the connection without DISCONNECT |
 //!
 //! `[5]` or `[3.1 3.1.1]` before a step keeps it to those versions. `after=1.5s` on an expectation says that it must
-//! not come sooner than that after the last thing that the flow sent or dropped, `skip=PUBACK` passes over packets of
-//! that type. When a flow ends, each connection that is still open must have nothing left to say.
+//! not come sooner than that after the last thing that the flow sent or dropped, `skip=PUBACK` passes over other packets
+//! of that type. When a flow ends, each connection that is still open must have nothing left to say.
 //!
 //! # Fields
 //!

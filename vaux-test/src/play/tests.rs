@@ -111,6 +111,22 @@ fn a_recommended_packet_may_be_left_out_unless_strict() {
 }
 
 #[test]
+fn waiting_for_what_is_only_recommended_leaves_nothing_behind() {
+    let steps =
+        "timeout: 1s\nc> CONNECT\nc< CONNACK\nc> PUBLISH topic=\"a\" qos=1 id=1\nc<? PUBACK\nc< nothing";
+    assert_eq!(play_steps(&broker(polite), steps, false), Ok(()));
+}
+
+#[test]
+fn others_of_a_type_are_passed_over_when_asked_for() {
+    let steps = "c> CONNECT\nc< CONNACK\nc> PUBREL id=1\nc< PUBCOMP id=2 skip=PUBCOMP";
+    assert_eq!(play_steps(&broker(talkative), steps, false), Ok(()));
+    let wrong = "timeout: 1s\nc> CONNECT\nc< CONNACK\nc> PUBREL id=1\nc< PUBCOMP id=3 skip=PUBCOMP";
+    let why = play_steps(&broker(talkative), wrong, false).expect_err("there is no third");
+    assert_eq!(why, "nothing came in time: PUBCOMP was wanted");
+}
+
+#[test]
 fn what_comes_too_early_is_a_failure() {
     let why =
         play_steps(&broker(polite), "c> CONNECT\nc< CONNACK after=30s", false).expect_err("it came at once");
