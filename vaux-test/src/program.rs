@@ -18,8 +18,13 @@ use crate::{bundled, report};
 /// What is played, against whom, and how it is told.
 #[derive(Clone, Debug, Args)]
 pub struct Arguments {
-    /// The broker: mqtt://HOST[:PORT], mqtts://…, ws://HOST[:PORT][/PATH] or wss://…
-    #[arg(long, required_unless_present = "list")]
+    /// The broker.
+    // The help stands here, since its brackets would be links in documentation.
+    #[arg(
+        long,
+        required_unless_present = "list",
+        help = "The broker: mqtt://HOST[:PORT], mqtts://…, ws://HOST[:PORT][/PATH] or wss://…"
+    )]
     pub url: Option<String>,
     /// Trust the certificates in this file
     #[arg(long, value_name = "FILE")]

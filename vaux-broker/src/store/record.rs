@@ -121,7 +121,7 @@ pub struct SessionRecord {
     pub identity: Identity,
     /// How long it outlives its connection, in milliseconds. 0: not at all, it is stored for its will only.
     pub expiry_ms: u64,
-    /// When it ends. [`Time::NEVER`] while it is connected, too.
+    /// When it ends. `Time::NEVER` while it is connected, too.
     pub ends_at: Time,
     /// Whether it is connected.
     pub is_connected: bool,

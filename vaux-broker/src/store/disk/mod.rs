@@ -1,7 +1,7 @@
 //! The engine that keeps everything in a SQLite file.
 //!
 //! One thread writes. It takes all submissions that wait, of all workers, in the order in which they were submitted,
-//! writes them in one transaction, syncs, and tells the workers how far they are durable ([`writer`]). While it syncs,
+//! writes them in one transaction, syncs, and tells the workers how far they are durable (`writer`). While it syncs,
 //! the next ones gather: the more there is to do, the less each costs.
 
 mod batch;
