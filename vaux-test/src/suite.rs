@@ -73,7 +73,7 @@ impl Offers {
     ///
     /// # Errors
     ///
-    /// The broker cannot be reached.
+    /// The broker cannot be reached, or accepts no connection.
     pub fn probe(target: &Target, declared: &[String]) -> io::Result<Offers> {
         let mut offers = Offers { versions: Vec::new(), words: declared.iter().cloned().collect() };
         for version in [Version::V31, Version::V311, Version::V5] {
@@ -89,6 +89,9 @@ impl Offers {
             if version == Version::V5 {
                 offers.learn(&connack);
             }
+        }
+        if offers.versions.is_empty() {
+            return Err(io::Error::other("it lets nobody connect, in any version"));
         }
         Ok(offers)
     }
@@ -124,7 +127,9 @@ fn greet(target: &Target, version: Version) -> io::Result<Option<Vec<u8>>> {
     const PATIENCE: Duration = Duration::from_secs(5);
     let mut connection = Connection::new(target.dial()?, version);
     let mut bytes = Vec::new();
-    Connect { clean_start: true, ..Connect::new(version, "vauxtestprobe") }.encode(&mut bytes);
+    // Some refuse a keep alive of 0.
+    Connect { clean_start: true, keep_alive: 60, ..Connect::new(version, "vauxtestprobe") }
+        .encode(&mut bytes);
     let _ = connection.send(&bytes, PATIENCE);
     let answer = match connection.receive(Instant::now() + PATIENCE) {
         Received::Packet(bytes) => Some(bytes),
