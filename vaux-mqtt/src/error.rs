@@ -249,6 +249,7 @@ rules! {
     AuthMethodChanged: Violation, ProtocolError, "MQTT-4.12.1-1", "MQTT-4.8.0-1", "the authentication method must not change";
     UserPropertiesTooMany: Violation, QuotaExceeded, "MQTT-4.13.1-1", "MQTT-4.8.0-2", "more user properties than the server accepts";
     KeepAliveTimeout: Violation, KeepAliveTimeout, "MQTT-3.1.2-22", "MQTT-3.1.2-24", "nothing was received within one and a half times the keep alive";
+    AckMismatch: Violation, ProtocolError, "MQTT-4.13.1-1", "MQTT-4.8.0-1", "this does not acknowledge the message that has the packet identifier";
     AnswerUnknown: Violation, ProtocolError, "MQTT-2.2.1-6", "MQTT-2.3.1-7", "this answers no request";
 }
 

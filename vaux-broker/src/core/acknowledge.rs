@@ -1,6 +1,7 @@
 //! PUBACK, PUBREC, PUBREL and PUBCOMP from a client.
 
-use vaux_mqtt::packet::{Ack, PacketType};
+use vaux_mqtt::error::Rule;
+use vaux_mqtt::packet::{Ack, PacketId, PacketType};
 use vaux_mqtt::protocol::PubRecOutcome;
 use vaux_mqtt::{Error, ReasonCode, Version};
 
@@ -12,11 +13,21 @@ use crate::time::Time;
 impl Core {
     pub(super) fn handle_puback(&mut self, now: Time, slot: u32, ack: &Ack<'_>) -> Result<(), Error> {
         let session = self.connections[slot as usize].session;
-        // One that acknowledges nothing is of no consequence: it may answer a message that expired meanwhile.
-        if let Some(delivery) = self.sessions[session.0 as usize].outbound.handle_puback(ack.packet_id) {
-            self.handle_slot_freed(now, slot, session, delivery.as_ref());
+        match self.sessions[session.0 as usize].outbound.handle_puback(ack.packet_id) {
+            Some(delivery) => self.handle_slot_freed(now, slot, session, delivery.as_ref()),
+            None => self.check_mismatch(slot, ack.packet_id)?,
         }
         Ok(())
+    }
+
+    /// An acknowledgement that led to nothing is of no consequence, since it may answer a message that expired
+    /// meanwhile; unless it bears the identifier of a message that waits for another.
+    fn check_mismatch(&mut self, slot: u32, packet_id: PacketId) -> Result<(), Error> {
+        let session = self.connections[slot as usize].session;
+        match self.sessions[session.0 as usize].outbound.is_in_flight(packet_id) {
+            true => Err(self.violation(slot, Rule::AckMismatch)),
+            false => Ok(()),
+        }
     }
 
     pub(super) fn handle_pubrec(&mut self, now: Time, slot: u32, ack: &Ack<'_>) -> Result<(), Error> {
@@ -28,7 +39,14 @@ impl Core {
                 self.handle_slot_freed(now, slot, session, delivery.flatten().as_ref());
                 return Ok(());
             }
-            PubRecOutcome::Unknown => (ReasonCode::PacketIdentifierNotFound, None),
+            PubRecOutcome::Unknown => {
+                self.check_mismatch(slot, ack.packet_id)?;
+                if ack.reason.is_error() {
+                    // It ended with the refusal.
+                    return Ok(());
+                }
+                (ReasonCode::PacketIdentifierNotFound, None)
+            }
         };
         let state = &self.sessions[session.0 as usize];
         let mut needs = Sequence::NONE;
@@ -56,8 +74,9 @@ impl Core {
                 self.recorder.record(|| Record::Completed { sid, packet_id });
             }
             self.handle_slot_freed(now, slot, session, None);
+            return Ok(());
         }
-        Ok(())
+        self.check_mismatch(slot, ack.packet_id)
     }
 
     pub(super) fn handle_pubrel(&mut self, slot: u32, ack: &Ack<'_>) -> Result<(), Error> {

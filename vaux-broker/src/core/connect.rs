@@ -87,6 +87,13 @@ impl Core {
 
     /// Brings a client that is known to its home.
     pub(super) fn accept(&mut self, now: Time, slot: u32, request: Box<ConnectRequest>, identity: Identity) {
+        // MQTT-3.1.2-24 leaves no way to accept.
+        if request.connack(false, &self.settings, &mut Vec::new()).encoded_len(request.version)
+            > request.maximum_packet_size
+        {
+            let text = "the client's maximum packet size is too small for the answer";
+            return self.refuse(now, slot, Refusal::new(ReasonCode::PacketTooLarge, text));
+        }
         let home = self.shared.home_of(&request.session_key());
         if home == self.worker {
             self.bind(now, slot, *request, identity);
@@ -398,14 +405,7 @@ impl Core {
     ) {
         let settings = Arc::clone(&self.settings);
         let mut properties = Vec::new();
-        if request.version == Version::V5 {
-            request.announce(&settings, &mut properties);
-        }
-        let connack = ConnAck {
-            session_present,
-            reason: ReasonCode::Success,
-            properties: Properties::from_slice(&properties),
-        };
+        let connack = request.connack(session_present, &settings, &mut properties);
         self.acknowledge(slot, needs, |out| connack.encode(request.version, out));
     }
 
@@ -418,30 +418,34 @@ impl Core {
             list.extend(refusal.server_reference.as_deref().map(Property::ServerReference));
             let properties = Properties::from_slice(&list);
             let mut connack = ConnAck { session_present: false, reason: refusal.reason, properties };
-            if connack.encoded_len(version) > self.connections[slot as usize].maximum_packet_size {
+            let maximum_packet_size = self.connections[slot as usize].maximum_packet_size;
+            if connack.encoded_len(version) > maximum_packet_size {
                 connack.properties = Properties::EMPTY;
             }
-            self.write(slot, |out| connack.encode(version, out));
+            if connack.encoded_len(version) <= maximum_packet_size {
+                self.write(slot, |out| connack.encode(version, out));
+            }
         }
         self.close(now, slot);
     }
 
-    /// A CONNECT that cannot be read. Version 5.0 is told why; before, only a version that is not served is.
+    /// A CONNECT that cannot be read. Version 5.0 is told why; before, only a version that is not served is. Who does
+    /// not say which version it speaks would not understand an answer.
     fn refuse_unreadable(&mut self, now: Time, slot: u32, frame: &Frame<'_>, error: Error) {
         let is_unknown_version = error.rule() == Rule::ProtocolVersion;
-        if is_unknown_version {
-            // The level that the client asked for stands right behind the name, 0 to 4 bytes of it known to be read.
-            let asks_for_old = frame.bytes().get(error.at()).is_some_and(|level| *level < 5);
-            self.connections[slot as usize].version = if asks_for_old { Version::V311 } else { Version::V5 };
-        } else {
-            self.connections[slot as usize].version = error.version();
+        match protocol_level(frame) {
+            Some(level) if is_unknown_version => {
+                self.connections[slot as usize].version = if level < 5 { Version::V311 } else { Version::V5 };
+            }
+            Some(5) => self.connections[slot as usize].version = Version::V5,
+            _ => return self.abort(slot),
         }
-        let is_told =
-            is_unknown_version || (error.version() == Version::V5 && error.rule() != Rule::ProtocolName);
-        if is_told {
-            self.refuse(now, slot, Refusal::new(error.reason_code(), error.rule().text()));
-        } else {
-            self.abort(slot);
-        }
+        self.refuse(now, slot, Refusal::new(error.reason_code(), error.rule().text()));
     }
+}
+
+/// The protocol level of a CONNECT that may be broken elsewhere, if it begins with a name of MQTT.
+fn protocol_level(frame: &Frame<'_>) -> Option<u8> {
+    let body = frame.body();
+    [&b"\0\x04MQTT"[..], b"\0\x06MQIsdp"].iter().find_map(|name| body.strip_prefix(*name)?.first().copied())
 }

@@ -3,8 +3,8 @@
 use ::core::net::SocketAddr;
 use std::sync::Arc;
 
-use vaux_mqtt::packet::Connect;
-use vaux_mqtt::property::Property;
+use vaux_mqtt::packet::{ConnAck, Connect};
+use vaux_mqtt::property::{Properties, Property};
 use vaux_mqtt::{QoS, ReasonCode, Version};
 
 use super::Settings;
@@ -84,8 +84,25 @@ impl ConnectRequest {
         if is_off { max_keep_alive } else { self.keep_alive.min(max_keep_alive) }
     }
 
+    /// The CONNACK that accepts; `properties` is room for what it says.
+    pub(super) fn connack<'a>(
+        &'a self,
+        session_present: bool,
+        settings: &'a Settings,
+        properties: &'a mut Vec<Property<'a>>,
+    ) -> ConnAck<'a> {
+        if self.version == Version::V5 {
+            self.announce(settings, properties);
+        }
+        ConnAck {
+            session_present,
+            reason: ReasonCode::Success,
+            properties: Properties::from_slice(properties),
+        }
+    }
+
     /// What CONNACK of version 5.0 says of the server.
-    pub(super) fn announce<'a>(&'a self, settings: &'a Settings, properties: &mut Vec<Property<'a>>) {
+    fn announce<'a>(&'a self, settings: &'a Settings, properties: &mut Vec<Property<'a>>) {
         let limits = &settings.limits;
         let mqtt = &settings.mqtt;
         let longest_s = limits.max_session_expiry.map_or(u64::MAX, |longest| longest.as_secs());

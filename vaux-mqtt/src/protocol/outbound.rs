@@ -175,6 +175,12 @@ impl<M> Outbound<M> {
         }
     }
 
+    /// Whether a message is under way with this identifier. An acknowledgement that led to nothing then contradicts
+    /// its QoS, or comes too early.
+    pub fn is_in_flight(&self, packet_id: PacketId) -> bool {
+        self.find(packet_id).is_some()
+    }
+
     /// The next packet to send again, in the order of first sending and as far as the window allows. PUBREL needs no
     /// room in it.
     pub fn next_resend(&mut self) -> Option<Resend<'_, M>> {

@@ -240,3 +240,21 @@ fn a_keep_alive_of_0_never_runs_out() {
     assert!(sim.is_open(silent));
     assert!(!sim.is_open(watched));
 }
+
+/// Shows: v5:MQTT-3.1.2-24
+#[test]
+fn a_client_that_takes_no_connack_gets_none() {
+    let len = |maximum: u32| {
+        let mut sim = Sim::new(1);
+        let properties = [Property::MaximumPacketSize(maximum)];
+        let connect =
+            Connect { properties: Properties::from_slice(&properties), ..Connect::new(Version::V5, "c") };
+        let (client, answer) = sim.answer_to(&connect);
+        (answer.len(), sim.is_open(client))
+    };
+    let (whole, _) = len(1000);
+    assert_eq!(len(whole as u32), (whole, true));
+    // CONNACK 0x95 without a word fits.
+    assert_eq!(len(whole as u32 - 1), (5, false));
+    assert_eq!(len(4), (0, false));
+}

@@ -237,3 +237,27 @@ fn no_local_keeps_own_messages_away_but_not_those_of_an_overlapping_subscription
         assert_eq!(sim.see(client), [message("a/b", "own", 0, 0)]);
     });
 }
+
+/// Shows: v5:MQTT-4.13.1-1 v311:MQTT-4.8.0-1
+#[test]
+fn an_acknowledgement_of_another_kind_ends_the_connection() {
+    use PacketType::{PubAck, PubComp, PubRec};
+    for (qos, wrong) in
+        [(AtLeastOnce, PubRec), (AtLeastOnce, PubComp), (ExactlyOnce, PubAck), (ExactlyOnce, PubComp)]
+    {
+        let mut sim = Sim::new(1);
+        let subscriber = sim.connect(&Hello::new("s"));
+        sim.subscribe(subscriber, "a", qos);
+        let publisher = sim.connect(&Hello::new("p"));
+        sim.publish(publisher, "a", "x", qos, 1);
+        sim.ack(publisher, PacketType::PubRel, 1);
+        assert_eq!(sim.see(subscriber).len(), 1);
+        // Of one that is not under way it is of no consequence.
+        sim.ack(subscriber, wrong, 99);
+        assert!(sim.is_open(subscriber));
+        sim.see(subscriber);
+        sim.ack(subscriber, wrong, 1);
+        assert_eq!(sim.see(subscriber), [Seen::Disconnect(ReasonCode::ProtocolError)], "{qos:?} {wrong:?}");
+        assert!(!sim.is_open(subscriber));
+    }
+}

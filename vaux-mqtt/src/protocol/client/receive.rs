@@ -36,10 +36,10 @@ impl<M: Outgoing> Client<M> {
         }
         Ok(match packet {
             Packet::Publish(publish) => self.handle_publish(publish)?,
-            Packet::PubAck(ack) => self.handle_puback(ack),
-            Packet::PubRec(ack) => self.handle_pubrec(ack),
+            Packet::PubAck(ack) => self.handle_puback(ack)?,
+            Packet::PubRec(ack) => self.handle_pubrec(ack)?,
             Packet::PubRel(ack) => self.handle_pubrel(ack.packet_id),
-            Packet::PubComp(ack) => self.handle_pubcomp(ack),
+            Packet::PubComp(ack) => self.handle_pubcomp(ack)?,
             Packet::ConnAck(connack) => Some(self.handle_connack(connack, now_ms)?),
             Packet::SubAck(suback) => Some(self.handle_suback(suback)?),
             Packet::UnsubAck(unsuback) => Some(self.handle_unsuback(unsuback)?),
@@ -142,15 +142,25 @@ impl<M: Outgoing> Client<M> {
     }
 
     /// PUBACK for a message that is not under way says nothing, and nothing depends on it.
-    fn handle_puback<'a>(&mut self, ack: Ack<'a>) -> Option<Event<'a, M>> {
-        let message = self.session.outbound.handle_puback(ack.packet_id)?;
+    fn handle_puback<'a>(&mut self, ack: Ack<'a>) -> Result<Option<Event<'a, M>>, Error> {
+        let Some(message) = self.session.outbound.handle_puback(ack.packet_id) else {
+            return self.check_mismatch(ack.packet_id);
+        };
         self.resend();
-        Some(Event::Acknowledged { message, ack })
+        Ok(Some(Event::Acknowledged { message, ack }))
     }
 
-    fn handle_pubrec<'a>(&mut self, ack: Ack<'a>) -> Option<Event<'a, M>> {
+    /// An acknowledgement that led to nothing must not bear the identifier of a message that waits for another.
+    fn check_mismatch<'a>(&mut self, packet_id: PacketId) -> Result<Option<Event<'a, M>>, Error> {
+        if self.session.outbound.is_in_flight(packet_id) {
+            return Err(self.violation(Rule::AckMismatch));
+        }
+        Ok(None)
+    }
+
+    fn handle_pubrec<'a>(&mut self, ack: Ack<'a>) -> Result<Option<Event<'a, M>>, Error> {
         let packet_id = ack.packet_id;
-        match self.session.outbound.handle_pubrec(packet_id, ack.reason) {
+        Ok(match self.session.outbound.handle_pubrec(packet_id, ack.reason) {
             PubRecOutcome::Release(message) => {
                 self.write_ack(PacketType::PubRel, &Ack::new(packet_id, ReasonCode::Success));
                 message.map(|message| Event::Received { packet_id, message })
@@ -160,6 +170,7 @@ impl<M: Outgoing> Client<M> {
                 message.map(|message| Event::Acknowledged { message, ack })
             }
             PubRecOutcome::Unknown => {
+                self.check_mismatch(packet_id)?;
                 // A refused message ended with its PUBREC: there is nothing to release.
                 if !ack.reason.is_error() {
                     let answer = Ack::new(packet_id, ReasonCode::PacketIdentifierNotFound);
@@ -167,7 +178,7 @@ impl<M: Outgoing> Client<M> {
                 }
                 None
             }
-        }
+        })
     }
 
     fn handle_pubrel<'a>(&mut self, packet_id: PacketId) -> Option<Event<'a, M>> {
@@ -180,12 +191,12 @@ impl<M: Outgoing> Client<M> {
         None
     }
 
-    fn handle_pubcomp<'a>(&mut self, ack: Ack<'a>) -> Option<Event<'a, M>> {
-        let is_known = self.session.outbound.handle_pubcomp(ack.packet_id);
-        if is_known {
-            self.resend();
+    fn handle_pubcomp<'a>(&mut self, ack: Ack<'a>) -> Result<Option<Event<'a, M>>, Error> {
+        if !self.session.outbound.handle_pubcomp(ack.packet_id) {
+            return self.check_mismatch(ack.packet_id);
         }
-        is_known.then_some(Event::Completed(ack))
+        self.resend();
+        Ok(Some(Event::Completed(ack)))
     }
 
     fn handle_suback<'a>(&mut self, suback: SubAck<'a>) -> Result<Event<'a, M>, Error> {

@@ -225,3 +225,15 @@ fn pubrels_go_out_in_the_order_of_the_pubrecs() {
         assert_eq!(pair.sent(), ["PUBREL 2 00", "PUBREL 1 00", "PUBREL 3 00"]);
     }
 }
+
+#[test]
+fn an_acknowledgement_of_another_kind_ends_the_connection() {
+    use PacketType::{PubAck, PubComp, PubRec};
+    for (message, wrong) in [(q1("x"), PubRec), (q1("x"), PubComp), (q2("x"), PubAck), (q2("x"), PubComp)] {
+        let mut pair = Pair::connected(Version::V311, &[]);
+        pair.client.publish(message).unwrap();
+        let mut bytes = Vec::new();
+        Ack::new(packet_id(1), ReasonCode::Success).encode(wrong, pair.version, &mut bytes);
+        assert_eq!(pair.receive(&bytes).unwrap_err().rule(), Rule::AckMismatch);
+    }
+}
