@@ -1,61 +1,175 @@
-//! What happened, in numbers.
+//! What happened, in numbers: what one worker counts, and what all of them come to.
 
-/// Counts of one worker since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Packets of clients.
-    pub packets_received: u64,
-    /// Messages of clients.
-    pub messages_received: u64,
-    /// Messages written to clients' outboxes.
-    pub messages_sent: u64,
+use super::histogram::Histogram;
+use crate::store::StoreState;
+
+/// Declares a struct of counts whose fields are added one by one, so that none is forgotten.
+macro_rules! counts {
+    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct $name { $($(#[$field_doc])* pub $field: $type),* }
+
+        impl $name {
+            /// Adds the counts of another worker.
+            pub fn add(&mut self, other: &$name) {
+                $(self.$field.add(&other.$field);)*
+            }
+        }
+    };
+}
+
+/// What can be added up over workers.
+trait Add {
+    fn add(&mut self, other: &Self);
+}
+
+impl Add for u64 {
+    fn add(&mut self, other: &u64) {
+        *self += other;
+    }
+}
+
+counts! {
+    /// Counts of one worker since the start.
+    Counters {
+        /// Bytes of clients that made packets.
+        bytes_received: u64,
+        /// Bytes that sockets took.
+        bytes_sent: u64,
+        /// Packets of clients, of all types.
+        packets_received: u64,
+        /// Packets to clients, of all types.
+        packets_sent: u64,
+        /// Messages of clients.
+        messages_received: u64,
+        /// Messages written to clients' outboxes.
+        messages_sent: u64,
+        /// Bytes of payload in messages of clients.
+        payload_bytes_received: u64,
+        /// Bytes of payload in messages to clients.
+        payload_bytes_sent: u64,
+        /// Connections that were accepted.
+        sockets: u64,
+        /// Clients that connected: CONNECTs that were accepted.
+        connects: u64,
+        /// CONNECTs that were refused.
+        refused_connects: u64,
+        /// Sessions that ended because nobody came back for them in time.
+        expired_sessions: u64,
+        /// Incidents and events that found no room, and were forgotten.
+        forgotten_events: u64,
+        /// Messages that were not delivered to one session, by cause.
+        dropped: Dropped,
+        /// How long messages took from the socket of their publisher to those of their subscribers, in the turns of
+        /// this worker.
+        delivery: Histogram,
+    }
+}
+
+counts! {
     /// Messages that were not delivered to one session, by cause.
-    pub dropped: Dropped,
+    Dropped {
+        /// QoS 0, and the client did not read fast enough.
+        slow_reader: u64,
+        /// The queue was full.
+        queue_full: u64,
+        /// The packet would have been larger than the client takes.
+        too_large: u64,
+        /// The message expired while it waited.
+        expired: u64,
+        /// QoS 0, and another worker did not keep up.
+        lane_full: u64,
+        /// Nobody was left of a shared subscription.
+        no_member: u64,
+        /// The publisher may not, or the message breaks a limit.
+        refused: u64,
+    }
 }
 
-/// Messages that were not delivered to one session, by cause.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Dropped {
-    /// QoS 0, and the client did not read fast enough.
-    pub slow_reader: u64,
-    /// The queue was full.
-    pub queue_full: u64,
-    /// The packet would have been larger than the client takes.
-    pub too_large: u64,
-    /// The message expired while it waited.
-    pub expired: u64,
-    /// QoS 0, and another worker did not keep up.
-    pub lane_full: u64,
-    /// Nobody was left of a shared subscription.
-    pub no_member: u64,
-    /// The publisher may not, or the message breaks a limit.
-    pub refused: u64,
+impl Add for Dropped {
+    fn add(&mut self, other: &Dropped) {
+        Dropped::add(self, other);
+    }
 }
 
-impl Counters {
-    /// Adds the counts of another worker.
-    pub fn add(&mut self, other: &Counters) {
-        self.packets_received += other.packets_received;
-        self.messages_received += other.messages_received;
-        self.messages_sent += other.messages_sent;
-        self.dropped.add(&other.dropped);
+impl Add for Histogram {
+    fn add(&mut self, other: &Histogram) {
+        Histogram::add(self, other);
     }
 }
 
 impl Dropped {
     /// All of them.
     pub fn total(&self) -> u64 {
-        let Dropped { slow_reader, queue_full, too_large, expired, lane_full, no_member, refused } = self;
-        slow_reader + queue_full + too_large + expired + lane_full + no_member + refused
+        self.by_cause().iter().map(|(_, count)| count).sum()
     }
 
-    fn add(&mut self, other: &Dropped) {
-        self.slow_reader += other.slow_reader;
-        self.queue_full += other.queue_full;
-        self.too_large += other.too_large;
-        self.expired += other.expired;
-        self.lane_full += other.lane_full;
-        self.no_member += other.no_member;
-        self.refused += other.refused;
+    /// Each cause with its count, by the name that it has in `$SYS`, `vaux why` and `/metrics`.
+    pub fn by_cause(&self) -> [(&'static str, u64); 7] {
+        let Dropped { slow_reader, queue_full, too_large, expired, lane_full, no_member, refused } = *self;
+        [
+            ("slow-reader", slow_reader),
+            ("queue-full", queue_full),
+            ("too-large", too_large),
+            ("expired", expired),
+            ("lane-full", lane_full),
+            ("no-member", no_member),
+            ("refused", refused),
+        ]
     }
+}
+
+counts! {
+    /// What one worker has at present.
+    Gauges {
+        /// Connections, with those that have not sent CONNECT.
+        connections: u64,
+        /// Sessions.
+        sessions: u64,
+        /// Sessions with a connection.
+        connected: u64,
+        /// Subscriptions, shared ones included.
+        subscriptions: u64,
+        /// Shared subscriptions.
+        shared_subscriptions: u64,
+        /// Messages that wait to be sent.
+        queued_messages: u64,
+        /// Their bytes.
+        queued_bytes: u64,
+    }
+}
+
+/// What is measured outside of core.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Measures {
+    /// Memory that the process holds at present, in bytes.
+    pub resident_bytes: u64,
+    /// The most memory that it ever held, in bytes.
+    pub peak_resident_bytes: u64,
+    /// Whether the store can be written.
+    pub store_state: StoreState,
+    /// How long submissions waited until they were durable.
+    pub commit: Histogram,
+}
+
+/// What all workers come to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// What happened since the start.
+    pub counters: Counters,
+    /// What there is at present.
+    pub gauges: Gauges,
+    /// What was measured outside.
+    pub measures: Measures,
+    /// Retained messages of clients.
+    pub retained_messages: u64,
+    /// What they take, in bytes.
+    pub retained_bytes: u64,
+    /// The most clients that were connected at one time.
+    pub connected_maximum: u64,
+    /// Since when the broker runs, in milliseconds.
+    pub uptime_ms: u64,
+    /// How many workers there are.
+    pub workers: u64,
 }

@@ -18,6 +18,7 @@ mod deliver;
 mod disconnect;
 mod exchange;
 mod frames;
+mod histogram;
 mod letter;
 mod outbox;
 mod publish;
@@ -54,8 +55,9 @@ use crate::time::Time;
 
 pub use connect_request::{ConnectRequest, Refusal};
 pub use connection::ConnectionId;
-pub use counters::Counters;
+pub use counters::{Counters, Dropped, Gauges, Measures, Totals};
 pub use exchange::{ExchangeState, Step, StepAnswer};
+pub use histogram::Histogram;
 pub use letter::{Letter, Parcel};
 pub use outbox::Outbox;
 pub use settings::{ListenerSettings, Settings};
