@@ -6,20 +6,21 @@ use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Barrier, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use mio::{Poll, Waker};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 use vaux_mqtt::ReasonCode;
 
 use crate::authenticate::{AnonymousOnly, Authenticate};
 use crate::clock::Clock;
 use crate::config::{Config, ListenerConfig, ListenerKind};
-use crate::core::{Counters, ListenerSettings, Settings, Shared, WorkerId};
+use crate::core::{Counters, ListenerSettings, Settings, Shared, Totals, WorkerId};
+use crate::operator::{self, OperatorOr};
 use crate::rights::{Authorize, DefaultRights};
 use crate::shard::{ListenerTerms, Mail, Mailbox, Shard, ShardListener, ShardParts, WAKER};
 use crate::store::StoredSession;
@@ -130,6 +131,19 @@ pub struct Hooks {
     pub authorize: Arc<dyn Authorize>,
 }
 
+impl Hooks {
+    /// The same, and who has the token of the data directory is the operator.
+    fn with_operator(self, data_dir: Option<&Path>) -> Result<Hooks, StartError> {
+        let Some(data_dir) = data_dir else { return Ok(self) };
+        let token = operator::token(data_dir).map_err(|problem| StartError::Store {
+            data_dir: Some(data_dir.to_owned()),
+            problem: format!("{} cannot be used: {problem}", operator::FILE),
+        })?;
+        let authenticate = Arc::new(OperatorOr { token, others: self.authenticate });
+        Ok(Hooks { authenticate, ..self })
+    }
+}
+
 impl Default for Hooks {
     /// Anonymous clients where the listener allows it, and the rights of [`DefaultRights`].
     fn default() -> Self {
@@ -167,6 +181,7 @@ impl Broker {
         tls: Vec<Option<Arc<rustls::ServerConfig>>>,
         hooks: Hooks,
     ) -> Result<Broker, StartError> {
+        let hooks = hooks.with_operator(config.data_dir.as_deref())?;
         let workers = worker_count(config.workers);
         let connection_limit = connection_limit(workers, config.listeners.len())?;
         let sockets = config.listeners.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
@@ -184,6 +199,9 @@ impl Broker {
             polls.push(poll);
         }
         let mut stores = Stores::open(&config, mailboxes.into())?;
+        for sentence in &stores.recovered.damage {
+            stores.mailboxes[0].post(Mail::Event("damage", sentence.as_str().into()));
+        }
         let broker = Broker {
             addresses,
             mailboxes: Arc::clone(&stores.mailboxes),
@@ -244,10 +262,11 @@ impl Broker {
                 unchanged.push(format!("the listener {} is opened at the next start", new.name));
             }
         }
-        let settings = Arc::new(Settings { limits: config.limits.clone(), mqtt: config.mqtt.clone() });
+        let settings = Arc::new(Settings::new(&config));
         self.post_all(|| Mail::Settings(Arc::clone(&settings)));
         current.limits = config.limits;
         current.mqtt = config.mqtt;
+        current.sys = config.sys;
         unchanged
     }
 
@@ -277,6 +296,25 @@ impl Broker {
             tracing::error!("the store ended in a panic");
         }
         counters
+    }
+
+    /// Asks what an operator can ask, as `$CONTROL/vaux/v1` does. The answer is one of `docs/monitoring/control.md`, or
+    /// null when the broker ends before there is one.
+    pub fn control(
+        &self,
+        request: &serde_json::Value,
+    ) -> impl Future<Output = serde_json::Value> + Send + use<> {
+        let (sender, answer) = oneshot::channel();
+        let request = request.to_string().into_bytes().into_boxed_slice();
+        self.mailboxes[0].post(Mail::Request(request, sender));
+        async { answer.await.unwrap_or_default() }
+    }
+
+    /// What happened since the start, and what there is at present. `None` when the broker ends before it is known.
+    pub fn totals(&self) -> impl Future<Output = Option<Totals>> + Send + use<> {
+        let (sender, totals) = oneshot::channel();
+        self.mailboxes[0].post(Mail::Totals(sender));
+        async { totals.await.ok() }
     }
 
     /// Waits until a worker has failed, which is a bug. The broker cannot go on then.
@@ -330,7 +368,7 @@ impl Broker {
         stores: Stores,
     ) -> Result<(), StartError> {
         let config = self.config.lock().unwrap_or_else(PoisonError::into_inner);
-        let settings = Arc::new(Settings { limits: config.limits.clone(), mqtt: config.mqtt.clone() });
+        let settings = Arc::new(Settings::new(&config));
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let mut shared = Shared::new(
             self.mailboxes.len() as u16,

@@ -10,7 +10,9 @@ mod broker;
 mod clock;
 pub mod config;
 pub mod core;
+mod measure;
 mod message;
+pub mod operator;
 #[cfg(feature = "program")]
 pub mod program;
 mod retained;

@@ -11,6 +11,8 @@ pub enum Action {
     Publish,
     /// Subscribe with a filter; of a shared one, the part behind the share name.
     Subscribe,
+    /// Get a message of a topic that begins with `$`, by a filter that it was allowed to subscribe with.
+    Receive,
 }
 
 /// Decides what clients may do. Asked on the path of every message: it must not block.
@@ -20,16 +22,23 @@ pub trait Authorize: Debug + Send + Sync {
 }
 
 /// The rights of a client that was let in while no access list is configured: every topic that does not start with
-/// `$`, and reading `$SYS/broker/` except what lies below `$SYS/broker/vaux/`.
+/// `$`, and reading `$SYS/broker/` except what lies below `$SYS/broker/vaux/`. The operator may read that, too, and
+/// publish requests to the broker.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DefaultRights;
 
 impl Authorize for DefaultRights {
-    fn allows(&self, _: &Identity, _: &str, action: Action, topic: &str) -> bool {
+    fn allows(&self, identity: &Identity, _: &str, action: Action, topic: &str) -> bool {
         if !topic.starts_with('$') {
             return true;
         }
-        action == Action::Subscribe && topic.starts_with("$SYS/") && !topic.starts_with("$SYS/broker/vaux")
+        match action {
+            Action::Publish => identity.is_operator() && topic == "$CONTROL/vaux/v1",
+            Action::Subscribe | Action::Receive => {
+                let is_open = topic != "$SYS/broker/vaux" && !topic.starts_with("$SYS/broker/vaux/");
+                topic.starts_with("$SYS/") && (is_open || identity.is_operator())
+            }
+        }
     }
 }
 

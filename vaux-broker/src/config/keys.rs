@@ -12,7 +12,7 @@ use super::codec::{
 use super::listener::{check_origin, check_path};
 use super::{
     Config, Durability, Limits, ListenerConfig, ListenerKind, ListenerTls, ListenerWs, LogConfig, LogFormat,
-    Mqtt, SharedStrategy, StoreConfig, StoreEngine, TlsVersion, log,
+    Mqtt, SharedStrategy, StoreConfig, StoreEngine, SysConfig, SysSessions, TlsVersion, log,
 };
 
 /// What is done with each key in turn.
@@ -44,6 +44,7 @@ pub(super) fn all(keys: &mut impl Keys, config: &mut Config) {
     });
     keys.section("mqtt", |keys| mqtt(keys, &mut config.mqtt));
     keys.section("store", |keys| store(keys, &mut config.store));
+    keys.section("sys", |keys| sys(keys, &mut config.sys));
     keys.section("log", |keys| logging(keys, &mut config.log));
 }
 
@@ -269,6 +270,14 @@ fn store(keys: &mut impl Keys, store: &mut StoreConfig) {
         interval,
         "how soon it is on disk when durability is not commit",
     );
+}
+
+fn sys(keys: &mut impl Keys, sys: &mut SysConfig) {
+    let interval = Time(Duration::ZERO..=Duration::from_secs(86_400));
+    keys.key("interval", &mut sys.interval, interval, "of the figures in $SYS/broker; 0s = no $SYS");
+    let kinds =
+        OneOf(&[("off", SysSessions::Off), ("events", SysSessions::Events), ("full", SysSessions::Full)]);
+    keys.key("sessions", &mut sys.sessions, kinds, "told in $SYS/broker/vaux: off | events | full");
 }
 
 fn logging(keys: &mut impl Keys, log: &mut LogConfig) {

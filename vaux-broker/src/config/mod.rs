@@ -22,6 +22,7 @@ mod listener;
 mod log;
 mod mqtt;
 mod read;
+mod sys;
 mod units;
 mod write;
 
@@ -36,6 +37,7 @@ pub use limits::Limits;
 pub use listener::{Bind, ListenerConfig, ListenerKind, ListenerTls, ListenerWs, TlsVersion};
 pub use log::{LogConfig, LogFormat};
 pub use mqtt::{Mqtt, SharedStrategy};
+pub use sys::{SysConfig, SysSessions};
 
 /// Everything that can be set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,6 +54,8 @@ pub struct Config {
     pub mqtt: Mqtt,
     /// Where sessions and messages are kept.
     pub store: StoreConfig,
+    /// What the broker tells about itself.
+    pub sys: SysConfig,
     /// What is logged, and how.
     pub log: LogConfig,
 }

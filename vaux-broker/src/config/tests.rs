@@ -53,6 +53,7 @@ fn changed() -> Config {
             durability: Durability::None,
             interval: Duration::from_secs(2),
         },
+        sys: SysConfig { interval: Duration::from_secs(3), sessions: SysSessions::Events },
         log: LogConfig { filter: "warn,vaux_broker::tls=debug".into(), format: LogFormat::Json },
     }
 }

@@ -61,6 +61,7 @@ impl Core {
         let held = self.connections[slot as usize].held.get_or_insert_default();
         let needs = held.marks.back().map_or(needs, |last| needs.max(last.needs));
         write(&mut held.bytes);
+        self.counters.packets_sent += u64::from(!is_publish);
         held.publishes += usize::from(is_publish);
         held.marks.push_back(Mark { needs, end: held.bytes.len(), is_publish });
     }
@@ -68,6 +69,7 @@ impl Core {
     /// The store has caught up to `durable`.
     pub fn handle_durable(&mut self, now: Time, durable: Sequence) {
         self.durable = durable;
+        self.release_tours(now);
         for _ in 0..self.holding.len() {
             let Some(id) = self.holding.pop_front() else { break };
             let Some(slot) = self.slot_of(id) else { continue };

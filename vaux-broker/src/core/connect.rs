@@ -37,6 +37,9 @@ impl Core {
             Ok(Packet::Connect(connect)) => connect,
             // What is no CONNECT is not looked at any further.
             _ if frame.first_byte() >> 4 != 1 => {
+                let peer = self.connections[slot as usize].peer;
+                let text = "the first packet was no CONNECT";
+                self.handle_refused_socket(now, peer, "protocol-error", text, None);
                 self.abort(slot);
                 return Ok(());
             }
@@ -61,7 +64,7 @@ impl Core {
                 let connection = self.connection_id(slot);
                 self.effects.push_back(Effect::Authenticate { connection, request: Box::new(request) });
             }
-            Err(refusal) => self.refuse(now, slot, refusal),
+            Err(refusal) => self.refuse(now, slot, Some(connect.client_id), refusal),
         }
         Ok(())
     }
@@ -80,7 +83,7 @@ impl Core {
         }
         let identity = match verdict {
             Ok(identity) => identity,
-            Err(refusal) => return self.refuse(now, slot, refusal),
+            Err(refusal) => return self.refuse(now, slot, Some(&request.client_id), refusal),
         };
         self.accept(now, slot, request, identity);
     }
@@ -92,7 +95,8 @@ impl Core {
             > request.maximum_packet_size
         {
             let text = "the client's maximum packet size is too small for the answer";
-            return self.refuse(now, slot, Refusal::new(ReasonCode::PacketTooLarge, text));
+            let refusal = Refusal::new(ReasonCode::PacketTooLarge, text);
+            return self.refuse(now, slot, Some(&request.client_id), refusal);
         }
         let home = self.shared.home_of(&request.session_key());
         if home == self.worker {
@@ -126,10 +130,8 @@ impl Core {
         }
         check_client_id(connect, limits.max_client_id_bytes, self.settings.mqtt.allow_zero_length_client_id)?;
         if connect.keep_alive > limits.max_keep_alive && connect.version != Version::V5 {
-            return Err(Refusal::new(
-                ReasonCode::ClientIdentifierNotValid,
-                "the keep alive is longer than allowed",
-            ));
+            let text = "the keep alive is longer than allowed";
+            return Err(Refusal::new(ReasonCode::ClientIdentifierNotValid, text).limit("max_keep_alive"));
         }
         let properties = &connect.properties;
         super::publish::check_user_properties(properties, limits)
@@ -175,13 +177,12 @@ impl Core {
             return Err(Refusal::new(ReasonCode::RetainNotSupported, "retained messages are not supported"));
         }
         if will.topic.len() > limits.max_topic_bytes || levels(will.topic).count() > limits.max_topic_levels {
-            return Err(Refusal::new(
-                ReasonCode::TopicNameInvalid,
-                "the will's topic is too long or too deep",
-            ));
+            let text = "the will's topic is too long or too deep";
+            return Err(Refusal::new(ReasonCode::TopicNameInvalid, text).limit("max_topic_levels"));
         }
         if limits.max_payload.is_some_and(|max| will.payload.len() > max) {
-            return Err(Refusal::new(ReasonCode::QuotaExceeded, "the will's payload is larger than allowed"));
+            let text = "the will's payload is larger than allowed";
+            return Err(Refusal::new(ReasonCode::QuotaExceeded, text).limit("max_payload"));
         }
         super::publish::check_user_properties(&will.properties, limits)
             .map_err(|rule| Refusal::new(rule.reason_code(), rule.text()))?;
@@ -215,8 +216,9 @@ impl Core {
         let key = request.session_key();
         let old = self.by_key.get(&key).copied();
         if let Err(refusal) = self.check_bind(old, &request, &identity) {
-            return self.refuse(now, slot, refusal);
+            return self.refuse(now, slot, Some(&request.client_id), refusal);
         }
+        let is_takeover = old.is_some_and(|old| self.sessions[old.0 as usize].connection.is_some());
         let was_stored = old.is_some_and(|old| self.sessions[old.0 as usize].stored != Stored::Nothing);
         let old = self.release_old_session(now, old, &request, &identity);
         let session_present = old.is_some();
@@ -236,6 +238,7 @@ impl Core {
             self.connections[slot as usize].input_needs = needs;
         }
         self.answer_connect(slot, session_present, &request, needs);
+        self.tell_connect(now, session, is_takeover, session_present);
         self.watch(slot);
         self.offer_shared(session);
         self.pump(now, slot);
@@ -262,11 +265,13 @@ impl Core {
         }
         let limits = &self.settings.limits;
         if old.is_none() && self.shared.sessions.load(Ordering::Relaxed) >= limits.max_sessions {
-            return Err(Refusal::new(ReasonCode::ServerBusy, "there are as many sessions as allowed"));
+            let text = "there are as many sessions as allowed";
+            return Err(Refusal::new(ReasonCode::ServerBusy, text).limit("max_sessions"));
         }
         let is_takeover = old.is_some_and(|old| self.sessions[old.0 as usize].connection.is_some());
         if !is_takeover && self.shared.active_sessions.load(Ordering::Relaxed) >= limits.max_active_sessions {
-            return Err(Refusal::new(ReasonCode::ServerBusy, "as many clients are connected as allowed"));
+            let text = "as many clients are connected as allowed";
+            return Err(Refusal::new(ReasonCode::ServerBusy, text).limit("max_active_sessions"));
         }
         if let Some(will) = &request.will {
             let topic = &will.topic[request.listener.mount.len()..];
@@ -371,6 +376,8 @@ impl Core {
             state.durable.store(request.expiry_ms > 0, Ordering::Relaxed);
             state.online.store(true, Ordering::Relaxed);
         }
+        self.connected += 1;
+        self.counters.connects += 1;
         self.shared.active_sessions.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -384,6 +391,8 @@ impl Core {
         connection.last_received = now;
         connection.last_progress = now;
         connection.keep_alive = request.keep_alive_in_force(limits.max_keep_alive);
+        connection.clean_start = request.clean_start;
+        connection.connected_at = now;
         connection.maximum_packet_size = request.maximum_packet_size;
         connection.wants_problem_information = request.wants_problem_information;
         connection.exchange =
@@ -410,7 +419,8 @@ impl Core {
     }
 
     /// Answers CONNECT with a refusal, where the version has one, and closes.
-    pub(super) fn refuse(&mut self, now: Time, slot: u32, refusal: Refusal) {
+    pub(super) fn refuse(&mut self, now: Time, slot: u32, client_id: Option<&str>, refusal: Refusal) {
+        self.note_refusal(now, slot, client_id, &refusal);
         let version = self.connections[slot as usize].version;
         let is_sayable = version == Version::V5 || refusal.reason.connect_return_code().is_some();
         if is_sayable {
@@ -438,9 +448,13 @@ impl Core {
                 self.connections[slot as usize].version = if level < 5 { Version::V311 } else { Version::V5 };
             }
             Some(5) => self.connections[slot as usize].version = Version::V5,
-            _ => return self.abort(slot),
+            _ => {
+                let peer = self.connections[slot as usize].peer;
+                self.handle_refused_socket(now, peer, "protocol-error", error.rule().text(), None);
+                return self.abort(slot);
+            }
         }
-        self.refuse(now, slot, Refusal::new(error.reason_code(), error.rule().text()));
+        self.refuse(now, slot, None, Refusal::new(error.reason_code(), error.rule().text()));
     }
 }
 

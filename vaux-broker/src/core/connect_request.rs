@@ -55,12 +55,19 @@ pub struct Refusal {
     pub text: &'static str,
     /// Where to go instead, for the reasons that send clients elsewhere.
     pub server_reference: Option<Box<str>>,
+    /// The key of the configuration that sets the limit that was reached.
+    pub limit: Option<&'static str>,
 }
 
 impl Refusal {
     /// A refusal with a reason code of CONNACK and a sentence for people.
     pub const fn new(reason: ReasonCode, text: &'static str) -> Refusal {
-        Refusal { reason, text, server_reference: None }
+        Refusal { reason, text, server_reference: None, limit: None }
+    }
+
+    /// The same, because of a limit with this key in the configuration.
+    pub(super) fn limit(self, key: &'static str) -> Refusal {
+        Refusal { limit: Some(key), ..self }
     }
 
     /// Sends the client to another server: for now, or for good. The reference is a list of `host` or `host:port`,
@@ -159,7 +166,8 @@ pub(super) fn check_client_id(
         ));
     }
     if len > max_bytes {
-        return Err(Refusal::new(ReasonCode::ClientIdentifierNotValid, "the client identifier is too long"));
+        let text = "the client identifier is too long";
+        return Err(Refusal::new(ReasonCode::ClientIdentifierNotValid, text).limit("max_client_id_bytes"));
     }
     if len == 0 && (!may_be_empty || (connect.version != Version::V5 && !connect.clean_start)) {
         return Err(Refusal::new(

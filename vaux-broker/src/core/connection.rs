@@ -12,7 +12,7 @@ use super::exchange::Exchange;
 use super::pump::Replay;
 use super::settings::ListenerSettings;
 use super::{Core, Outbox};
-use crate::session::SessionSlot;
+use crate::session::{Session, SessionSlot};
 use crate::store::Sequence;
 use crate::time::Time;
 
@@ -36,11 +36,19 @@ pub(super) struct Connection {
     pub(super) session: SessionSlot,
     /// In seconds; 0 for none.
     pub(super) keep_alive: u16,
+    /// What CONNECT said of the session.
+    pub(super) clean_start: bool,
+    /// When CONNECT was accepted.
+    pub(super) connected_at: Time,
     /// The largest packet that the client takes.
     pub(super) maximum_packet_size: usize,
     /// Whether reason strings may go with other packets than CONNACK and DISCONNECT.
     pub(super) wants_problem_information: bool,
     pub(super) is_dirty: bool,
+    /// Whether it is listed among those whose sockets took nothing.
+    pub(super) is_blocked: bool,
+    /// Whether each of its packets is told.
+    pub(super) is_traced: bool,
     /// Whether input stops because a lane is full.
     pub(super) is_paused: bool,
     /// Input stops until this is durable: what CONNECT wrote.
@@ -123,6 +131,7 @@ impl Connection {
 impl Core {
     /// A new connection on a listener.
     pub fn handle_accept(&mut self, now: Time, listener: Arc<ListenerSettings>, peer: SocketAddr) -> u32 {
+        self.counters.sockets += 1;
         let slot = self.insert_connection(now, listener, peer);
         self.watch(slot);
         slot
@@ -141,8 +150,29 @@ impl Core {
         }
     }
 
+    /// The socket took so many bytes.
+    pub fn count_written(&mut self, slot: u32, bytes: usize) {
+        self.counters.bytes_sent += bytes as u64;
+        if let Some(session) = self.session_of(slot) {
+            session.traffic.bytes_out += bytes as u64;
+        }
+    }
+
+    /// The session of a connection that has one.
+    pub(super) fn session_of(&mut self, slot: u32) -> Option<&mut Session> {
+        let connection = &self.connections[slot as usize];
+        match connection.phase {
+            Phase::Connected => self.sessions.get_mut(connection.session.0 as usize),
+            _ => None,
+        }
+    }
+
     /// Writing stopped because the peer does not read: from now on it must make progress.
     pub fn handle_blocked(&mut self, now: Time, slot: u32) {
+        let id = self.connection_id(slot);
+        if !std::mem::replace(&mut self.connections[slot as usize].is_blocked, true) {
+            self.blocked.push(id);
+        }
         self.connections[slot as usize].last_progress = now;
         self.watch(slot);
     }
@@ -178,9 +208,13 @@ impl Core {
             version: Version::V5,
             session: SessionSlot(u32::MAX),
             keep_alive: 0,
+            clean_start: false,
+            connected_at: now,
             maximum_packet_size: usize::MAX,
             wants_problem_information: true,
             is_dirty: false,
+            is_blocked: false,
+            is_traced: false,
             is_paused: false,
             input_needs: Sequence::NONE,
             last_received: now,

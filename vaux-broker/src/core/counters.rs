@@ -1,5 +1,7 @@
 //! What happened, in numbers: what one worker counts, and what all of them come to.
 
+use serde::Serialize;
+
 use super::histogram::Histogram;
 use crate::store::StoreState;
 
@@ -7,7 +9,7 @@ use crate::store::StoreState;
 macro_rules! counts {
     ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty),* $(,)? }) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
         pub struct $name { $($(#[$field_doc])* pub $field: $type),* }
 
         impl $name {
@@ -63,6 +65,7 @@ counts! {
         dropped: Dropped,
         /// How long messages took from the socket of their publisher to those of their subscribers, in the turns of
         /// this worker.
+        #[serde(skip)]
         delivery: Histogram,
     }
 }
@@ -137,6 +140,10 @@ counts! {
         queued_messages: u64,
         /// Their bytes.
         queued_bytes: u64,
+        /// Packets that sockets did not take yet.
+        outbox_packets: u64,
+        /// Their bytes.
+        outbox_bytes: u64,
     }
 }
 
@@ -166,8 +173,8 @@ pub struct Totals {
     pub retained_messages: u64,
     /// What they take, in bytes.
     pub retained_bytes: u64,
-    /// The most clients that were connected at one time.
-    pub connected_maximum: u64,
+    /// The most sessions that there were at one time, of the times at which they were counted.
+    pub clients_maximum: u64,
     /// Since when the broker runs, in milliseconds.
     pub uptime_ms: u64,
     /// How many workers there are.

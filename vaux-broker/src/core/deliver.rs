@@ -7,10 +7,12 @@ use vaux_mqtt::{PacketId, QoS, Version};
 
 use super::connection::Connection;
 use super::frames::{Form, Manner, with_own_packet};
+use super::incident::DropCause;
 use super::letter::Letter;
 use super::outbox::LARGE_PAYLOAD_BYTES;
 use super::{Core, LANE_FULL_BYTES, LANE_HIGH_BYTES, Shared, WorkerId};
 use crate::message::{Content, Message};
+use crate::rights::Action;
 use crate::router::cache::{OwnMessages, StoredTarget, Terms};
 use crate::router::interest::GroupKey;
 use crate::session::{Delivery, SessionSlot};
@@ -25,6 +27,8 @@ pub(super) struct Publication<'a> {
     message: Option<Arc<Message>>,
     /// Sessions of this worker that the publisher's worker has recorded to get it.
     pub(super) recorded: &'a [u64],
+    /// Whether the topic begins with `$`: then not everybody who subscribed may have it.
+    is_guarded: bool,
     needs: Sequence,
 }
 
@@ -38,7 +42,8 @@ pub(super) struct Routed {
 
 impl<'a> Publication<'a> {
     pub(super) fn new(content: Content<'a>) -> Self {
-        Publication { content, message: None, recorded: &[], needs: Sequence::NONE }
+        let is_guarded = content.topic.starts_with('$');
+        Publication { content, message: None, recorded: &[], is_guarded, needs: Sequence::NONE }
     }
 
     /// A message that exists already.
@@ -73,7 +78,7 @@ impl Core {
         self.deliver_here(now, publication, &matched);
         for &worker in &matched.remote {
             let recorded = self.record_for(publication, worker, &matched.stored);
-            self.forward(publication, worker, recorded);
+            self.forward(now, publication, worker, recorded);
         }
         for group in &matched.groups {
             self.deliver_shared(now, publication, group);
@@ -116,19 +121,23 @@ impl Core {
     ) {
         let qos = self.delivery_qos(terms, publication.content.qos);
         let retain = publication.content.retain && terms.retain_as_published;
+        let is_denied = publication.is_guarded && !self.may_receive(session, publication.content.topic);
         let state = &self.sessions[session.0 as usize];
         let is_recorded = !publication.recorded.is_empty() && publication.recorded.contains(&state.sid);
-        if is_recorded && (qos == QoS::AtMostOnce || !state.is_stored()) {
+        if is_recorded && (qos == QoS::AtMostOnce || is_denied || !state.is_stored()) {
             // Its terms have changed since.
             let (sid, mid) = (state.sid, publication.share(&self.shared).mid);
             self.recorder.record(|| Record::Delivered { sid, mid });
+        }
+        if is_denied {
+            return;
         }
         let state = &self.sessions[session.0 as usize];
         let connection = state.connection.filter(|&slot| !self.connections[slot as usize].awaits_connack());
         if qos == QoS::AtMostOnce
             && let Some(slot) = connection
         {
-            self.send_qos0(now, publication, slot, terms, retain);
+            self.send_qos0(now, publication, slot, session, terms, retain);
             return;
         }
         if qos == QoS::AtMostOnce && !(self.settings.limits.queue_qos0 && state.is_durable()) {
@@ -156,10 +165,17 @@ impl Core {
                 if is_stored && !is_recorded {
                     publication.needs = self.record_delivery(session, delivery.clone(), None);
                 }
-                self.enqueue(session, delivery);
+                self.enqueue(now, session, delivery);
             }
             (None, None) => unreachable!("what is not sent is kept"),
         }
+    }
+
+    /// Whether a client may have a message of this topic, which it subscribed to.
+    pub(super) fn may_receive(&self, session: SessionSlot, topic: &str) -> bool {
+        let state = &self.sessions[session.0 as usize];
+        let topic = topic.strip_prefix(&*state.key.mount).unwrap_or(topic);
+        self.shared.rights.allows(&state.identity, &state.key.client_id, Action::Receive, topic)
     }
 
     fn send_qos0(
@@ -167,16 +183,18 @@ impl Core {
         now: Time,
         publication: &mut Publication<'_>,
         slot: u32,
+        session: SessionSlot,
         terms: &Terms,
         retain: bool,
     ) {
         let max_outbox_bytes = self.settings.limits.max_outbox_bytes;
         if !has_outbox_room(&self.connections[slot as usize], max_outbox_bytes) {
-            self.counters.dropped.slow_reader += 1;
-            return;
+            let topic = publication.content.topic;
+            return self.drop_for(now, session, DropCause::SlowReader, topic);
         }
         if !self.write_publish(now, publication, slot, terms, QoS::AtMostOnce, retain, None) {
-            self.counters.dropped.too_large += 1;
+            let topic = publication.content.topic;
+            self.drop_for(now, session, DropCause::TooLarge, topic);
         }
     }
 
@@ -214,7 +232,7 @@ impl Core {
         }
         // Too large for the client: as if it had been delivered.
         let delivery = self.sessions[session.0 as usize].outbound.forget(packet_id);
-        self.counters.dropped.too_large += 1;
+        self.drop_for(now, session, DropCause::TooLarge, publication.content.topic);
         self.finish_delivery(session, delivery.flatten().as_ref());
     }
 
@@ -283,7 +301,7 @@ impl Core {
 
     /// Appends a PUBLISH to an outbox. False when it is larger than the client takes.
     #[expect(clippy::too_many_arguments, reason = "one message, one receiver, and how they come together")]
-    fn write_publish(
+    pub(super) fn write_publish(
         &mut self,
         now: Time,
         publication: &mut Publication<'_>,
@@ -319,10 +337,22 @@ impl Core {
             }
         };
         if is_written {
-            self.counters.messages_sent += 1;
+            self.count_sent(now, slot, &content);
             self.mark_dirty(slot);
         }
         is_written
+    }
+
+    /// A message goes to a client.
+    pub(super) fn count_sent(&mut self, now: Time, slot: u32, content: &Content<'_>) {
+        self.counters.packets_sent += 1;
+        self.counters.messages_sent += 1;
+        self.counters.payload_bytes_sent += content.payload.len() as u64;
+        let connection = &self.connections[slot as usize];
+        self.sessions[connection.session.0 as usize].traffic.messages_out += 1;
+        if connection.is_traced {
+            self.trace_sent(now, slot, content);
+        }
     }
 
     /// How a message is sent for the first time.
@@ -364,36 +394,46 @@ impl Core {
         self.hold(slot, needs, true, |out| {
             with_own_packet(content, &manner, now, |publish| publish.encode(manner.version, out));
         });
-        self.counters.messages_sent += 1;
+        self.count_sent(now, slot, content);
         true
     }
 
     /// Puts a message into the queue of a session, within its limits.
-    pub(super) fn enqueue(&mut self, session: SessionSlot, delivery: Delivery) {
+    pub(super) fn enqueue(&mut self, now: Time, session: SessionSlot, delivery: Delivery) {
+        self.list_backlog(session);
         let limits = &self.settings.limits;
         let state = &mut self.sessions[session.0 as usize];
         match state.queue.push(delivery, limits.max_queued_messages, limits.max_queued_bytes) {
             Ok(dropped) => {
-                self.counters.dropped.queue_full += dropped as u64;
+                for delivery in dropped {
+                    self.drop_for(now, session, DropCause::QueueFull, delivery.message.content().topic);
+                }
                 self.count_in_flight(session);
             }
             Err(refused) => {
-                self.counters.dropped.queue_full += 1;
-                let (sid, mid) = (state.sid, refused.0.message.mid);
+                let message = refused.0.message;
+                let (sid, mid) = (state.sid, message.mid);
                 if state.is_stored() {
                     self.recorder.record(|| Record::Delivered { sid, mid });
                 }
+                self.drop_for(now, session, DropCause::QueueFull, message.content().topic);
             }
         }
     }
 
     /// Sends a message to another worker, which delivers it to its own sessions.
-    fn forward(&mut self, publication: &mut Publication<'_>, worker: WorkerId, recorded: Box<[u64]>) {
+    fn forward(
+        &mut self,
+        now: Time,
+        publication: &mut Publication<'_>,
+        worker: WorkerId,
+        recorded: Box<[u64]>,
+    ) {
         let lane_bytes = self.shared.lane(self.worker, worker).load(std::sync::atomic::Ordering::Relaxed)
             + self.lanes[usize::from(worker.0)].size_bytes();
         if publication.content.qos == QoS::AtMostOnce && lane_bytes >= LANE_FULL_BYTES {
-            self.counters.dropped.lane_full += 1;
-            return;
+            let Content { publisher, topic, .. } = publication.content;
+            return self.drop_of(now, publisher, DropCause::LaneFull, topic);
         }
         // A small message that nobody here keeps is copied: that is cheaper than to share it, and it may well be that
         // nobody there keeps it either.

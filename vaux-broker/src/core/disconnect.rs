@@ -9,6 +9,7 @@ use vaux_mqtt::{Error, ReasonCode, Version};
 
 use super::connect_request::Refusal;
 use super::connection::Phase;
+use super::observe::Ending;
 use super::{Core, Effect};
 use crate::session::{SessionSlot, Stored};
 use crate::store::Record;
@@ -28,7 +29,11 @@ impl Core {
         if disconnect.reason == ReasonCode::Success {
             self.discard_will(session);
         }
-        self.lose(now, slot);
+        let text = match disconnect.reason {
+            ReasonCode::Success => "the client disconnected",
+            _ => "the client disconnected with a reason",
+        };
+        self.lose(now, slot, &Ending::of("client", text, Some(disconnect.reason)));
         self.close(now, slot);
         Ok(())
     }
@@ -59,7 +64,7 @@ impl Core {
     /// The connection ended without a word: its socket failed or was closed.
     pub fn handle_closed(&mut self, now: Time, slot: u32) {
         if self.connections[slot as usize].phase == Phase::Connected {
-            self.lose(now, slot);
+            self.lose(now, slot, &Ending::LOST);
         }
         self.connections.remove(slot as usize);
     }
@@ -68,16 +73,20 @@ impl Core {
     pub(super) fn fail(&mut self, now: Time, slot: u32, error: Error) {
         match self.connections[slot as usize].phase {
             Phase::Connected => {
-                self.lose(now, slot);
+                self.lose(now, slot, &Ending::by(&error));
                 self.say_goodbye(slot, error.reason_code(), Some(error.rule().text()));
                 self.close(now, slot);
             }
             // Before CONNACK nothing is said to someone who did not send a CONNECT.
             // One that proves who it is has sent its CONNECT, which CONNACK answers.
             Phase::AwaitAuth => {
-                self.refuse(now, slot, Refusal::new(error.reason_code(), error.rule().text()));
+                self.refuse(now, slot, None, Refusal::new(error.reason_code(), error.rule().text()));
             }
-            Phase::AwaitConnect | Phase::Authenticating => self.abort(slot),
+            Phase::AwaitConnect | Phase::Authenticating => {
+                let peer = self.connections[slot as usize].peer;
+                self.handle_refused_socket(now, peer, "protocol-error", error.rule().text(), None);
+                self.abort(slot);
+            }
             Phase::Closing => {}
         }
     }
@@ -89,7 +98,8 @@ impl Core {
             if self.connections[slot as usize].phase != Phase::Connected {
                 continue;
             }
-            self.lose(now, slot);
+            let text = "the client was sent to another server";
+            self.lose(now, slot, &Ending::of("redirected", text, Some(reason)));
             self.say_goodbye_with(slot, reason, Some(Property::ServerReference(server_reference)));
             self.close(now, slot);
         }
@@ -97,6 +107,7 @@ impl Core {
 
     /// The session of the connection goes on elsewhere.
     pub(super) fn take_over(&mut self, now: Time, slot: u32, session: SessionSlot) {
+        self.note_disconnect(now, slot, &Ending::TAKEN_OVER);
         self.unbind(slot, session);
         let connection = &mut self.connections[slot as usize];
         let has_connack = !connection.awaits_connack();
@@ -115,6 +126,7 @@ impl Core {
             match self.connections[slot as usize].phase {
                 Phase::Connected => {
                     let session = self.connections[slot as usize].session;
+                    self.note_disconnect(now, slot, &Ending::SHUTDOWN);
                     self.unbind(slot, session);
                     self.leave_until_restart(now, session);
                     self.say_goodbye(slot, ReasonCode::ServerShuttingDown, None);
@@ -135,7 +147,8 @@ impl Core {
     }
 
     /// The session loses its connection: it ends, or waits for the client to come back.
-    pub(super) fn lose(&mut self, now: Time, slot: u32) {
+    pub(super) fn lose(&mut self, now: Time, slot: u32, ending: &Ending) {
+        self.note_disconnect(now, slot, ending);
         let session = self.connections[slot as usize].session;
         self.unbind(slot, session);
         self.begin_absence(now, session);
@@ -166,6 +179,7 @@ impl Core {
             member.online.store(false, Ordering::Relaxed);
         }
         self.connections[slot as usize].phase = Phase::Closing;
+        self.connected -= 1;
         self.shared.active_sessions.fetch_sub(1, Ordering::Relaxed);
     }
 

@@ -15,6 +15,7 @@ use vaux_mqtt::{Error, Packet, ReasonCode, Version};
 
 use super::connect_request::{ConnectRequest, Refusal};
 use super::connection::Phase;
+use super::observe::Ending;
 use super::{ConnectionId, Core, Effect};
 use crate::session::Identity;
 use crate::time::Time;
@@ -173,11 +174,11 @@ impl Core {
                 self.ask(slot, step);
             }
             (Err(rule), _) => {
-                self.refuse(now, slot, Refusal::new(rule.reason_code(), rule.text()));
+                self.refuse(now, slot, None, Refusal::new(rule.reason_code(), rule.text()));
             }
             (Ok(_), _) => {
                 let rule = Rule::UnexpectedPacket;
-                self.refuse(now, slot, Refusal::new(rule.reason_code(), rule.text()));
+                self.refuse(now, slot, None, Refusal::new(rule.reason_code(), rule.text()));
             }
         }
     }
@@ -210,7 +211,10 @@ impl Core {
                 request.authentication_data = data;
                 self.accept(now, slot, request, identity);
             }
-            (Phase::Authenticating, StepAnswer::Refuse(refusal)) => self.refuse(now, slot, refusal),
+            (Phase::Authenticating, StepAnswer::Refuse(refusal)) => {
+                let client_id = exchange.request.as_ref().map(|request| Arc::clone(&request.client_id));
+                self.refuse(now, slot, client_id.as_deref(), refusal);
+            }
             (Phase::Connected, StepAnswer::Accept { identity, data }) => {
                 exchange.turn = Turn::Rest;
                 let session = connection.session;
@@ -227,7 +231,7 @@ impl Core {
 
     /// A connected client could not prove who it is.
     pub(super) fn end_unproved(&mut self, now: Time, slot: u32, text: &'static str) {
-        self.lose(now, slot);
+        self.lose(now, slot, &Ending::of("not-authorized", text, Some(ReasonCode::NotAuthorized)));
         self.say_goodbye(slot, ReasonCode::NotAuthorized, Some(text));
         self.close(now, slot);
     }

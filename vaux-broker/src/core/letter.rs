@@ -7,6 +7,7 @@ use vaux_mqtt::QoS;
 
 use super::deliver::Publication;
 use super::shared_subscription::terms_of;
+use super::tour::Tour;
 use super::{Core, Effect, LANE_LOW_BYTES, WorkerId};
 use crate::message::{Content, Message};
 use crate::router::cache::Matched;
@@ -39,6 +40,10 @@ pub enum Letter {
         /// The session that holds messages back.
         holder: u64,
     },
+    /// An errand that comes by.
+    Tour(Box<Tour>),
+    /// Somebody has subscribed below `$SYS/`.
+    Watcher,
 }
 
 /// A message whose bytes are in the parcel.
@@ -122,7 +127,9 @@ impl Parcel {
             Letter::Message(message) => message.size_bytes(),
             Letter::Recorded(message, sids) => message.size_bytes() + size_of_val(&**sids),
             Letter::Picked(picked) => picked.message.size_bytes(),
-            Letter::Small(_) | Letter::MemberOnline { .. } => size_of::<Letter>(),
+            Letter::Small(_) | Letter::MemberOnline { .. } | Letter::Tour(_) | Letter::Watcher => {
+                size_of::<Letter>()
+            }
         };
         self.letters.push(letter);
     }
@@ -173,9 +180,10 @@ impl Core {
     }
 
     /// Handles a parcel of another worker.
-    pub fn handle_parcel(&mut self, now: Time, from: WorkerId, parcel: Parcel) {
-        for letter in &parcel.letters {
-            match letter {
+    pub fn handle_parcel(&mut self, now: Time, from: WorkerId, mut parcel: Parcel) {
+        let mut letters = std::mem::take(&mut parcel.letters);
+        for letter in letters.drain(..) {
+            match &letter {
                 Letter::Small(small) => {
                     let mut publication = Publication::new(parcel.content(small));
                     self.deliver_forwarded(now, &mut publication);
@@ -193,8 +201,15 @@ impl Core {
                         self.repick_of(now, session);
                     }
                 }
+                Letter::Watcher => self.handle_watcher(now),
+                Letter::Tour(_) => {
+                    if let Letter::Tour(tour) = letter {
+                        self.handle_tour(now, tour);
+                    }
+                }
             }
         }
+        parcel.letters = letters;
         self.shared.lane(from, self.worker).fetch_sub(parcel.size_bytes, Ordering::Relaxed);
         self.shared.spare_parcels.give(parcel);
     }

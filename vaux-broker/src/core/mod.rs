@@ -7,32 +7,46 @@
 //! Each kind of input has a file: `connect`, `publish`, `acknowledge`, `subscribe`, `disconnect`, `letter`,
 //! `timeout`. What they share: `deliver` (a message to one session), `pump` (what waits, as room appears),
 //! `acknowledgement` (answers that wait for the store).
+//!
+//! What core tells of itself: `observe` (incidents and events), `session_report`, `survey` (figures, `$SYS/broker/`),
+//! `control` (requests of operators). `tour` brings them from worker to worker.
 
 mod acknowledge;
 mod acknowledgement;
 mod connect;
 mod connect_request;
 mod connection;
+mod control;
 mod counters;
 mod deliver;
 mod disconnect;
 mod exchange;
 mod frames;
 mod histogram;
+mod incident;
+mod json;
 mod letter;
+mod load;
+mod metrics;
+mod observe;
 mod outbox;
 mod publish;
 mod pump;
 mod restore;
 mod retain;
 mod session_end;
+mod session_report;
 mod settings;
 mod shared_subscription;
 mod store_state;
 mod subscribe;
+mod survey;
+mod sys_tree;
 #[cfg(test)]
 mod tests;
 mod timeout;
+mod top;
+mod tour;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -61,10 +75,14 @@ pub use histogram::Histogram;
 pub use letter::{Letter, Parcel};
 pub use outbox::Outbox;
 pub use settings::{ListenerSettings, Settings};
+pub use survey::Purpose;
+pub use tour::Tour;
 
 use connection::{Connection, Phase};
 use frames::Frames;
 use letter::SpareParcels;
+use observe::Observations;
+use survey::{Surveyor, Top};
 use timeout::Timers;
 
 /// The number of a worker, from 0.
@@ -86,6 +104,8 @@ pub struct Shared {
     pub sessions: AtomicUsize,
     /// Connected sessions of all workers.
     pub active_sessions: AtomicUsize,
+    /// Subscriptions below `$SYS/` of all workers: while there is none, nobody watches.
+    sys_watchers: AtomicUsize,
     /// Bytes under way between each two workers, by sender and then receiver.
     lanes: Box<[AtomicUsize]>,
     spare_parcels: SpareParcels,
@@ -107,6 +127,7 @@ impl Shared {
             workers,
             sessions: AtomicUsize::new(0),
             active_sessions: AtomicUsize::new(0),
+            sys_watchers: AtomicUsize::new(0),
             lanes: (0..lanes).map(|_| AtomicUsize::new(0)).collect(),
             spare_parcels: SpareParcels::default(),
             next_sid: AtomicU64::new(1),
@@ -171,6 +192,23 @@ pub struct Core {
     /// Buffers of emptied outboxes, to be used again.
     buffers: Vec<Vec<u8>>,
     counters: Counters,
+    observations: Observations,
+    /// Sessions with a connection.
+    connected: usize,
+    subscriptions: usize,
+    shared_subscriptions: usize,
+    /// Sessions that have, or had lately, a queue.
+    backlogged: Vec<SessionSlot>,
+    /// Connections whose sockets take, or took lately, nothing.
+    blocked: Vec<ConnectionId>,
+    /// Which session is looked at next for figures that have changed.
+    refresh_at: usize,
+    is_refreshing: bool,
+    /// Topics and clients, counted while somebody watches.
+    top: Option<Box<Top>>,
+    surveyor: Surveyor,
+    /// Letters that wait for the store before they go on.
+    held_tours: VecDeque<(Sequence, Box<Tour>)>,
 }
 
 /// What core wants done outside.
@@ -207,6 +245,22 @@ pub enum Effect {
     Close(u32),
     /// Close at once, and call [`Core::handle_closed`].
     Abort(u32),
+    /// Measure what core cannot know, and call [`Core::handle_measures`].
+    Measure(Purpose),
+    /// The answer to [`Core::handle_request`].
+    Answer {
+        /// Who asked.
+        token: u64,
+        /// The answer.
+        answer: serde_json::Value,
+    },
+    /// The answer to [`Core::handle_totals_request`].
+    Totals {
+        /// Who asked.
+        token: u64,
+        /// The figures.
+        totals: Box<Totals>,
+    },
 }
 
 /// Lanes over it stop the reading of those who publish into them.
@@ -243,6 +297,17 @@ impl Core {
             frames: Frames::default(),
             buffers: Vec::new(),
             counters: Counters::default(),
+            observations: Observations::default(),
+            connected: 0,
+            subscriptions: 0,
+            shared_subscriptions: 0,
+            backlogged: Vec::new(),
+            blocked: Vec::new(),
+            refresh_at: 0,
+            is_refreshing: false,
+            top: None,
+            surveyor: Surveyor::default(),
+            held_tours: VecDeque::new(),
         }
     }
 
@@ -263,7 +328,15 @@ impl Core {
                 Err(error) => self.fail(now, slot, error),
             }
         }
+        self.count_received(slot, used);
         if self.connections[slot as usize].phase == Phase::Closing { bytes.len() } else { used }
+    }
+
+    fn count_received(&mut self, slot: u32, bytes: usize) {
+        self.counters.bytes_received += bytes as u64;
+        if let Some(session) = self.session_of(slot) {
+            session.traffic.bytes_in += bytes as u64;
+        }
     }
 
     /// Whether the connection's input is to be read and handled now.
@@ -299,7 +372,7 @@ impl Core {
 
     /// Whether answers wait, and the store has got further than core knows.
     pub fn is_waiting_for(&self, durable: Sequence) -> bool {
-        durable > self.durable && !self.holding.is_empty()
+        durable > self.durable && !(self.holding.is_empty() && self.held_tours.is_empty())
     }
 
     /// The next thing to be done outside.
@@ -312,9 +385,18 @@ impl Core {
         &self.counters
     }
 
+    /// So much time passed between the beginning of a turn and its last write, with the counters as they were then.
+    pub fn count_turn(&mut self, duration_us: u64, messages_sent_before: u64) {
+        let sent = self.counters.messages_sent - messages_sent_before;
+        if sent > 0 {
+            self.counters.delivery.record(duration_us, sent);
+        }
+    }
+
     /// New settings, for connections and requests to come.
-    pub fn handle_settings(&mut self, settings: Arc<Settings>) {
+    pub fn handle_settings(&mut self, now: Time, settings: Arc<Settings>) {
         self.settings = settings;
+        self.replan_surveys(now);
     }
 
     /// A buffer that an outbox no longer needs.
@@ -352,6 +434,10 @@ impl Core {
             return self.handle_first_packet(now, slot, frame);
         }
         let packet = Packet::decode(frame, connection.version, Sender::Client)?;
+        if connection.is_traced {
+            self.trace_received(now, slot, &packet, frame.bytes().len());
+        }
+        let connection = &self.connections[slot as usize];
         if connection.phase == Phase::AwaitAuth {
             self.handle_early_packet(now, slot, &packet);
             return Ok(());
@@ -382,6 +468,7 @@ impl Core {
 
     /// Appends to the outbox of a connection.
     fn write(&mut self, slot: u32, write: impl FnOnce(&mut Vec<u8>)) {
+        self.counters.packets_sent += 1;
         let connection = &mut self.connections[slot as usize];
         write(connection.outbox.tail(&mut self.buffers));
         self.mark_dirty(slot);

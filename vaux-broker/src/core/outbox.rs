@@ -16,6 +16,8 @@ pub struct Outbox {
     /// How much of the first segment (or of the tail, when there is none) is written.
     written: usize,
     len: usize,
+    /// How many packets were appended since it was empty.
+    packets: u32,
 }
 
 #[derive(Debug)]
@@ -42,18 +44,24 @@ impl Outbox {
         self.len + self.tail.len()
     }
 
+    /// How many packets were appended since it was empty last: at least as many as wait.
+    pub fn packets(&self) -> u32 {
+        self.packets
+    }
+
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
         self.len() == self.written
     }
 
-    /// Where to append small things. `buffers` gives memory to a tail that has none.
+    /// Where to append a packet. `buffers` gives memory to a tail that has none.
     pub fn tail(&mut self, buffers: &mut Vec<Vec<u8>>) -> &mut Vec<u8> {
         if self.tail.capacity() == 0
             && let Some(buffer) = buffers.pop()
         {
             self.tail = buffer;
         }
+        self.packets = self.packets.saturating_add(1);
         &mut self.tail
     }
 
@@ -107,6 +115,7 @@ impl Outbox {
             return None;
         }
         self.written = 0;
+        self.packets = 0;
         self.front = VecDeque::new();
         Some(std::mem::take(&mut self.tail))
     }

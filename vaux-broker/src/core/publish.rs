@@ -7,8 +7,9 @@ use vaux_mqtt::protocol::Receipt;
 use vaux_mqtt::topic::levels;
 use vaux_mqtt::{Error, QoS, ReasonCode, Version};
 
-use super::Core;
 use super::deliver::Publication;
+use super::incident::DropCause;
+use super::{Core, control};
 use crate::config::Limits;
 use crate::message::{Content, forwarded_properties};
 use crate::rights::Action;
@@ -23,7 +24,7 @@ enum Plan {
     /// QoS 2 and received before: answer again, do not route.
     Duplicate,
     /// Do not route it, and say why in the answer.
-    Refuse(ReasonCode),
+    Refuse(DropCause),
 }
 
 impl Core {
@@ -34,14 +35,22 @@ impl Core {
         publish: &Publish<'_>,
     ) -> Result<(), Error> {
         self.counters.messages_received += 1;
+        self.counters.payload_bytes_received += publish.payload.len() as u64;
+        let session = self.connections[slot as usize].session;
+        self.sessions[session.0 as usize].traffic.messages_in += 1;
         let topic = self.resolve_topic(slot, publish)?;
         let topic = topic.as_deref().unwrap_or(publish.topic);
-        let session = self.connections[slot as usize].session;
         let plan = self.plan_publish(slot, session, publish, topic)?;
         let Plan::Accept = plan else {
-            self.answer_unrouted(slot, session, publish, &plan);
+            self.answer_unrouted(now, slot, session, publish, topic, &plan);
             return Ok(());
         };
+        if let Some(top) = &mut self.top {
+            top.count(topic, &self.sessions[session.0 as usize].key.client_id, publish.payload.len());
+        }
+        if topic == control::TOPIC {
+            return self.accept_control(now, slot, session, publish);
+        }
         let mut scratch = Vec::new();
         let content = Content {
             publisher: self.sessions[session.0 as usize].sid,
@@ -58,11 +67,11 @@ impl Core {
             match self.retain(&mut publication) {
                 Ok(retained) => needs = retained,
                 Err(_) if publish.qos > QoS::AtMostOnce => {
-                    let plan = Plan::Refuse(ReasonCode::QuotaExceeded);
-                    self.answer_unrouted(slot, session, publish, &plan);
+                    let plan = Plan::Refuse(DropCause::RetainedFull);
+                    self.answer_unrouted(now, slot, session, publish, topic, &plan);
                     return Ok(());
                 }
-                Err(_) => self.counters.dropped.refused += 1,
+                Err(_) => self.drop_for(now, session, DropCause::RetainedFull, topic),
             }
         }
         let routed = self.route(now, &mut publication);
@@ -127,20 +136,20 @@ impl Core {
         if self.store_state != StoreState::Good && (publish.qos > QoS::AtMostOnce || publish.retain) {
             // Before version 5.0 there is no way to say so, and an acknowledgement would be a lie.
             return match connection.version {
-                Version::V5 => Ok(Plan::Refuse(ReasonCode::QuotaExceeded)),
+                Version::V5 => Ok(Plan::Refuse(DropCause::StoreFull)),
                 _ if publish.qos > QoS::AtMostOnce => Err(violation(Rule::StoreFull)),
-                _ => Ok(Plan::Refuse(ReasonCode::QuotaExceeded)),
+                _ => Ok(Plan::Refuse(DropCause::StoreFull)),
             };
         }
         let topic = &mounted_topic[connection.listener.mount.len()..];
         if topic.len() > limits.max_topic_bytes || is_too_deep(topic, limits.max_topic_levels) {
-            return Ok(Plan::Refuse(ReasonCode::TopicNameInvalid));
+            return Ok(Plan::Refuse(DropCause::TopicInvalid));
         }
         if limits.max_payload.is_some_and(|max| publish.payload.len() > max) {
-            return Ok(Plan::Refuse(ReasonCode::QuotaExceeded));
+            return Ok(Plan::Refuse(DropCause::PayloadTooLarge));
         }
         if !self.shared.rights.allows(&state.identity, &state.key.client_id, Action::Publish, topic) {
-            return Ok(Plan::Refuse(ReasonCode::NotAuthorized));
+            return Ok(Plan::Refuse(DropCause::NotAuthorized));
         }
         Ok(Plan::Accept)
     }
@@ -169,12 +178,20 @@ impl Core {
     }
 
     /// Acknowledges a message that goes nowhere. Before version 5.0 there is no way to say so.
-    fn answer_unrouted(&mut self, slot: u32, session: SessionSlot, publish: &Publish<'_>, plan: &Plan) {
-        let reason = match plan {
-            Plan::Accept | Plan::Duplicate => ReasonCode::Success,
-            Plan::Refuse(reason) => {
-                self.counters.dropped.refused += 1;
-                *reason
+    fn answer_unrouted(
+        &mut self,
+        now: Time,
+        slot: u32,
+        session: SessionSlot,
+        publish: &Publish<'_>,
+        topic: &str,
+        plan: &Plan,
+    ) {
+        let (reason, text) = match plan {
+            Plan::Accept | Plan::Duplicate => (ReasonCode::Success, None),
+            Plan::Refuse(cause) => {
+                self.drop_for(now, session, *cause, topic);
+                (cause.reason(), Some(cause.text()))
             }
         };
         let Some(packet_id) = publish.packet_id else { return };
@@ -190,19 +207,47 @@ impl Core {
             Plan::Duplicate if self.sessions[session.0 as usize].is_stored() => self.recorder.latest(),
             _ => Sequence::NONE,
         };
-        self.send_ack(slot, packet_type, &Ack::new(packet_id, reason), needs);
+        self.send_explained_ack(slot, packet_type, &Ack::new(packet_id, reason), text, needs);
     }
 
-    /// Sends PUBACK, PUBREC, PUBREL or PUBCOMP once `needs` is durable.
+    /// Carries out a request to the broker itself.
+    fn accept_control(
+        &mut self,
+        now: Time,
+        slot: u32,
+        session: SessionSlot,
+        publish: &Publish<'_>,
+    ) -> Result<(), Error> {
+        // It is acknowledged first: what it asks for may end this connection.
+        if let Some(packet_id) = publish.packet_id {
+            self.answer_routed(slot, session, publish.qos, packet_id, ReasonCode::Success, Sequence::NONE);
+        }
+        self.handle_control(now, slot, publish);
+        Ok(())
+    }
+
+    /// Sends PUBACK, PUBREC, PUBREL or PUBCOMP once `needs` is durable. An error is explained, to those who want it and if
+    /// the packet is then not too large for them.
     pub(super) fn send_ack(&mut self, slot: u32, packet_type: PacketType, ack: &Ack<'_>, needs: Sequence) {
+        self.send_explained_ack(slot, packet_type, ack, None, needs);
+    }
+
+    /// The same, with an explanation that says more than the name of the reason.
+    fn send_explained_ack(
+        &mut self,
+        slot: u32,
+        packet_type: PacketType,
+        ack: &Ack<'_>,
+        text: Option<&'static str>,
+        needs: Sequence,
+    ) {
         let connection = &self.connections[slot as usize];
         let version = connection.version;
-        let text = ack.reason.is_error() && connection.wants_problem_information && version == Version::V5;
-        let reason_string = [Property::ReasonString(refusal_text(ack.reason))];
-        let explained = Ack {
-            properties: Properties::from_slice(if text { &reason_string } else { &[] }),
-            ..ack.clone()
-        };
+        let mut reason_string = None;
+        if ack.reason.is_error() && connection.wants_problem_information && version == Version::V5 {
+            reason_string = Some(Property::ReasonString(text.unwrap_or(ack.reason.name())));
+        }
+        let explained = Ack { properties: Properties::from_slice(reason_string.as_slice()), ..ack.clone() };
         let fits = explained.encoded_len(version) <= connection.maximum_packet_size;
         let ack = if fits { &explained } else { ack };
         self.acknowledge(slot, needs, |out| ack.encode(packet_type, version, out));
@@ -216,15 +261,6 @@ impl Core {
         }
         let expiry = publish.properties.message_expiry_interval();
         expiry.map_or(Time::NEVER, |seconds| now.plus_seconds(seconds)).min(longest_at)
-    }
-}
-
-fn refusal_text(reason: ReasonCode) -> &'static str {
-    match reason {
-        ReasonCode::NotAuthorized => "this client may not publish under this topic",
-        ReasonCode::TopicNameInvalid => "the topic is longer or deeper than allowed",
-        ReasonCode::QuotaExceeded => "a limit of the server is reached",
-        other => other.name(),
     }
 }
 

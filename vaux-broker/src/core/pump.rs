@@ -10,11 +10,15 @@ use vaux_mqtt::topic::TopicFilter;
 use vaux_mqtt::{PacketId, QoS, ReasonCode};
 
 use super::Core;
+use super::WorkerId;
 use super::connection::Phase;
-use super::deliver::{has_outbox_room, write_own};
+use super::deliver::{Publication, has_outbox_room, write_own};
 use super::frames::Manner;
-use crate::message::Message;
+use super::incident::DropCause;
+use super::tour::{Errand, Reports};
+use crate::message::{Content, Message};
 use crate::retained::Position;
+use crate::router::cache::Terms;
 use crate::session::{Delivery, Identifiers, SessionSlot};
 use crate::store::{Record, Sequence};
 use crate::time::Time;
@@ -23,9 +27,23 @@ use crate::time::Time;
 #[derive(Debug)]
 pub(super) struct Replay {
     pub(super) filter: Box<str>,
-    pub(super) position: Position,
+    pub(super) source: Source,
     pub(super) qos: QoS,
     pub(super) identifiers: Identifiers,
+}
+
+/// Where they come from, and how far the replay has come.
+#[derive(Debug)]
+pub(super) enum Source {
+    /// The retained messages.
+    Retained(Position),
+    /// Reports of sessions, made as they are sent.
+    Sessions {
+        worker: u16,
+        index: usize,
+        /// Whether they have been asked for, and are on their way.
+        is_awaited: bool,
+    },
 }
 
 /// A replay fills the outbox up to here and goes on when it is written.
@@ -71,7 +89,7 @@ impl Core {
             if !self.send_kept(now, slot, &delivery, qos, Some(packet_id), true, needs) {
                 // Too large for the client as it is now: as if it had been delivered.
                 self.sessions[session.0 as usize].outbound.forget(packet_id);
-                self.counters.dropped.too_large += 1;
+                self.drop_for(now, session, DropCause::TooLarge, delivery.message.content().topic);
                 self.finish_delivery(session, Some(&delivery));
             }
         }
@@ -95,7 +113,7 @@ impl Core {
             }
             let Some(delivery) = self.sessions[session.0 as usize].queue.pop() else { return };
             if delivery.message.content().is_expired(now) {
-                self.counters.dropped.expired += 1;
+                self.drop_for(now, session, DropCause::Expired, delivery.message.content().topic);
                 self.finish_delivery(session, Some(&delivery));
                 continue;
             }
@@ -107,7 +125,7 @@ impl Core {
         let qos = delivery.qos;
         if qos == QoS::AtMostOnce {
             if !self.send_kept(now, slot, &delivery, qos, None, false, Sequence::NONE) {
-                self.counters.dropped.too_large += 1;
+                self.drop_for(now, session, DropCause::TooLarge, delivery.message.content().topic);
             }
             return;
         }
@@ -124,7 +142,7 @@ impl Core {
         }
         if !self.send_kept(now, slot, &delivery, qos, Some(packet_id), false, needs) {
             self.sessions[session.0 as usize].outbound.forget(packet_id);
-            self.counters.dropped.too_large += 1;
+            self.drop_for(now, session, DropCause::TooLarge, delivery.message.content().topic);
             self.finish_delivery(session, Some(&delivery));
         }
     }
@@ -159,7 +177,7 @@ impl Core {
         let connection = &mut self.connections[slot as usize];
         let is_written = write_own(connection, &mut self.buffers, &content, manner, now);
         if is_written {
-            self.counters.messages_sent += 1;
+            self.count_sent(now, slot, &content);
             self.mark_dirty(slot);
         }
         is_written
@@ -173,6 +191,9 @@ impl Core {
             connection.replays.push_front(replay);
             return false;
         }
+        let Source::Retained(position) = &mut replay.source else {
+            return self.replay_sessions(now, slot, replay);
+        };
         let room = match replay.qos {
             QoS::AtMostOnce => REPLAY_CHUNK,
             // One at a time: how many the window takes is known only as they are sent.
@@ -184,7 +205,7 @@ impl Core {
             return false;
         }
         let Ok(filter) = TopicFilter::new(&replay.filter) else { return true };
-        let messages = self.shared.retained.next(filter, &mut replay.position, room, now);
+        let messages = self.shared.retained.next(filter, position, room, now);
         let is_done = messages.len() < room;
         for message in messages {
             self.send_retained(now, slot, session, &replay, message);
@@ -195,6 +216,100 @@ impl Core {
         true
     }
 
+    /// Sends a chunk of reports of sessions, or asks the worker for it whose sessions come next.
+    fn replay_sessions(&mut self, now: Time, slot: u32, mut replay: Replay) -> bool {
+        let connection = self.connection_id(slot);
+        let Source::Sessions { worker, index, is_awaited } = &mut replay.source else { return true };
+        if *worker >= self.shared.workers {
+            return true;
+        }
+        if *is_awaited {
+            self.connections[slot as usize].replays.push_front(replay);
+            return false;
+        }
+        *is_awaited = true;
+        let (worker, index) = (*worker, *index);
+        let reports =
+            Reports { connection, filter: replay.filter.clone(), index: Some(index), messages: Vec::new() };
+        self.connections[slot as usize].replays.push_front(replay);
+        // What lives here comes back at once.
+        self.send_on_tour(now, worker..worker + 1, Errand::Reports(Box::new(reports)));
+        WorkerId(worker) == self.worker
+    }
+
+    /// Makes a chunk of reports of the sessions here.
+    pub(super) fn serve_reports(&self, reports: &mut Reports) {
+        let Ok(filter) = TopicFilter::new(&reports.filter) else { return };
+        let mut index = reports.index.unwrap_or(0);
+        while index < self.sessions.capacity() && reports.messages.len() < REPLAY_CHUNK {
+            if self.sessions.contains(index) {
+                reports.messages.extend(self.session_message(SessionSlot(index as u32), filter));
+            }
+            index += 1;
+        }
+        reports.index = (index < self.sessions.capacity()).then_some(index);
+    }
+
+    /// Reports that were asked for have come.
+    pub(super) fn finish_reports(&mut self, now: Time, reports: Reports) {
+        let Some(slot) = self.slot_of(reports.connection) else { return };
+        let connection = &mut self.connections[slot as usize];
+        // Whoever unsubscribed meanwhile, or was lost, waits for nothing.
+        let Some(replay) = connection.replays.front_mut().filter(|replay| replay.filter == reports.filter)
+        else {
+            return;
+        };
+        let Source::Sessions { worker, index, is_awaited: is_awaited @ true } = &mut replay.source else {
+            return;
+        };
+        *is_awaited = false;
+        (*worker, *index) = match reports.index {
+            Some(next) => (*worker, next),
+            None => (*worker + 1, 0),
+        };
+        let is_here = WorkerId(*worker) == self.worker;
+        let terms = Terms {
+            qos: QoS::AtMostOnce,
+            retain_as_published: true,
+            identifiers: replay.identifiers.clone(),
+        };
+        let session = connection.session;
+        for (topic, payload) in reports.messages {
+            self.send_report(now, slot, session, &terms, &topic, &payload);
+        }
+        if !is_here || reports.index.is_none() {
+            self.pump(now, slot);
+        }
+    }
+
+    fn send_report(
+        &mut self,
+        now: Time,
+        slot: u32,
+        session: SessionSlot,
+        terms: &Terms,
+        topic: &str,
+        payload: &[u8],
+    ) {
+        if !self.may_receive(session, topic) {
+            return;
+        }
+        let content = Content {
+            publisher: 0,
+            qos: QoS::AtMostOnce,
+            retain: true,
+            expires_at: Time::NEVER,
+            topic,
+            properties: &[],
+            payload,
+        };
+        self.frames.clear();
+        let mut publication = Publication::new(content);
+        if !self.write_publish(now, &mut publication, slot, terms, QoS::AtMostOnce, true, None) {
+            self.drop_for(now, session, DropCause::TooLarge, topic);
+        }
+    }
+
     fn send_retained(
         &mut self,
         now: Time,
@@ -203,6 +318,9 @@ impl Core {
         replay: &Replay,
         message: Arc<Message>,
     ) {
+        if message.content().topic.starts_with('$') && !self.may_receive(session, message.content().topic) {
+            return;
+        }
         let qos = match self.settings.mqtt.upgrade_outgoing_qos {
             true => replay.qos,
             false => replay.qos.min(message.qos),
@@ -244,6 +362,14 @@ impl Core {
     pub(super) fn keeps_sent(&self, session: SessionSlot) -> bool {
         let state = &self.sessions[session.0 as usize];
         state.is_durable() || state.is_stored() || self.settings.limits.max_inflight_bytes.is_some()
+    }
+
+    /// Lists a session among those whose queues are summed up. It leaves the list when its queue is found empty.
+    pub(super) fn list_backlog(&mut self, session: SessionSlot) {
+        let state = &mut self.sessions[session.0 as usize];
+        if !std::mem::replace(&mut state.is_backlogged, true) {
+            self.backlogged.push(session);
+        }
     }
 
     /// Tells publishers how busy a member of shared subscriptions is.

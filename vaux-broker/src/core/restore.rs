@@ -28,7 +28,10 @@ impl Core {
         queued.into_iter().for_each(|delivery| state.queue.restore(delivery));
         self.restore_deadlines(now, session, record);
         for subscription in subscriptions {
-            self.restore_subscription(session, subscription);
+            self.restore_subscription(now, session, subscription);
+        }
+        if !self.sessions[session.0 as usize].queue.is_empty() {
+            self.list_backlog(session);
         }
         self.count_in_flight(session);
     }
@@ -38,7 +41,7 @@ impl Core {
         self.set_timer(now, Timer::Retained);
     }
 
-    fn restore_subscription(&mut self, session: SessionSlot, subscription: SessionSubscription) {
+    fn restore_subscription(&mut self, now: Time, session: SessionSlot, subscription: SessionSubscription) {
         match &subscription.share_name {
             Some(share_name) => {
                 self.join_group(session, share_name, &subscription);
@@ -50,6 +53,7 @@ impl Core {
                 self.remember_stored(session, &subscription);
             }
         }
+        self.count_subscription(now, &subscription);
         self.sessions[session.0 as usize].subscriptions.insert(subscription);
     }
 

@@ -4,7 +4,8 @@ use vaux_mqtt::topic::TopicFilter;
 
 use super::Core;
 use super::deliver::Publication;
-use super::pump::Replay;
+use super::observe::VAUX;
+use super::pump::{Replay, Source};
 use super::timeout::Timer;
 use crate::retained::{NoRoom, Position};
 use crate::session::{Identifiers, SessionSubscription};
@@ -35,13 +36,56 @@ impl Core {
         if TopicFilter::new(&subscription.filter).is_err() {
             return;
         }
-        self.connections[slot as usize].replays.push_back(Replay {
-            filter: subscription.filter.clone(),
-            position: Position::default(),
-            qos: subscription.options.qos,
-            identifiers: Identifiers::new(
-                (subscription.identifier != 0).then_some(subscription.identifier).into_iter(),
-            ),
-        });
+        let tells_sessions = self.tells_sessions();
+        let mut begin = |source| {
+            self.connections[slot as usize].replays.push_back(Replay {
+                filter: subscription.filter.clone(),
+                source,
+                qos: subscription.options.qos,
+                identifiers: Identifiers::new(
+                    (subscription.identifier != 0).then_some(subscription.identifier).into_iter(),
+                ),
+            });
+        };
+        begin(Source::Retained(Position::default()));
+        if may_match_sessions(&subscription.filter) && tells_sessions {
+            begin(Source::Sessions { worker: 0, index: 0, is_awaited: false });
+        }
+    }
+}
+
+/// Whether a filter may match the topic of a session's report.
+fn may_match_sessions(filter: &str) -> bool {
+    let topic = format!("{VAUX}sessions/+");
+    let mut wanted = vaux_mqtt::topic::levels(filter);
+    for level in vaux_mqtt::topic::levels(&topic) {
+        match wanted.next() {
+            Some("#") => return true,
+            Some("+") => {}
+            Some(_) if level == "+" => {}
+            Some(other) if other == level => {}
+            _ => return false,
+        }
+    }
+    matches!(wanted.next(), None | Some("#"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_that_match_reports_of_sessions() {
+        let filters = [
+            "$SYS/#",
+            "$SYS/broker/vaux/#",
+            "$SYS/+/vaux/sessions/+",
+            "$SYS/broker/vaux/sessions/a",
+            "$SYS/broker/vaux/sessions/a/#",
+        ];
+        assert!(filters.into_iter().all(may_match_sessions));
+        let others =
+            ["#", "+/broker/#", "$SYS/broker/vaux/sessions", "$SYS/broker/vaux/+", "$SYS/broker/uptime"];
+        assert!(others[2..].iter().all(|filter| !may_match_sessions(filter)));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
+use super::incident::DropCause;
 use super::timeout::Timer;
 use super::{Core, deliver::Publication};
 use crate::rights::Action;
@@ -16,6 +17,7 @@ impl Core {
             return self.end_session(now, session);
         }
         self.record_absence(now, session);
+        self.report_later(session);
         let state = &self.sessions[session.0 as usize];
         let (sid, ends_at) = (state.sid, state.ends_at);
         let will_due_at = state.will.as_ref().map(|will| will.due_at);
@@ -52,13 +54,12 @@ impl Core {
         }
         let topic = &will.topic[key.mount.len()..];
         if !self.shared.rights.allows(&identity, &key.client_id, Action::Publish, topic) {
-            self.counters.dropped.refused += 1;
-            return;
+            return self.drop_for(now, session, DropCause::NotAuthorized, &will.topic);
         }
         let mut publication = Publication::new(will.content(sid, now));
-        if will.retain {
-            // A will that finds no room among the retained messages is still published.
-            let _ = self.retain(&mut publication);
+        if will.retain && self.retain(&mut publication).is_err() {
+            // It is still published.
+            self.drop_for(now, session, DropCause::RetainedFull, &will.topic);
         }
         self.route(now, &mut publication);
     }
@@ -66,6 +67,7 @@ impl Core {
     /// Ends a session that has no connection: nothing of it is left.
     pub(super) fn end_session(&mut self, now: Time, session: SessionSlot) {
         self.publish_will(now, session);
+        self.report_end(session);
         let state = &mut self.sessions[session.0 as usize];
         let sid = state.sid;
         if std::mem::take(&mut state.stored) != Stored::Nothing {
@@ -78,6 +80,9 @@ impl Core {
         }
         self.repick_of(now, session);
         let state = self.sessions.remove(session.0 as usize);
+        if state.is_backlogged {
+            self.backlogged.retain(|slot| *slot != session);
+        }
         self.by_key.remove(&state.key);
         self.by_sid.remove(&state.sid);
         self.shared.sessions.fetch_sub(1, Ordering::Relaxed);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use vaux_mqtt::{QoS, Version};
 
-use crate::config::{Limits, ListenerConfig, Mqtt};
+use crate::config::{Config, Limits, ListenerConfig, Mqtt, SysConfig};
 
 /// What holds for all connections.
 #[derive(Clone, Debug, Default)]
@@ -14,6 +14,15 @@ pub struct Settings {
     pub limits: Limits,
     /// What is offered of the protocol.
     pub mqtt: Mqtt,
+    /// What the broker tells about itself.
+    pub sys: SysConfig,
+}
+
+impl Settings {
+    /// What a configuration means to core.
+    pub fn new(config: &Config) -> Settings {
+        Settings { limits: config.limits.clone(), mqtt: config.mqtt.clone(), sys: config.sys }
+    }
 }
 
 /// What holds for the connections of one listener.

@@ -12,9 +12,11 @@ use vaux_mqtt::protocol::SendState;
 
 use super::Core;
 use super::deliver::Publication;
+use super::incident::DropCause;
 use super::letter::{Letter, Picked};
 use super::settings::stable_hash;
 use crate::config::SharedStrategy;
+use crate::message::Content;
 use crate::router::cache::{MatchedGroup, Terms};
 use crate::router::interest::{GroupKey, Member, MemberState};
 use crate::session::{Delivery, Identifiers, SessionSlot, SessionSubscription};
@@ -32,8 +34,8 @@ impl Core {
         let members = &group.group.members;
         let turn = self.turn(publication, group, members.len());
         let Some(member) = pick(members, turn, self.settings.mqtt.shared_strategy, None) else {
-            self.counters.dropped.no_member += 1;
-            return;
+            let Content { publisher, topic, .. } = publication.content;
+            return self.drop_of(now, publisher, DropCause::NoMember, topic);
         };
         if self.settings.mqtt.shared_strategy == SharedStrategy::RoundRobin {
             group.cursor.set(turn.wrapping_add(1));
@@ -140,7 +142,8 @@ impl Core {
                 self.deliver(now, &mut publication, session, &terms, Some(&picked.group));
             }
             None => {
-                self.counters.dropped.no_member += 1;
+                let Content { publisher, topic, .. } = picked.message.content();
+                self.drop_of(now, publisher, DropCause::NoMember, topic);
                 self.forget_picked(picked);
             }
         }
@@ -179,18 +182,21 @@ impl Core {
                 kept.push(delivery);
             }
         }
-        let state = &mut self.sessions[session.0 as usize];
-        let keeps = state.is_durable() && !is_ending;
+        let state = &self.sessions[session.0 as usize];
+        let (keeps, is_stored) = (state.is_durable() && !is_ending, state.is_stored());
+        if keeps && !kept.is_empty() {
+            self.list_backlog(session);
+        }
         for delivery in kept.into_iter().rev() {
             if keeps {
-                state.queue.push_front(delivery);
+                self.sessions[session.0 as usize].queue.push_front(delivery);
                 continue;
             }
-            self.counters.dropped.no_member += 1;
-            if state.is_stored() {
+            if is_stored {
                 let mid = delivery.message.mid;
                 self.recorder.record(|| Record::Delivered { sid, mid });
             }
+            self.drop_for(now, session, DropCause::NoMember, delivery.message.content().topic);
         }
         self.count_in_flight(session);
     }

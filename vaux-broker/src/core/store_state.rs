@@ -2,6 +2,7 @@
 
 use super::Core;
 use super::connection::Phase;
+use super::observe::Ending;
 use crate::session::Stored;
 use crate::store::StoreState;
 use crate::time::Time;
@@ -11,6 +12,14 @@ impl Core {
     /// The state of the store, as it is now. After a failure nothing is acknowledged that would have to be kept: stored
     /// sessions lose their connections, so that their clients know.
     pub fn handle_store_state(&mut self, now: Time, state: StoreState) {
+        if state != self.store_state {
+            let text = match state {
+                StoreState::Good => "the store has room again",
+                StoreState::Full => "the store is full",
+                StoreState::Failed => "the store failed",
+            };
+            self.handle_event(now, "store", text);
+        }
         let has_failed = state == StoreState::Failed && self.store_state != StoreState::Failed;
         self.store_state = state;
         if !has_failed {
@@ -23,7 +32,7 @@ impl Core {
             .map(|(slot, _)| slot as u32)
             .collect();
         for slot in slots {
-            self.lose(now, slot);
+            self.lose(now, slot, &Ending::STORE_FAILED);
             self.say_goodbye(slot, ReasonCode::ImplementationSpecificError, Some("the store failed"));
             self.close(now, slot);
         }

@@ -3,6 +3,9 @@
 //! A subscription is first put into the tables, then the retained messages are read: a message that is published in
 //! between is seen live, retained, or both, never neither.
 
+use std::sync::atomic::Ordering;
+
+use serde_json::json;
 use vaux_mqtt::error::Rule;
 use vaux_mqtt::packet::{RetainHandling, SubAck, Subscribe, Subscription, UnsubAck, Unsubscribe};
 use vaux_mqtt::property::{Properties, Property};
@@ -10,6 +13,7 @@ use vaux_mqtt::topic::TopicFilter;
 use vaux_mqtt::{Error, QoS, ReasonCode, Version};
 
 use super::Core;
+use super::observe::Ending;
 use super::publish::{check_user_properties, is_too_deep};
 use crate::rights::Action;
 use crate::router::interest::StoredSubscriber;
@@ -32,19 +36,22 @@ impl Core {
         let mut to_replay = Vec::new();
         for subscription in subscribe.subscriptions.iter() {
             let granted = self.plan_subscription(slot, &subscription);
+            if let Err(reason) = granted {
+                self.note_refused_subscription(now, slot, subscription.filter, reason);
+            }
             codes.push(match granted {
                 Ok(qos) => qos.bits(),
                 Err(reason) => reason.value(),
             });
             if let Ok(qos) = granted {
-                let (sequence, replay) = self.add_subscription(slot, &subscription, qos, identifier);
+                let (sequence, replay) = self.add_subscription(now, slot, &subscription, qos, identifier);
                 needs = needs.max(sequence);
                 to_replay.extend(replay);
             }
         }
         if self.connections[slot as usize].version == Version::V31 && codes.iter().any(|&code| code >= 0x80) {
             // 3.1 has no code for a refusal.
-            self.lose(now, slot);
+            self.lose(now, slot, &Ending::SUBSCRIPTION_REFUSED);
             self.close(now, slot);
             return Ok(());
         }
@@ -68,7 +75,13 @@ impl Core {
         let mut codes = Vec::new();
         for filter in unsubscribe.filters.iter() {
             let (code, sequence) = match self.remove_subscription(session, filter) {
-                Some(sequence) => (ReasonCode::Success, sequence),
+                Some(sequence) => {
+                    self.tell(now, "unsubscribe", session, |_, event| {
+                        event.insert("filter".to_owned(), json!(filter));
+                    });
+                    self.report_later(session);
+                    (ReasonCode::Success, sequence)
+                }
                 None => (ReasonCode::NoSubscriptionExisted, Sequence::NONE),
             };
             codes.push(code.value());
@@ -148,6 +161,7 @@ impl Core {
     /// Puts a subscription that was checked into all tables. It is given back when retained messages are to follow.
     fn add_subscription(
         &mut self,
+        now: Time,
         slot: u32,
         subscription: &Subscription<'_>,
         qos: QoS,
@@ -171,6 +185,14 @@ impl Core {
                 is_new
             }
         };
+        if is_new {
+            self.count_subscription(now, &added);
+        }
+        self.tell(now, "subscribe", session, |_, event| {
+            event.insert("filter".to_owned(), json!(subscription.filter));
+            event.insert("qos".to_owned(), json!(qos.bits()));
+        });
+        self.report_later(session);
         let state = &mut self.sessions[session.0 as usize];
         state.subscriptions.insert(added.clone());
         let needs = match state.is_stored() {
@@ -187,6 +209,16 @@ impl Core {
         };
         let replay = (wants_retained && added.share_name.is_none()).then_some(added);
         (needs, replay)
+    }
+
+    /// Counts a subscription that is new.
+    pub(super) fn count_subscription(&mut self, now: Time, subscription: &SessionSubscription) {
+        self.subscriptions += 1;
+        self.shared_subscriptions += usize::from(subscription.share_name.is_some());
+        if subscription.filter.starts_with("$SYS/") {
+            self.shared.sys_watchers.fetch_add(1, Ordering::Relaxed);
+            self.announce_watcher(now);
+        }
     }
 
     /// Tells other workers of a subscription whose deliveries they have to record.
@@ -209,6 +241,11 @@ impl Core {
         let state = &mut self.sessions[session.0 as usize];
         let removed = state.subscriptions.remove(text)?;
         let (sid, is_stored) = (state.sid, state.is_stored());
+        self.subscriptions -= 1;
+        self.shared_subscriptions -= usize::from(removed.share_name.is_some());
+        if removed.filter.starts_with("$SYS/") {
+            self.shared.sys_watchers.fetch_sub(1, Ordering::Relaxed);
+        }
         match &removed.share_name {
             Some(share_name) => self.shared.interest.leave(share_name, &removed.filter, sid),
             None => {

@@ -9,6 +9,7 @@ use std::collections::BinaryHeap;
 use vaux_mqtt::error::Rule;
 
 use super::connection::Phase;
+use super::observe::Ending;
 use super::{ConnectionId, Core};
 use crate::session::SessionSlot;
 use crate::store::Record;
@@ -24,6 +25,10 @@ pub(super) enum Timer {
     /// A session without connection, by its number.
     Session(u64),
     Retained,
+    /// Figures of the whole broker.
+    Survey,
+    /// Figures of sessions, for those who watch.
+    Refresh,
 }
 
 impl Core {
@@ -46,6 +51,8 @@ impl Core {
                         self.handle_session_timer(now, session);
                     }
                 }
+                Timer::Survey => self.handle_survey_timer(now),
+                Timer::Refresh => self.refresh_sessions(now),
                 Timer::Retained => {
                     let recorder = &mut self.recorder;
                     let next = self.shared.retained.remove_expired(now, |message| {
@@ -106,12 +113,16 @@ impl Core {
                 self.fail(now, slot, error);
             }
             Phase::Connected => {
-                self.lose(now, slot);
+                self.lose(now, slot, &Ending::WRITE_STALL);
                 self.abort(slot);
             }
-            Phase::AwaitConnect | Phase::AwaitAuth | Phase::Authenticating | Phase::Closing => {
-                self.abort(slot)
+            Phase::AwaitConnect | Phase::AwaitAuth | Phase::Authenticating => {
+                let peer = connection.peer;
+                let text = "the client was not connected in time";
+                self.handle_refused_socket(now, peer, "connect-timeout", text, Some("connect_timeout"));
+                self.abort(slot);
             }
+            Phase::Closing => self.abort(slot),
         }
     }
 
@@ -121,6 +132,8 @@ impl Core {
             return;
         }
         if state.ends_at <= now {
+            self.counters.expired_sessions += 1;
+            self.tell(now, "expiry", session, |_, _| {});
             return self.end_session(now, session);
         }
         if state.will.as_ref().is_some_and(|will| will.due_at <= now) {

@@ -24,9 +24,22 @@ pub struct Retained {
 #[derive(Debug, Default)]
 struct Messages {
     by_topic: BTreeMap<Key, Arc<Message>>,
+    /// How many of them the broker made itself: they count against no limit.
+    own: usize,
     /// Those that expire, soonest first.
     expiring: BTreeSet<(Time, Key)>,
     bytes: usize,
+}
+
+/// How many messages are retained, and what they take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Messages of clients.
+    pub messages: usize,
+    /// Their bytes.
+    pub bytes: usize,
+    /// Messages of the broker itself.
+    pub own: usize,
 }
 
 /// A topic with U+0000 in place of `/`.
@@ -35,6 +48,13 @@ type Key = Arc<[u8]>;
 /// How far a replay of retained messages has come.
 #[derive(Clone, Debug, Default)]
 pub struct Position(Option<Key>);
+
+impl Position {
+    /// Behind a topic.
+    pub fn behind(topic: &str) -> Position {
+        Position(Some(scan::key(topic)))
+    }
+}
 
 /// There is no room for another retained message.
 #[derive(Debug, PartialEq, Eq)]
@@ -56,12 +76,27 @@ impl Retained {
         let old_bytes = messages.by_topic.get(&key).map(|old| cost(&key, old));
         let bytes = messages.bytes - old_bytes.unwrap_or(0) + cost(&key, &message);
         let is_one_more = old_bytes.is_none();
-        if bytes > max_bytes || is_one_more && messages.by_topic.len() >= max_messages {
+        if bytes > max_bytes || is_one_more && messages.by_topic.len() - messages.own >= max_messages {
             return Err(NoRoom);
         }
         messages.remove(&key);
         messages.insert(key, message);
         Ok(())
+    }
+
+    /// Sets a message of the broker itself, whose topic no client may publish under.
+    pub fn set_own(&self, message: Arc<Message>) {
+        let mut messages = self.messages.write().unwrap_or_else(PoisonError::into_inner);
+        let key = scan::key(message.content().topic);
+        if messages.by_topic.insert(key, message).is_none() {
+            messages.own += 1;
+        }
+    }
+
+    /// How many messages are retained.
+    pub fn counts(&self) -> Counts {
+        let messages = self.messages.read().unwrap_or_else(PoisonError::into_inner);
+        Counts { messages: messages.by_topic.len() - messages.own, bytes: messages.bytes, own: messages.own }
     }
 
     /// The next at most `count` messages behind `position` whose topics match `filter`, and the position behind them.

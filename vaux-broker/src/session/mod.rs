@@ -39,6 +39,16 @@ pub enum Identity {
     User(Arc<str>),
 }
 
+/// The user who may do everything: he can read what only the owner of the data directory can.
+pub const OPERATOR: &str = "$operator";
+
+impl Identity {
+    /// Whether this is the operator.
+    pub fn is_operator(&self) -> bool {
+        matches!(self, Identity::User(name) if **name == *OPERATOR)
+    }
+}
+
 /// A session.
 #[derive(Debug)]
 pub struct Session {
@@ -69,6 +79,27 @@ pub struct Session {
     pub member: Option<Arc<MemberState>>,
     /// What of it the store has.
     pub stored: Stored,
+    /// What went through it since it began, or since the broker started.
+    pub traffic: Traffic,
+    /// Messages that it did not get.
+    pub dropped: u64,
+    /// What its figures came to when they were told last.
+    pub reported: u64,
+    /// Whether it is listed among the sessions with a queue.
+    pub is_backlogged: bool,
+}
+
+/// What went through a session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Messages from the client.
+    pub messages_in: u64,
+    /// Messages to the client.
+    pub messages_out: u64,
+    /// Bytes from the client.
+    pub bytes_in: u64,
+    /// Bytes to the client.
+    pub bytes_out: u64,
 }
 
 /// What the store has of a session.
@@ -136,6 +167,10 @@ impl Session {
             will: None,
             member: None,
             stored: Stored::Nothing,
+            traffic: Traffic::default(),
+            dropped: 0,
+            reported: 0,
+            is_backlogged: false,
         }
     }
 

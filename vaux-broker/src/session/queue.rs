@@ -35,7 +35,7 @@ impl Queue {
         self.bytes
     }
 
-    /// Appends a message within the limits, and says how many with QoS 0 were dropped to make room.
+    /// Appends a message within the limits, and gives back those with QoS 0 that were dropped to make room.
     ///
     /// # Errors
     ///
@@ -45,14 +45,13 @@ impl Queue {
         delivery: Delivery,
         max_messages: usize,
         max_bytes: usize,
-    ) -> Result<usize, Box<Refused>> {
+    ) -> Result<Vec<Delivery>, Box<Refused>> {
         let size = delivery.message.size_bytes();
         let is_full =
             |queue: &Queue| queue.deliveries.len() >= max_messages || queue.bytes + size > max_bytes;
-        let mut dropped = 0;
+        let mut dropped = Vec::new();
         while is_full(self) && self.qos0 > 0 && delivery.qos != QoS::AtMostOnce {
-            self.drop_oldest_qos0();
-            dropped += 1;
+            dropped.extend(self.take_oldest_qos0());
         }
         if is_full(self) {
             return Err(Box::new(Refused(delivery)));
@@ -94,12 +93,11 @@ impl Queue {
         wanted
     }
 
-    fn drop_oldest_qos0(&mut self) {
-        if let Some(index) = self.deliveries.iter().position(|delivery| delivery.qos == QoS::AtMostOnce)
-            && let Some(delivery) = self.deliveries.remove(index)
-        {
-            self.count_out(&delivery);
-        }
+    fn take_oldest_qos0(&mut self) -> Option<Delivery> {
+        let index = self.deliveries.iter().position(|delivery| delivery.qos == QoS::AtMostOnce)?;
+        let delivery = self.deliveries.remove(index)?;
+        self.count_out(&delivery);
+        Some(delivery)
     }
 
     fn count_in(&mut self, delivery: &Delivery) {
@@ -156,7 +154,7 @@ mod tests {
         let size = delivery(0, QoS::AtMostOnce).message.size_bytes();
         assert!(queue.push(delivery(1, QoS::AtMostOnce), 9, size * 2).is_ok());
         assert!(queue.push(delivery(2, QoS::AtLeastOnce), 9, size * 2).is_ok());
-        assert_eq!(queue.push(delivery(3, QoS::AtLeastOnce), 9, size * 2).unwrap(), 1);
+        assert_eq!(queue.push(delivery(3, QoS::AtLeastOnce), 9, size * 2).unwrap().len(), 1);
         assert!(queue.push(delivery(4, QoS::AtMostOnce), 9, size * 2).is_err());
         assert_eq!(mids(&mut queue), [2, 3]);
     }

@@ -47,9 +47,16 @@ impl Shard {
             match listener.socket.accept() {
                 Ok((socket, peer)) => {
                     let settings = Arc::clone(&listener.settings);
-                    if let Some(link) = listener.admit(socket) {
-                        let slot = self.core.handle_accept(now, settings, peer);
-                        self.insert_link(now, slot, link);
+                    match listener.admit(socket) {
+                        Some(link) => {
+                            let slot = self.core.handle_accept(now, settings, peer);
+                            self.insert_link(now, slot, link);
+                        }
+                        None => {
+                            let text = "as many connections are open as allowed";
+                            let limit = Some("max_connections");
+                            self.core.handle_refused_socket(now, peer, "too-many-connections", text, limit);
+                        }
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,

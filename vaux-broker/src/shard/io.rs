@@ -155,17 +155,22 @@ impl Shard {
         let outbox = self.core.outbox_mut(slot);
         let had_bytes = !outbox.is_empty();
         let mut buffer = None;
+        let mut written = 0;
         let result = loop {
             if outbox.is_empty() {
                 break link.transport.flush();
             }
             match link.write_some(outbox) {
                 Ok(0) => break Err(io::ErrorKind::WriteZero.into()),
-                Ok(count) => buffer = outbox.advance(count),
+                Ok(count) => {
+                    written += count;
+                    buffer = outbox.advance(count);
+                }
                 Err(error) => break Err(error),
             }
         };
         let is_empty = outbox.is_empty();
+        self.core.count_written(slot, written);
         if let Some(buffer) = buffer {
             self.core.recycle(buffer);
         }

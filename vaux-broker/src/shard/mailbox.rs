@@ -8,7 +8,7 @@ use vaux_mqtt::ReasonCode;
 
 use super::link::Link;
 use crate::core::{
-    ConnectRequest, ConnectionId, ListenerSettings, Parcel, Refusal, Settings, StepAnswer, WorkerId,
+    ConnectRequest, ConnectionId, ListenerSettings, Parcel, Refusal, Settings, StepAnswer, Totals, WorkerId,
 };
 use crate::session::Identity;
 use crate::transport::WebSocketRules;
@@ -29,6 +29,12 @@ pub(crate) enum Mail {
     Settings(Arc<Settings>),
     /// What a listener, by its index, goes by from now on.
     Listener(usize, Box<ListenerTerms>),
+    /// A request of an operator, as JSON, and where its answer goes.
+    Request(Box<[u8]>, AnswerTo<serde_json::Value>),
+    /// A request for figures, and where they go. For the first worker.
+    Totals(AnswerTo<Totals>),
+    /// Something happened outside of core that those who watch should know: what, and a sentence about it.
+    Event(&'static str, Box<str>),
     /// The store has got further.
     Stored,
     /// Say goodbye to all connections, then end.
@@ -36,6 +42,9 @@ pub(crate) enum Mail {
     /// End now.
     Stop,
 }
+
+/// Where an answer goes. Whoever waits is told that there is none when it is dropped.
+pub(crate) type AnswerTo<T> = tokio::sync::oneshot::Sender<T>;
 
 /// What a listener goes by.
 #[derive(Clone)]
@@ -105,6 +114,9 @@ impl std::fmt::Debug for Mail {
             Mail::Redirect(..) => "Redirect",
             Mail::Settings(_) => "Settings",
             Mail::Listener(..) => "Listener",
+            Mail::Request(..) => "Request",
+            Mail::Totals(_) => "Totals",
+            Mail::Event(..) => "Event",
             Mail::Stored => "Stored",
             Mail::Shutdown => "Shutdown",
             Mail::Stop => "Stop",

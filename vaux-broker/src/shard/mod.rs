@@ -5,18 +5,20 @@
 //! once.
 
 mod accept;
+mod asked;
 mod io;
 mod link;
 mod mailbox;
 
 use std::sync::{Arc, Barrier};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mio::{Events, Poll, Token};
 
 use crate::authenticate::Authenticate;
 use crate::clock::Clock;
-use crate::core::{Core, Counters, Effect, Settings, Shared, WorkerId};
+use crate::core::{Core, Counters, Effect, Measures, Settings, Shared, WorkerId};
+use crate::measure;
 use crate::store::{Store, StoredSession};
 use crate::time::Time;
 
@@ -24,6 +26,7 @@ pub(crate) use accept::ShardListener;
 pub(crate) use mailbox::{ListenerTerms, Mail, Mailbox};
 pub use mailbox::{Reply, StepReply};
 
+use asked::Asked;
 use link::{Link, Stage};
 use mailbox::Handover;
 
@@ -47,6 +50,7 @@ pub(crate) struct Shard {
     accepting: Vec<usize>,
     dirty: Vec<u32>,
     mail: Vec<Mail>,
+    asked: Asked,
     restored: Vec<StoredSession>,
     all_restored: Arc<Barrier>,
     is_draining: bool,
@@ -98,6 +102,7 @@ impl Shard {
             accepting: Vec::new(),
             dirty: Vec::new(),
             mail: Vec::new(),
+            asked: Asked::default(),
             restored,
             all_restored,
             is_draining: false,
@@ -112,6 +117,8 @@ impl Shard {
         self.register_listeners()?;
         while !self.is_stopped {
             self.sleep(&mut events)?;
+            let turn = Instant::now();
+            let sent_before = self.core.counters().messages_sent;
             let now = self.clock.now();
             self.take_mail(now);
             if self.core.poll_timeout().is_some_and(|at| at <= now) {
@@ -125,6 +132,7 @@ impl Shard {
             }
             self.read_queued();
             self.end_turn(self.clock.now());
+            self.core.count_turn(turn.elapsed().as_micros() as u64, sent_before);
             if self.is_draining && self.core.connection_count() == 0 {
                 break;
             }
@@ -142,6 +150,9 @@ impl Shard {
             self.core.watch_retained(now);
         }
         self.all_restored.wait();
+        if self.worker == WorkerId(0) {
+            self.core.begin_surveys(now);
+        }
         self.core.handle_timeout(now);
         self.run_effects(now);
         self.end_turn(now);
@@ -149,7 +160,10 @@ impl Shard {
 
     fn sleep(&mut self, events: &mut Events) -> std::io::Result<()> {
         let mailbox = &self.mailboxes[usize::from(self.worker.0)];
-        let has_work = !self.readable.is_empty() || !self.accepting.is_empty() || self.core.has_dirty();
+        let has_work = !self.readable.is_empty()
+            || !self.accepting.is_empty()
+            || self.core.has_dirty()
+            || self.core.has_events();
         let timeout = if has_work || !mailbox.prepare_sleep() {
             Some(Duration::ZERO)
         } else {
@@ -188,13 +202,22 @@ impl Shard {
             Mail::Redirect(reason, server_reference) => {
                 self.core.handle_redirect(now, reason, &server_reference);
             }
-            Mail::Settings(settings) => self.core.handle_settings(settings),
+            Mail::Settings(settings) => self.core.handle_settings(now, settings),
             Mail::Listener(index, terms) => {
                 if let Some(listener) = self.listeners.get_mut(index) {
                     let ListenerTerms { settings, tls, web_socket } = *terms;
                     (listener.settings, listener.tls, listener.web_socket) = (settings, tls, web_socket);
                 }
             }
+            Mail::Request(request, to) => {
+                let token = self.asked.insert_request(to);
+                self.core.handle_request(now, token, &request);
+            }
+            Mail::Totals(to) => {
+                let token = self.asked.insert_totals(to);
+                self.core.handle_totals_request(token);
+            }
+            Mail::Event(name, text) => self.core.handle_event(now, name, &text),
             // The end of the turn looks at how far the store has come.
             Mail::Stored => {}
             Mail::Shutdown => {
@@ -218,6 +241,7 @@ impl Shard {
     }
 
     fn end_turn(&mut self, now: Time) {
+        self.core.publish_events(now);
         self.submit(now);
         for worker in 0..self.mailboxes.len() {
             if let Some(parcel) = self.core.take_parcel(WorkerId(worker as u16)) {
@@ -267,6 +291,15 @@ impl Shard {
                     }
                 }
                 Effect::Abort(slot) => self.drop_link(now, slot),
+                Effect::Measure(purpose) => {
+                    let (resident_bytes, peak_resident_bytes) = measure::resident_bytes();
+                    let store_state = self.store.state();
+                    let measures =
+                        Measures { resident_bytes, peak_resident_bytes, store_state, ..Measures::default() };
+                    self.core.handle_measures(now, purpose, measures);
+                }
+                Effect::Answer { token, answer } => self.asked.answer(token, answer),
+                Effect::Totals { token, totals } => self.asked.give(token, *totals),
             }
         }
     }

@@ -141,7 +141,7 @@ impl Issuing {
 }
 
 /// The cryptography that vaux uses, whatever else the program links.
-pub(super) fn provider() -> CryptoProvider {
+pub(crate) fn provider() -> CryptoProvider {
     aws_lc_rs::default_provider()
 }
 

@@ -13,6 +13,8 @@ mod server_config;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use issue::provider;
+
 pub use authority::{Authority, ServerCertificate};
 pub use error::TlsError;
 pub use names::{ServedNames, host_name};

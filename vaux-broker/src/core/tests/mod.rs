@@ -5,6 +5,7 @@ mod disk;
 mod durability;
 mod exchange;
 mod limits;
+mod observe;
 mod qos;
 mod sessions;
 mod sharing;
@@ -43,6 +44,9 @@ struct Sim {
     disk: Disk,
     settings: Arc<Settings>,
     recorder: fn() -> Recorder,
+    /// Answers to requests from outside.
+    answers: HashMap<u64, serde_json::Value>,
+    totals: HashMap<u64, Totals>,
 }
 
 /// A client's end of a connection.
@@ -87,6 +91,7 @@ struct Hello<'a> {
     receive_maximum: Option<u16>,
     keep_alive: u16,
     will: Option<(&'a str, u32)>,
+    user_name: Option<&'a str>,
 }
 
 impl<'a> Hello<'a> {
@@ -99,6 +104,7 @@ impl<'a> Hello<'a> {
             receive_maximum: None,
             keep_alive: 0,
             will: None,
+            user_name: None,
         }
     }
 
@@ -130,6 +136,8 @@ impl Sim {
             disk: Disk::default(),
             settings,
             recorder,
+            answers: HashMap::new(),
+            totals: HashMap::new(),
         }
     }
 
@@ -193,6 +201,7 @@ impl Sim {
             keep_alive: hello.keep_alive,
             properties: Properties::from_slice(&properties),
             will,
+            user_name: hello.user_name,
             ..Connect::new(hello.version, hello.client_id)
         };
         let mut bytes = Vec::new();
@@ -327,6 +336,8 @@ impl Sim {
             let mut is_idle = true;
             for worker in 0..self.cores.len() {
                 is_idle &= !self.run_effects(worker);
+                is_idle &= !self.cores[worker].has_events();
+                self.cores[worker].publish_events(self.now);
                 self.submitted.extend(self.cores[worker].take_submission().map(|taken| (worker, taken)));
                 for to in 0..self.cores.len() {
                     if let Some(parcel) = self.cores[worker].take_parcel(WorkerId(to as u16)) {
@@ -348,7 +359,8 @@ impl Sim {
             has_run = true;
             match effect {
                 Effect::Authenticate { connection, request } => {
-                    let verdict = Ok(Identity::Anonymous);
+                    let user = request.user_name.as_deref().map(|name| Identity::User(name.into()));
+                    let verdict = Ok(user.unwrap_or(Identity::Anonymous));
                     self.cores[worker].handle_verdict(self.now, connection, request, verdict);
                 }
                 Effect::Exchange { connection, step } => {
@@ -370,6 +382,11 @@ impl Sim {
                     }
                     self.cores[worker].handle_closed(self.now, slot);
                 }
+                Effect::Measure(purpose) => {
+                    self.cores[worker].handle_measures(self.now, purpose, Measures::default());
+                }
+                Effect::Answer { token, answer } => drop(self.answers.insert(token, answer)),
+                Effect::Totals { token, totals } => drop(self.totals.insert(token, *totals)),
             }
         }
         has_run
