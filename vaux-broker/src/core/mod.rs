@@ -82,6 +82,7 @@ use connection::{Connection, Phase};
 use frames::Frames;
 use letter::SpareParcels;
 use observe::Observations;
+use session_report::Refresh;
 use survey::{Surveyor, Top};
 use timeout::Timers;
 
@@ -201,9 +202,8 @@ pub struct Core {
     backlogged: Vec<SessionSlot>,
     /// Connections whose sockets take, or took lately, nothing.
     blocked: Vec<ConnectionId>,
-    /// Which session is looked at next for figures that have changed.
-    refresh_at: usize,
-    is_refreshing: bool,
+    /// Looks for figures of sessions that have changed, while somebody watches.
+    refresh: Option<Refresh>,
     /// Topics and clients, counted while somebody watches.
     top: Option<Box<Top>>,
     surveyor: Surveyor,
@@ -303,8 +303,7 @@ impl Core {
             shared_subscriptions: 0,
             backlogged: Vec::new(),
             blocked: Vec::new(),
-            refresh_at: 0,
-            is_refreshing: false,
+            refresh: None,
             top: None,
             surveyor: Surveyor::default(),
             held_tours: VecDeque::new(),

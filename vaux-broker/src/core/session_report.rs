@@ -11,11 +11,19 @@ use super::json::{percent_encoded, timestamp};
 use super::observe::{SessionChange, VAUX, user_of, version_name};
 use super::timeout::Timer;
 use crate::config::SysSessions;
-use crate::session::{SessionSlot, Traffic};
+use crate::session::{Session, SessionSlot, Traffic};
 use crate::time::Time;
 
 /// How often some of the sessions are looked at whose figures may have changed.
 const REFRESH_MS: u64 = 100;
+
+/// A walk through all sessions, as long as an interval.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Refresh {
+    began_at: Time,
+    /// The place in the table that is looked at next.
+    next: usize,
+}
 
 impl Core {
     /// What is known of a session.
@@ -100,54 +108,46 @@ impl Core {
     fn publish_report(&mut self, now: Time, session: SessionSlot) {
         let topic = session_topic(&self.sessions[session.0 as usize].key.client_id);
         let report = Value::Object(self.session_report(session)).to_string();
-        self.sessions[session.0 as usize].reported = self.activity(session);
+        let state = &mut self.sessions[session.0 as usize];
+        state.reported = activity(state);
         self.publish_own(now, &topic, report.as_bytes(), false);
-    }
-
-    /// A number that changes with every figure of the report.
-    fn activity(&self, session: SessionSlot) -> u64 {
-        let state = &self.sessions[session.0 as usize];
-        let Traffic { messages_in, messages_out, bytes_in, bytes_out } = state.traffic;
-        messages_in + messages_out + bytes_in + bytes_out + state.dropped + state.queue.bytes() as u64
     }
 
     /// Begins to look for figures that have changed, as somebody may be interested now.
     pub(super) fn begin_refresh(&mut self, now: Time) {
-        if !self.is_refreshing && self.tells_sessions() {
-            self.is_refreshing = true;
+        if self.refresh.is_none() && self.tells_sessions() {
+            self.refresh = Some(Refresh { began_at: now, next: 0 });
             self.set_timer(now.plus_ms(REFRESH_MS), Timer::Refresh);
         }
     }
 
-    /// Reports some of the sessions again: in each interval every one has its turn.
+    /// Reports again what has changed of some of the sessions: each has its turn once in an interval, however many there
+    /// are.
     pub(super) fn refresh_sessions(&mut self, now: Time) {
-        self.is_refreshing = false;
-        if !self.tells_sessions() {
-            return;
-        }
+        let Some(refresh) = self.refresh.take().filter(|_| self.tells_sessions()) else { return };
         let interval_ms = (self.settings.sys.interval.as_millis() as u64).max(1000);
-        let count = (self.sessions.len() as u64).div_ceil((interval_ms / REFRESH_MS).max(1));
-        for _ in 0..count {
-            let Some(session) = self.next_session(&mut 0) else { break };
-            if self.sessions[session.0 as usize].reported != self.activity(session) {
+        let elapsed_ms = now.ms_since(refresh.began_at).min(interval_ms);
+        let count = self.sessions.capacity() as u64;
+        let end = usize::try_from(count * elapsed_ms / interval_ms).unwrap_or(usize::MAX);
+        for index in refresh.next..end {
+            let session = SessionSlot(index as u32);
+            let is_news = self.sessions.get(index).is_some_and(|state| state.reported != activity(state));
+            if is_news {
                 self.report_later(session);
             }
         }
-        self.begin_refresh(now);
+        self.refresh = Some(match elapsed_ms == interval_ms {
+            true => Refresh { began_at: now, next: 0 },
+            false => Refresh { next: end, ..refresh },
+        });
+        self.set_timer(now.plus_ms(REFRESH_MS), Timer::Refresh);
     }
+}
 
-    /// The session whose turn it is to be looked at. The table is walked in a circle.
-    fn next_session(&mut self, skipped: &mut usize) -> Option<SessionSlot> {
-        while *skipped < self.sessions.capacity() {
-            let index = self.refresh_at;
-            self.refresh_at = if index + 1 < self.sessions.capacity() { index + 1 } else { 0 };
-            if self.sessions.contains(index) {
-                return Some(SessionSlot(index as u32));
-            }
-            *skipped += 1;
-        }
-        None
-    }
+/// A number that changes with every figure of the report.
+fn activity(state: &Session) -> u64 {
+    let Traffic { messages_in, messages_out, bytes_in, bytes_out } = state.traffic;
+    messages_in + messages_out + bytes_in + bytes_out + state.dropped + state.queue.bytes() as u64
 }
 
 /// Where a session is told about.
