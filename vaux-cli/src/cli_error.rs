@@ -100,6 +100,11 @@ pub(crate) enum CliError {
     },
     /// There is no connection to play conformance cases over.
     NoBroker(String),
+    /// A message whose payload is not JSON, where it has to be.
+    NotJson {
+        /// Its topic.
+        topic: String,
+    },
     /// A message that is larger than any packet may be.
     TooLarge {
         /// Where it was to come from.
@@ -116,6 +121,11 @@ impl CliError {
     /// A usage error with what to write instead.
     pub(crate) fn usage_with_hint(message: impl Into<String>, hint: impl Into<String>) -> CliError {
         CliError::Usage { message: message.into(), hint: Some(hint.into()) }
+    }
+
+    /// A message that cannot be printed as asked for.
+    pub(crate) fn not_json(topic: &str) -> CliError {
+        CliError::NotJson { topic: topic.to_owned() }
     }
 
     /// Says what went wrong, also as JSON on standard output if `json`, and returns how the program ends.
@@ -178,6 +188,9 @@ impl CliError {
                 Report::new(request_exit(source), format!("{what}: {source}"))
             }
             CliError::NoBroker(why) => Report::new(Exit::Unreachable, why.as_str()),
+            CliError::NotJson { topic } => {
+                Report::new(Exit::Internal, format!("the payload is not valid JSON on topic {topic:?}"))
+            }
             CliError::TooLarge { name } => {
                 Report::new(Exit::Usage, format!("{name}: larger than the 256 MiB that a packet can hold"))
             }

@@ -35,6 +35,8 @@ enum Command {
     Broker(commands::broker::BrokerArgs),
     Pub(Box<commands::pub_::PubArgs>),
     Sub(Box<commands::sub::SubArgs>),
+    Rr(Box<commands::rr::RrArgs>),
+    Get(Box<commands::get::GetArgs>),
     Decode(commands::decode::DecodeArgs),
     Test(Box<commands::test::TestArgs>),
 }
@@ -73,7 +75,9 @@ fn run(command: Command) -> ExitCode {
     let (talk, json, outcome) = match command {
         Command::Broker(args) => return commands::broker::run(args),
         Command::Pub(args) => (args.talk.talk(), args.json, commands::pub_::run(*args)),
-        Command::Sub(args) => (args.talk.talk(), args.json, commands::sub::run(*args)),
+        Command::Sub(args) => (args.talk.talk(), args.output.json, commands::sub::run(*args)),
+        Command::Rr(args) => (args.talk.talk(), args.output.json, commands::rr::run(*args)),
+        Command::Get(args) => (args.talk.talk(), args.output.json, commands::get::run(*args)),
         // Its JSON lines are packets, and nothing else.
         Command::Test(args) => (TalkArgs::default().talk(), false, commands::test::run(&args)),
         Command::Decode(args) => (args.talk(), false, commands::decode::run(&args)),

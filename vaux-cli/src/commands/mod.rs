@@ -2,6 +2,8 @@
 
 pub(crate) mod broker;
 pub(crate) mod decode;
+pub(crate) mod get;
 pub(crate) mod pub_;
+pub(crate) mod rr;
 pub(crate) mod sub;
 pub(crate) mod test;

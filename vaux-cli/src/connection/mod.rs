@@ -6,7 +6,9 @@ mod args;
 mod environment;
 mod password;
 mod property;
+mod publisher;
 mod session;
+mod subscribing;
 mod transport;
 mod trust;
 
@@ -21,7 +23,9 @@ use crate::cli_error::CliError;
 use crate::output::talk::Talk;
 pub(crate) use args::{ConnectArgs, parse_qos};
 pub(crate) use property::{Place, PropertyLists};
-pub(crate) use session::{Interrupt, Session, block_on, close, describe};
+pub(crate) use publisher::{Failure, Publisher};
+pub(crate) use session::{Interrupt, Session, block_on, close, tell};
+pub(crate) use subscribing::{ReconnectArgs, any_matches, check_filter, parse_seconds, subscribe};
 use transport::Target;
 use trust::Trust;
 
@@ -196,7 +200,7 @@ pub(crate) fn check_topic(flag: &str, topic: &str) -> Result<(), CliError> {
 }
 
 /// A number that two clients started at the same time do not share.
-fn random() -> u64 {
+pub(crate) fn random() -> u64 {
     use std::hash::{BuildHasher, RandomState};
     RandomState::new().hash_one(std::process::id())
 }

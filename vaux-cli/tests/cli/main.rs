@@ -1,8 +1,12 @@
 //! The `vaux` program as a user runs it: arguments in; output, messages and exit code out.
 
+#[cfg(test)]
+mod broker;
 mod conformance;
 mod decode;
 #[cfg(test)]
 mod messages;
 mod program;
+#[cfg(test)]
+mod requests;
 mod usage;

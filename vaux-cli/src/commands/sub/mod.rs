@@ -3,20 +3,17 @@
 mod receive;
 mod remove;
 
-use std::io::{IsTerminal, stdout};
 use std::num::NonZeroU64;
 use std::time::Duration;
 
 use clap::Args;
-use vaux_client::{QoS, ReconnectPolicy, RetainHandling, Subscribe, SubscriptionOptions};
-use vaux_mqtt::topic::TopicFilter;
+use vaux_client::{QoS, RetainHandling, Subscribe, SubscriptionOptions};
 
 use crate::cli_error::{CliError, Exit};
-use crate::commands::pub_::parse_seconds;
-use crate::connection::{ConnectArgs, Place, Plan, block_on, parse_qos};
-use crate::output::color::Palette;
-use crate::output::format::Format;
-use crate::output::message::{Form, MessageWriter};
+use crate::connection::{
+    ConnectArgs, Place, Plan, ReconnectArgs, block_on, check_filter, parse_qos, parse_seconds,
+};
+use crate::output::message::MessageArgs;
 use crate::output::talk::TalkArgs;
 use receive::Receiver;
 
@@ -60,32 +57,12 @@ pub(crate) struct SubArgs {
     /// Keep the retain flag as it was published
     #[arg(long)]
     retain_as_published: bool,
-    /// Attempts to connect again before giving up: 0 for none, without a number for ever [default: for ever]
-    #[arg(long, value_name = "MAX", num_args = 0..=1, require_equals = true)]
-    reconnect: Option<Option<u32>>,
+    #[command(flatten)]
+    reconnect: ReconnectArgs,
     #[command(flatten)]
     connect: ConnectArgs,
-    /// Print the topic in front of the payload
-    #[arg(short, long, help_heading = "Output")]
-    verbose: bool,
-    /// What to print of a message, in mosquitto_sub's sequences: %t topic, %p payload, %j JSON …
-    #[arg(
-        short = 'F',
-        value_name = "FORMAT",
-        help_heading = "Output",
-        conflicts_with = "json",
-        allow_hyphen_values = true
-    )]
-    format: Option<Format>,
-    /// Print messages without the end of a line
-    #[arg(short = 'N', help_heading = "Output")]
-    no_eol: bool,
-    /// Print messages as JSON objects that hold all there is
-    #[arg(long, help_heading = "Output", conflicts_with = "verbose")]
-    pub(crate) json: bool,
-    /// Lay JSON out over several lines
-    #[arg(long, help_heading = "Output")]
-    pretty: bool,
+    #[command(flatten)]
+    pub(crate) output: MessageArgs,
     #[command(flatten)]
     pub(crate) talk: TalkArgs,
     /// Print help
@@ -145,19 +122,10 @@ pub(crate) fn run(args: SubArgs) -> Result<Exit, CliError> {
     if !plan.version.has_properties() && (args.retain_as_published || args.retain_handling.is_some()) {
         return Err(CliError::usage("--retain-handling and --retain-as-published need version 5"));
     }
-    if args.pretty && !args.json && args.format.is_none() {
-        return Err(CliError::usage("--pretty lays out JSON: it goes with --json or -F"));
-    }
+    let writer = args.output.writer(args.talk.color)?;
     let requests = args.requests(filters, &plan);
-    let receiver = Receiver::new(&args, args.writer());
-    block_on(receiver.run(plan, requests, talk, args.reconnect_policy(), args.timeout))
-}
-
-fn check_filter(flag: &str, filter: &str) -> Result<(), CliError> {
-    match TopicFilter::new(filter) {
-        Ok(_) => Ok(()),
-        Err((rule, _)) => Err(CliError::usage(format!("{flag} {filter:?}: {}", rule.text()))),
-    }
+    let receiver = Receiver::new(&args, writer);
+    block_on(receiver.run(plan, requests, talk, args.reconnect.policy(), args.timeout))
 }
 
 /// What is asked of the server once connected.
@@ -188,30 +156,6 @@ impl SubArgs {
             filters,
             unsubscribe: self.unsubscribe.clone(),
             ends_after: self.exit_after_subscribing,
-        }
-    }
-
-    fn writer(&self) -> MessageWriter {
-        let form = match (&self.format, self.json, self.verbose) {
-            (Some(format), _, _) => Form::Format(format.clone()),
-            (None, true, _) => Form::Json,
-            (None, false, true) => Form::Verbose,
-            (None, false, false) => Form::Payload,
-        };
-        MessageWriter {
-            form,
-            ends_line: !self.no_eol,
-            pretty: self.pretty,
-            is_terminal: stdout().is_terminal(),
-            palette: Palette::new(self.talk.color.is_on(&stdout())),
-        }
-    }
-
-    fn reconnect_policy(&self) -> ReconnectPolicy {
-        match self.reconnect {
-            Some(Some(0)) => ReconnectPolicy::NEVER,
-            Some(Some(attempts)) => ReconnectPolicy::default().max_attempts(attempts),
-            None | Some(None) => ReconnectPolicy::default(),
         }
     }
 }

@@ -8,13 +8,13 @@ use std::time::Duration;
 use vaux_client::{
     Client, ConnectionEvent, ConnectionEvents, Disconnected, Message, Messages, ReconnectPolicy, RequestError,
 };
-use vaux_mqtt::packet::PacketType;
-use vaux_mqtt::topic::{TopicFilter, TopicName};
 
 use super::remove::Remover;
 use super::{Requests, SubArgs};
 use crate::cli_error::{CliError, Exit};
-use crate::connection::{Interrupt, Place, Plan, PropertyLists, Session, close, describe};
+use crate::connection::{
+    Interrupt, Place, Plan, PropertyLists, Session, any_matches, close, subscribe, tell,
+};
 use crate::output::message::MessageWriter;
 use crate::output::talk::Talk;
 
@@ -172,7 +172,7 @@ impl Receiving<'_> {
         if flags.retained_only && !message.retain {
             return Ok(Next::End);
         }
-        if flags.filters_out(&message.topic) {
+        if any_matches(&flags.filter_out, &message.topic) {
             return Ok(Next::GoOn);
         }
         if message.retain {
@@ -193,24 +193,9 @@ impl Receiving<'_> {
 
     /// Tells what happened to the connection.
     fn tell(&mut self, event: ConnectionEvent) {
-        match event {
-            ConnectionEvent::Disconnected(why) => {
-                self.talk.note(&why);
-                self.ended = Some(why);
-            }
-            ConnectionEvent::Reconnecting { attempt, after } => {
-                let seconds = after.as_secs_f64();
-                self.talk.note(format_args!("connecting again in {seconds:.1} s, attempt {attempt}"));
-            }
-            ConnectionEvent::ReconnectFailed(error) => self.talk.note(error),
-            ConnectionEvent::Connected(connected) => {
-                self.talk.note(format_args!("connected again: {}", describe(&connected)));
-            }
-            ConnectionEvent::SubscriptionsLost(filters) => {
-                let what = format!("not subscribed again to {}", filters.join(", "));
-                self.talk.warning(&what);
-            }
-            _ => {}
+        tell(&event, self.talk);
+        if let ConnectionEvent::Disconnected(why) = event {
+            self.ended = Some(why);
         }
     }
 
@@ -233,14 +218,6 @@ impl Receiving<'_> {
     }
 }
 
-impl Receiver {
-    fn filters_out(&self, topic: &str) -> bool {
-        let Ok(topic) = TopicName::new(topic) else { return false };
-        let matches = |filter: &String| TopicFilter::new(filter).is_ok_and(|filter| filter.matches(topic));
-        self.filter_out.iter().any(matches)
-    }
-}
-
 /// Subscribes and then unsubscribes. Returns the first filter that was refused while others were granted.
 async fn ask(
     client: Client,
@@ -249,21 +226,8 @@ async fn ask(
     talk: Talk,
 ) -> Result<Option<CliError>, (String, RequestError)> {
     let mut refused = None;
-    if let Some(subscribe) = requests.subscribe {
-        let what = format!("not subscribed to {}", requests.filters.join(", "));
-        let answer = client.subscribe_default(subscribe).await.map_err(|error| (what, error))?;
-        for (filter, reason) in requests.filters.iter().zip(&answer.reasons) {
-            if reason.is_error() {
-                talk.warning(format_args!("not subscribed to {filter}: {reason}"));
-                let reasons = vec![*reason];
-                let source = RequestError::Refused { reasons, properties: answer.properties.clone() };
-                refused
-                    .get_or_insert(CliError::Request { what: format!("not subscribed to {filter}"), source });
-            } else {
-                let granted = reason.name_in(PacketType::SubAck);
-                talk.debug(format_args!("subscribed to {filter}: {granted}"));
-            }
-        }
+    if let Some(request) = requests.subscribe {
+        refused = subscribe(&client, request, &requests.filters, talk).await?;
     }
     if !requests.unsubscribe.is_empty() {
         let what = format!("not unsubscribed from {}", requests.unsubscribe.join(", "));
