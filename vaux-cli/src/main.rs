@@ -39,6 +39,7 @@ enum Command {
     Get(Box<commands::get::GetArgs>),
     Decode(commands::decode::DecodeArgs),
     Test(Box<commands::test::TestArgs>),
+    Why(Box<commands::why::WhyArgs>),
 }
 
 fn main() -> ExitCode {
@@ -80,6 +81,7 @@ fn run(command: Command) -> ExitCode {
         Command::Get(args) => (args.talk.talk(), args.output.json, commands::get::run(*args)),
         // Its JSON lines are packets, and nothing else.
         Command::Test(args) => (TalkArgs::default().talk(), false, commands::test::run(&args)),
+        Command::Why(args) => (args.talk.talk(), args.json, commands::why::run(*args)),
         Command::Decode(args) => (args.talk(), false, commands::decode::run(&args)),
     };
     outcome.unwrap_or_else(|error| error.report(talk, json)).into()

@@ -63,6 +63,7 @@ pub(crate) fn run(args: GetArgs) -> Result<Exit, CliError> {
         list.iter().try_for_each(|filter| check_filter(flag, filter))?;
     }
     let plan = connect.plan(&[Place::Connect, Place::Will, Place::Subscribe, Place::Disconnect], talk)?;
+    let plan = plan.with_operator(filters.iter().map(String::as_str))?;
     let writer = args.output.writer(args.talk.color)?;
     let getter = Getter { filters, filter_out: args.filter_out, qos: args.qos, writer, talk };
     block_on(getter.run(plan, args.timeout))

@@ -7,3 +7,4 @@ pub(crate) mod pub_;
 pub(crate) mod rr;
 pub(crate) mod sub;
 pub(crate) mod test;
+pub(crate) mod why;

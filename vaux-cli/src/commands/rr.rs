@@ -15,7 +15,7 @@ use crate::connection::{
     random,
 };
 use crate::input::payload::PayloadArgs;
-use crate::output::message::{MessageArgs, MessageWriter};
+use crate::output::message::MessageArgs;
 use crate::output::talk::{Talk, TalkArgs};
 
 /// Publish a request and print the answer
@@ -70,7 +70,7 @@ pub(crate) fn run(args: RrArgs) -> Result<Exit, CliError> {
     let topic = topic.ok_or_else(|| CliError::usage("the topic is missing: -t TOPIC"))?.to_owned();
     check_topic("-t", &topic)?;
     let places = [Place::Connect, Place::Will, Place::Publish, Place::Subscribe, Place::Disconnect];
-    let plan = connect.plan(&places, talk)?;
+    let plan = connect.plan(&places, talk)?.with_operator([&*topic])?;
     let properties = plan.properties.of(Place::Publish);
     let response_topic = match (&args.response_topic, properties.list().response_topic()) {
         (Some(_), Some(_)) => return Err(CliError::usage("-e and -D publish response-topic are the same")),
@@ -92,12 +92,25 @@ pub(crate) fn run(args: RrArgs) -> Result<Exit, CliError> {
             .map_err(|error| CliError::usage(format!("-e {response_topic:?}: {}", error.rule().text())))?;
     }
     let writer = args.output.writer(args.talk.color)?;
-    let requester = Requester { request, response_topic, writer, latency: args.latency, talk };
-    block_on(requester.run(plan, args.timeout))
+    let requester = Requester { request, response_topic, talk };
+    block_on(requester.run(plan, args.timeout, |answer, duration| {
+        if args.latency {
+            talk.note(format_args!("answered in {:.3} ms", duration.as_secs_f64() * 1e3));
+        }
+        let mut out = stdout().lock();
+        let written = writer.write(&mut out, &answer).and_then(|whole| out.flush().map(|()| whole));
+        match written.map_err(CliError::Stdio)? {
+            true => Ok(Exit::Ok),
+            false => Err(CliError::not_json(&answer.topic)),
+        }
+    }))
 }
 
 /// Adds what an answer needs, unless the user gave it.
-fn complete(properties: &mut PropertyBuffer, response_topic: &str) -> Result<(), vaux_client::PropertyError> {
+pub(crate) fn complete(
+    properties: &mut PropertyBuffer,
+    response_topic: &str,
+) -> Result<(), vaux_client::PropertyError> {
     if properties.list().response_topic().is_none() {
         properties.push(Property::ResponseTopic(response_topic))?;
     }
@@ -107,21 +120,28 @@ fn complete(properties: &mut PropertyBuffer, response_topic: &str) -> Result<(),
     Ok(())
 }
 
-/// What the flags ask for.
-struct Requester {
-    request: Message,
-    response_topic: String,
-    writer: MessageWriter,
-    latency: bool,
-    talk: Talk,
+/// A request, and where its answer comes back.
+pub(crate) struct Requester {
+    /// The request, with its response topic and correlation data.
+    pub(crate) request: Message,
+    /// Where the answer comes back.
+    pub(crate) response_topic: String,
+    /// Says what happens meanwhile.
+    pub(crate) talk: Talk,
 }
 
 impl Requester {
-    async fn run(self, plan: Plan, timeout: Option<Duration>) -> Result<Exit, CliError> {
+    /// Connects, asks, has `tell` print the answer, which came after so long, and disconnects.
+    pub(crate) async fn run(
+        self,
+        plan: Plan,
+        timeout: Option<Duration>,
+        tell: impl FnOnce(Message, Duration) -> Result<Exit, CliError>,
+    ) -> Result<Exit, CliError> {
         let mut interrupt = Interrupt::listen()?;
         let mut client = None;
         let outcome = tokio::select! {
-            outcome = self.ask(&plan, &mut client) => outcome,
+            answer = self.ask(&plan, &mut client) => answer.and_then(|(answer, duration)| tell(answer, duration)),
             exit = interrupt.wait() => Ok(exit),
             () = tokio::time::sleep(timeout.unwrap_or_default()), if timeout.is_some() => {
                 self.talk.note("timed out");
@@ -134,7 +154,7 @@ impl Requester {
         outcome
     }
 
-    async fn ask(&self, plan: &Plan, client: &mut Option<Client>) -> Result<Exit, CliError> {
+    async fn ask(&self, plan: &Plan, client: &mut Option<Client>) -> Result<(Message, Duration), CliError> {
         let mut session = Session::open(plan, ReconnectPolicy::NEVER, self.talk).await?;
         *client = Some(session.client.clone());
         // Nothing but the answer is of interest, also of a session of before.
@@ -142,16 +162,7 @@ impl Requester {
         let mut answers = self.listen(plan, &mut session).await?;
         let start = Instant::now();
         let answer = self.exchange(&mut session, &mut answers).await?;
-        if self.latency {
-            let milliseconds = start.elapsed().as_secs_f64() * 1e3;
-            self.talk.note(format_args!("answered in {milliseconds:.3} ms"));
-        }
-        let mut out = stdout().lock();
-        let written = self.writer.write(&mut out, &answer).and_then(|whole| out.flush().map(|()| whole));
-        if !written.map_err(CliError::Stdio)? {
-            return Err(CliError::not_json(&answer.topic));
-        }
-        Ok(Exit::Ok)
+        Ok((answer, start.elapsed()))
     }
 
     /// Subscribes to the response topic.

@@ -4,6 +4,7 @@
 
 mod args;
 mod environment;
+mod operator;
 mod password;
 mod property;
 mod publisher;
@@ -13,6 +14,7 @@ mod transport;
 mod trust;
 
 use std::io;
+use std::path::PathBuf;
 
 use vaux_client::{
     ConnectError, ConnectErrorKind, ConnectOptions, ConnectStage, Message, PropertyBuffer, QoS, ReasonCode,
@@ -40,6 +42,8 @@ pub(crate) struct Plan {
     pub(crate) properties: PropertyLists,
     target: Target,
     trust: Option<Trust>,
+    /// The token of the operator, if the user named nobody.
+    operator_token: Option<PathBuf>,
 }
 
 impl ConnectArgs {
@@ -84,8 +88,12 @@ impl ConnectArgs {
         if let Some(will) = self.will(properties.of(Place::Will))? {
             options = options.will(will);
         }
+        let operator_token = match self.names_somebody() {
+            true => None,
+            false => operator::token_file(&target, data_dir.as_deref()),
+        };
         options = self.credentials(options, version, &target, talk)?;
-        Ok(Plan { options, version, properties, target, trust })
+        Ok(Plan { options, version, properties, target, trust, operator_token })
     }
 
     /// Refuses what makes no sense in all layers together.
@@ -154,6 +162,15 @@ impl ConnectArgs {
             .retain(self.will.will_retain);
         will.properties = properties;
         Ok(Some(will))
+    }
+
+    /// Whether the user says who to be.
+    fn names_somebody(&self) -> bool {
+        let url = self.url.as_ref().map(|url| &url.server);
+        self.username.is_some()
+            || self.password.is_some()
+            || self.password_file.is_some()
+            || url.is_some_and(|url| url.user_name.is_some() || url.password.is_some())
     }
 
     fn credentials(

@@ -10,3 +10,4 @@ mod program;
 #[cfg(test)]
 mod requests;
 mod usage;
+mod why;

@@ -118,7 +118,7 @@ pub(crate) fn run(args: SubArgs) -> Result<Exit, CliError> {
         list.iter().try_for_each(|filter| check_filter(flag, filter))?;
     }
     let places = [Place::Connect, Place::Will, Place::Subscribe, Place::Unsubscribe, Place::Disconnect];
-    let plan = connect.plan(&places, talk)?;
+    let plan = connect.plan(&places, talk)?.with_operator(filters.iter().map(String::as_str))?;
     if !plan.version.has_properties() && (args.retain_as_published || args.retain_handling.is_some()) {
         return Err(CliError::usage("--retain-handling and --retain-as-published need version 5"));
     }
