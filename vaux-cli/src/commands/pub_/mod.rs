@@ -71,6 +71,7 @@ pub(crate) fn run(args: PubArgs) -> Result<Exit, CliError> {
     let topic = topic.ok_or_else(|| CliError::usage("the topic is missing: -t TOPIC"))?.to_owned();
     check_topic("-t", &topic)?;
     let plan = connect.plan(&[Place::Connect, Place::Will, Place::Publish, Place::Disconnect], talk)?;
+    let plan = plan.with_operator([&*topic])?;
     let mut template = Message::new(topic, "").qos(args.qos).retain(args.retain);
     template.properties = plan.properties.of(Place::Publish);
     // What is read at once is read before connecting: a missing file is found out first.
