@@ -1,5 +1,7 @@
 //! The broker: starting its workers, reaching them, stopping them.
 
+mod ask;
+mod http;
 mod open_store;
 
 use std::fmt;
@@ -13,13 +15,14 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use mio::{Poll, Waker};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 use vaux_mqtt::ReasonCode;
 
+use crate::admin::{Admin, TokenError};
 use crate::authenticate::{AnonymousOnly, Authenticate};
 use crate::clock::Clock;
-use crate::config::{Config, ListenerConfig, ListenerKind};
-use crate::core::{Counters, ListenerSettings, Settings, Shared, Totals, WorkerId};
+use crate::config::{Bind, Config, ListenerConfig, ListenerKind};
+use crate::core::{Counters, ListenerSettings, Settings, Shared, WorkerId};
 use crate::operator::{self, OperatorOr};
 use crate::rights::{Authorize, DefaultRights};
 use crate::shard::{ListenerTerms, Mail, Mailbox, Shard, ShardListener, ShardParts, WAKER};
@@ -31,13 +34,15 @@ use open_store::Stores;
 /// A running broker. Dropping it stops it at once; [`Broker::shutdown`] says goodbye first.
 #[derive(Debug)]
 pub struct Broker {
-    config: Mutex<Config>,
+    config: Arc<Mutex<Config>>,
     addresses: Vec<ListenerAddress>,
     mailboxes: Arc<[Arc<Mailbox>]>,
     connection_limit: usize,
     recovered: Recovered,
     state: Arc<State>,
     store: Mutex<Option<JoinHandle<()>>>,
+    /// What serves `[http]`.
+    admin: Option<Admin>,
 }
 
 /// What was found of the last run.
@@ -81,7 +86,7 @@ pub struct ListenerAddress {
 /// Why the broker did not start.
 #[derive(Debug)]
 pub enum StartError {
-    /// A listener's address could not be bound.
+    /// The address of a listener or of `[http]` could not be bound.
     Bind {
         /// The address as configured.
         address: String,
@@ -100,6 +105,8 @@ pub enum StartError {
         /// What is wrong.
         problem: String,
     },
+    /// The token of the API cannot be read.
+    Token(TokenError),
     /// Something else that the system refused.
     Io(io::Error),
 }
@@ -115,6 +122,7 @@ impl fmt::Display for StartError {
                 write!(f, "the store in {} cannot be used: {problem}", path.display())
             }
             StartError::Store { data_dir: None, problem } => write!(f, "the store cannot be used: {problem}"),
+            StartError::Token(error) => write!(f, "{error}"),
             StartError::Io(error) => write!(f, "{error}"),
         }
     }
@@ -183,8 +191,11 @@ impl Broker {
     ) -> Result<Broker, StartError> {
         let hooks = hooks.with_operator(config.data_dir.as_deref())?;
         let workers = worker_count(config.workers);
-        let connection_limit = connection_limit(workers, config.listeners.len())?;
-        let sockets = config.listeners.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
+        let connection_limit =
+            connection_limit(workers, config.listeners.len(), http::descriptors(&config.http))?;
+        let sockets = config.listeners.iter().map(|listener| bind(&listener.bind));
+        let sockets = sockets.collect::<Result<Vec<_>, _>>()?;
+        let http = http::Prepared::new(&config.http)?;
         let mut addresses = Vec::new();
         for (listener, socket) in config.listeners.iter().zip(&sockets) {
             let address = socket.local_addr().map_err(StartError::Io)?;
@@ -202,17 +213,19 @@ impl Broker {
         for sentence in &stores.recovered.damage {
             stores.mailboxes[0].post(Mail::Event("damage", sentence.as_str().into()));
         }
-        let broker = Broker {
+        let mut broker = Broker {
             addresses,
             mailboxes: Arc::clone(&stores.mailboxes),
             connection_limit,
             recovered: std::mem::take(&mut stores.recovered),
             state: Arc::default(),
             store: Mutex::new(stores.thread.take()),
-            config: Mutex::new(config),
+            config: Arc::new(Mutex::new(config)),
+            admin: None,
         };
         let listeners = broker.shard_listeners(&sockets, &tls)?;
         broker.start_workers(polls, listeners, &hooks, stores)?;
+        broker.admin = http.map(|http| broker.start_http(http)).transpose()?;
         Ok(broker)
     }
 
@@ -243,7 +256,7 @@ impl Broker {
         if worker_count(config.workers) != self.mailboxes.len() {
             unchanged.push("the number of workers changes at the next start".to_owned());
         }
-        for (index, old) in current.listeners.iter().enumerate() {
+        for (index, old) in current.listeners.iter_mut().enumerate() {
             let new = config.listeners.iter().position(|new| new.name == old.name);
             let Some(new) = new else {
                 unchanged.push(format!("the listener {} is closed at the next start", old.name));
@@ -256,6 +269,7 @@ impl Broker {
                 web_socket: web_socket_rules(&config.listeners[new]),
             });
             self.post_all(|| Mail::Listener(index, terms.clone()));
+            take_over(old, &config.listeners[new]);
         }
         for new in &config.listeners {
             if !current.listeners.iter().any(|old| old.name == new.name) {
@@ -267,6 +281,8 @@ impl Broker {
         current.limits = config.limits;
         current.mqtt = config.mqtt;
         current.sys = config.sys;
+        current.log.filter = config.log.filter;
+        unchanged.extend(self.reload_http(&mut current, &config.http));
         unchanged
     }
 
@@ -282,6 +298,7 @@ impl Broker {
     /// Says goodbye to all connections and waits until they are closed, or `limit` has passed. Returns what happened
     /// since the start, on the workers that have ended.
     pub fn shutdown(&self, limit: Duration) -> Counters {
+        self.admin.iter().for_each(Admin::begin_end);
         self.post_all(|| Mail::Shutdown);
         let deadline = Instant::now() + limit;
         let is_running = |ended: &mut Ended| ended.workers < self.mailboxes.len();
@@ -295,26 +312,8 @@ impl Broker {
         if store.is_some_and(|store| store.join().is_err()) {
             tracing::error!("the store ended in a panic");
         }
+        self.admin.iter().for_each(Admin::end);
         counters
-    }
-
-    /// Asks what an operator can ask, as `$CONTROL/vaux/v1` does. The answer is one of `docs/monitoring/control.md`, or
-    /// null when the broker ends before there is one.
-    pub fn control(
-        &self,
-        request: &serde_json::Value,
-    ) -> impl Future<Output = serde_json::Value> + Send + use<> {
-        let (sender, answer) = oneshot::channel();
-        let request = request.to_string().into_bytes().into_boxed_slice();
-        self.mailboxes[0].post(Mail::Request(request, sender));
-        async { answer.await.unwrap_or_default() }
-    }
-
-    /// What happened since the start, and what there is at present. `None` when the broker ends before it is known.
-    pub fn totals(&self) -> impl Future<Output = Option<Totals>> + Send + use<> {
-        let (sender, totals) = oneshot::channel();
-        self.mailboxes[0].post(Mail::Totals(sender));
-        async { totals.await.ok() }
     }
 
     /// Waits until a worker has failed, which is a bug. The broker cannot go on then.
@@ -453,22 +452,31 @@ fn web_socket_rules(listener: &ListenerConfig) -> Option<Arc<WebSocketRules>> {
     })
 }
 
-fn bind(listener: &ListenerConfig) -> Result<TcpListener, StartError> {
-    let failed = |source| StartError::Bind { address: listener.bind.to_string(), source };
-    let addresses = (listener.bind.host.as_str(), listener.bind.port).to_socket_addrs().map_err(failed)?;
+fn bind(bind: &Bind) -> Result<TcpListener, StartError> {
+    let failed = |source| StartError::Bind { address: bind.to_string(), source };
+    let addresses = (bind.host.as_str(), bind.port).to_socket_addrs().map_err(failed)?;
     let socket = TcpListener::bind(addresses.collect::<Vec<_>>().as_slice()).map_err(failed)?;
     socket.set_nonblocking(true).map_err(failed)?;
     Ok(socket)
 }
 
-/// What the `nofile` limit leaves for connections.
-fn connection_limit(workers: usize, listeners: usize) -> Result<usize, StartError> {
+/// What the `nofile` limit leaves for connections, when `others` are kept for something else.
+fn connection_limit(workers: usize, listeners: usize, others: usize) -> Result<usize, StartError> {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX);
     if limit < MIN_DESCRIPTORS {
         return Err(StartError::TooFewDescriptors { limit });
     }
-    let needed = workers * (DESCRIPTORS_PER_WORKER + listeners) + listeners + SPARE_DESCRIPTORS;
+    let needed = workers * (DESCRIPTORS_PER_WORKER + listeners) + listeners + SPARE_DESCRIPTORS + others;
     Ok(usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(needed))
+}
+
+/// Makes of `listener` what is in force after a reload with `new`.
+fn take_over(listener: &mut ListenerConfig, new: &ListenerConfig) {
+    let old = std::mem::replace(listener, new.clone());
+    listener.bind = old.bind;
+    listener.kind = old.kind;
+    listener.mount = old.mount;
+    listener.max_connections = old.max_connections;
 }
 
 /// What of a listener stays as it was until the next start.

@@ -5,6 +5,7 @@
 //! - [`Broker`]: the broker itself.
 //! - [`program`] (feature `program`): command line, data directory, log, signals and exit codes.
 
+mod admin;
 pub mod authenticate;
 mod broker;
 mod clock;
@@ -25,6 +26,7 @@ mod time;
 pub mod tls;
 mod transport;
 
+pub use admin::TokenError;
 pub use authenticate::Authenticate;
 pub use broker::{Broker, Hooks, ListenerAddress, Recovered, StartError};
 pub use rights::Authorize;

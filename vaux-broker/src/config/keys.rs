@@ -9,10 +9,11 @@ use super::codec::{
     Address, Codec, Count, OneOf, Optional, Path, Quality, SecondsOrNever, Size, SizeOrOff, Switch, Text,
     Texts, Time, Versions,
 };
+use super::http::check_name;
 use super::listener::{check_origin, check_path};
 use super::{
-    Config, Durability, Limits, ListenerConfig, ListenerKind, ListenerTls, ListenerWs, LogConfig, LogFormat,
-    Mqtt, SharedStrategy, StoreConfig, StoreEngine, SysConfig, SysSessions, TlsVersion, log,
+    Config, Durability, HttpConfig, Limits, ListenerConfig, ListenerKind, ListenerTls, ListenerWs, LogConfig,
+    LogFormat, Mqtt, SharedStrategy, StoreConfig, StoreEngine, SysConfig, SysSessions, TlsVersion, log,
 };
 
 /// What is done with each key in turn.
@@ -45,6 +46,7 @@ pub(super) fn all(keys: &mut impl Keys, config: &mut Config) {
     keys.section("mqtt", |keys| mqtt(keys, &mut config.mqtt));
     keys.section("store", |keys| store(keys, &mut config.store));
     keys.section("sys", |keys| sys(keys, &mut config.sys));
+    keys.section("http", |keys| http(keys, &mut config.http));
     keys.section("log", |keys| logging(keys, &mut config.log));
 }
 
@@ -278,6 +280,22 @@ fn sys(keys: &mut impl Keys, sys: &mut SysConfig) {
     let kinds =
         OneOf(&[("off", SysSessions::Off), ("events", SysSessions::Events), ("full", SysSessions::Full)]);
     keys.key("sessions", &mut sys.sessions, kinds, "told in $SYS/broker/vaux: off | events | full");
+}
+
+fn http(keys: &mut impl Keys, http: &mut HttpConfig) {
+    keys.key(
+        "bind",
+        &mut http.bind,
+        Optional(Address),
+        "/healthz, /readyz, /metrics and, with a token_file, /api/v1; default: off",
+    );
+    keys.key("token_file", &mut http.token_file, Optional(Path), "what requests to /api/v1 have to present");
+    keys.key(
+        "allowed_hosts",
+        &mut http.allowed_hosts,
+        Texts(check_name),
+        "further names of this host; requests for others get 403",
+    );
 }
 
 fn logging(keys: &mut impl Keys, log: &mut LogConfig) {

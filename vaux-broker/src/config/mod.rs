@@ -16,6 +16,7 @@
 
 mod check;
 mod codec;
+mod http;
 mod keys;
 mod limits;
 mod listener;
@@ -33,6 +34,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use http::HttpConfig;
 pub use limits::Limits;
 pub use listener::{Bind, ListenerConfig, ListenerKind, ListenerTls, ListenerWs, TlsVersion};
 pub use log::{LogConfig, LogFormat};
@@ -56,6 +58,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// What the broker tells about itself.
     pub sys: SysConfig,
+    /// Where operators and their tools look into the broker by HTTP.
+    pub http: HttpConfig,
     /// What is logged, and how.
     pub log: LogConfig,
 }

@@ -54,6 +54,11 @@ fn changed() -> Config {
             interval: Duration::from_secs(2),
         },
         sys: SysConfig { interval: Duration::from_secs(3), sessions: SysSessions::Events },
+        http: HttpConfig {
+            bind: Some("[::1]:8888".parse().unwrap()),
+            token_file: Some("api token".into()),
+            allowed_hosts: vec!["broker.example".into()],
+        },
         log: LogConfig { filter: "warn,vaux_broker::tls=debug".into(), format: LogFormat::Json },
     }
 }
@@ -195,6 +200,13 @@ fn mistakes_name_line_and_key() {
         "[store]\nengine = \"sqlite\"",
         "[store]\ndurability = \"sometimes\"",
         "[store]\ninterval = \"0s\"",
+        "[http]\nbind = \"127.0.0.1\"",
+        "[http]\nbind = \"\"",
+        "[http]\ntoken_file = \"\"",
+        "[http]\nallowed_hosts = [\"https://example.org\"]",
+        "[http]\nallowed_hosts = [\"example.org:8888\"]",
+        "[http]\nallowed_hosts = \"example.org\"",
+        "[http]\ntoken = \"secret\"",
         "[log]\nfilter = \"inf\"",
         "[log]\nfilter = \"info,my program=debug\"",
         "[log]\nformat = \"xml\"",

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 use super::listeners::needs_authority;
@@ -14,6 +14,8 @@ use crate::{ListenerAddress, Recovered};
 pub(super) struct Facts<'a> {
     /// Where the broker listens, with real ports.
     pub(super) addresses: Vec<ListenerAddress>,
+    /// Where it answers HTTP requests.
+    pub(super) http_address: Option<SocketAddr>,
     pub(super) config: &'a Config,
     pub(super) data_dir: &'a Path,
     pub(super) authority: &'a Authority,
@@ -33,6 +35,10 @@ fn screen(facts: &Facts<'_>) -> String {
         |what: &str, text: &str| writeln!(screen, "{what:<10} {text}").expect("a String takes any text");
     for ListenerAddress { kind, address, .. } in &facts.addresses {
         line("listening", &format!("{kind:<5} {address}"));
+    }
+    if let Some(address) = facts.http_address {
+        let api = if facts.config.http.token_file.is_some() { " /api/v1" } else { "" };
+        line("http", &format!("{address} for /healthz /readyz /metrics{api}"));
     }
     line("data", &facts.data_dir.display().to_string());
     line(
@@ -126,6 +132,7 @@ mod tests {
             config.listeners.push(listener);
         }
         config.listeners[2].tls.cert = Some("own.pem".into());
+        config.http.token_file = Some("token".into());
         let addresses = config.listeners.iter().map(|listener| ListenerAddress {
             name: listener.name.clone(),
             kind: listener.kind,
@@ -134,6 +141,7 @@ mod tests {
         let data_dir = Path::new("/home/o'neil/vaux");
         let screen = screen(&Facts {
             addresses: addresses.collect(),
+            http_address: Some(([127, 0, 0, 1], 8888).into()),
             config: &config,
             data_dir,
             authority: &Authority::new(data_dir),

@@ -4,9 +4,9 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::StartError;
 use crate::config::ConfigError;
 use crate::tls::TlsError;
+use crate::{StartError, TokenError};
 
 /// Exit code for a mistake in the command line, the environment or the file.
 pub(super) const USAGE: u8 = 2;
@@ -33,6 +33,8 @@ pub(super) enum ProgramError {
     Locked { path: PathBuf },
     /// The local authority cannot be used.
     Authority(TlsError),
+    /// The token of the API cannot be read.
+    Token(TokenError),
     /// A host to listen on has no address.
     Unresolved { host: String, problem: String },
     /// The broker did not start.
@@ -67,6 +69,7 @@ impl ProgramError {
                 "another broker is using the data directory {}; stop it, or give this one its own with --data-dir",
                 path.display()
             ),
+            ProgramError::Token(error) => error.to_string(),
             ProgramError::Unresolved { host, problem } => format!("cannot listen on {host}: {problem}"),
             ProgramError::Start(error) => error.to_string(),
             ProgramError::Internal(error) => error.to_string(),
@@ -79,6 +82,8 @@ impl ProgramError {
             | ProgramError::File { .. }
             | ProgramError::Config(_)
             | ProgramError::Certificate(_)
+            | ProgramError::Token(_)
+            | ProgramError::Start(StartError::Token(_))
             | ProgramError::Authority(TlsError::NotCovered { .. } | TlsError::NotAName { .. })
             | ProgramError::Start(StartError::TooFewDescriptors { .. }) => USAGE,
             ProgramError::Unresolved { .. } | ProgramError::Start(StartError::Bind { .. }) => CANNOT_BIND,

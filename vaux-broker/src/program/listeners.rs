@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use rustls::ServerConfig;
 
 use super::error::ProgramError;
+use crate::admin::Token;
 use crate::config::{Bind, Config, ListenerConfig};
 use crate::tls::{Authority, ServedNames, host_name, server_config};
 
@@ -61,10 +62,16 @@ pub(super) fn prepare(
 
 /// Everything that [`prepare`] checks, without making or locking anything.
 pub(super) fn check(config: Config) -> Result<(), ProgramError> {
+    check_token(&config)?;
     for listener in &resolve(config)?.listeners {
         load(listener)?;
     }
     Ok(())
+}
+
+/// Whether the token of the API can be read, if there is to be one.
+pub(super) fn check_token(config: &Config) -> Result<(), ProgramError> {
+    Token::configured(&config.http).map(drop).map_err(ProgramError::Token)
 }
 
 /// Whether the local authority makes this listener's certificate.

@@ -81,6 +81,7 @@ fn start(flags: Flags) -> Result<(), ProgramError> {
     }
     banner::print(&Facts {
         addresses: broker.addresses(),
+        http_address: broker.http_address(),
         config: &prepared.config,
         data_dir: data_dir.path(),
         authority: &authority,

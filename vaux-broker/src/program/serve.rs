@@ -106,6 +106,7 @@ impl Running {
     /// Reads the file and the certificates again. Nothing is changed before everything has been found good.
     fn reload(&mut self) -> Result<(), ProgramError> {
         let mut config = self.settings.load()?;
+        listeners::check_token(&config)?;
         let prepared = listeners::prepare(config.clone(), &self.authority, SystemTime::now())?;
         let mut unchanged = self.broker.reload(prepared.config, prepared.tls);
         unchanged.extend(self.log.reload(&config.log)?);

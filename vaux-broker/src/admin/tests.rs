@@ -1,0 +1,6 @@
+//! The server through real sockets, with a broker that answers what the test wants.
+
+mod http;
+mod openapi;
+mod requests;
+mod sockets;
