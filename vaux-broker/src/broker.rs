@@ -25,7 +25,7 @@ use crate::config::{Bind, Config, ListenerConfig, ListenerKind};
 use crate::core::{Counters, ListenerSettings, Settings, Shared, WorkerId};
 use crate::operator::{self, OperatorOr};
 use crate::rights::{Authorize, DefaultRights};
-use crate::shard::{ListenerTerms, Mail, Mailbox, Shard, ShardListener, ShardParts, WAKER};
+use crate::shard::{CommitTimes, ListenerTerms, Mail, Mailbox, Shard, ShardListener, ShardParts, WAKER};
 use crate::store::StoredSession;
 use crate::transport::WebSocketRules;
 
@@ -382,6 +382,7 @@ impl Broker {
         for session in stores.sessions {
             restored[usize::from(shared.home_of(&session.session.key).0)].push(session);
         }
+        let commit_times = CommitTimes::default();
         let all_restored = Arc::new(Barrier::new(polls.len()));
         let parts = polls.into_iter().zip(listeners).zip(stores.handles).zip(restored);
         for (index, (((poll, listeners), store), restored)) in parts.enumerate() {
@@ -396,6 +397,7 @@ impl Broker {
                 mailboxes: Arc::clone(&self.mailboxes),
                 authenticate: Arc::clone(&hooks.authenticate),
                 store,
+                commit_times: Arc::clone(&commit_times),
                 restored,
                 all_restored: Arc::clone(&all_restored),
             };

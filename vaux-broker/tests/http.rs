@@ -264,6 +264,25 @@ mod http {
     }
 
     #[test]
+    fn commits_of_the_disk_are_measured() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("token"), TOKEN).unwrap();
+        let mut config = config(directory.path());
+        config.store.engine = StoreEngine::Disk;
+        config.data_dir = Some(directory.path().to_owned());
+        let served = Served { broker: Broker::start(config, vec![None]).unwrap(), directory };
+        let kept = json!({"topic": "a/b", "payload": "kept", "retain": true, "qos": 1});
+        for _ in 0..3 {
+            assert_eq!(served.described("POST", "/api/v1/publish", "", &kept)["ok"], true);
+        }
+        let metrics = served.call("GET", "/metrics", &Value::Null).body;
+        let count = metrics.lines().find_map(|line| line.strip_prefix("vaux_commit_seconds_count "));
+        // Each is answered when it is durable.
+        assert!(count.unwrap().parse::<u64>().unwrap() >= 3, "{metrics}");
+        served.broker.shutdown(PATIENCE);
+    }
+
+    #[test]
     fn clients_are_kicked_and_sessions_deleted() {
         let served = start();
         let kick = || served.described("POST", "/api/v1/kick", "", &json!({"client_id": "dev/1"}));

@@ -6,6 +6,7 @@
 
 mod accept;
 mod asked;
+mod commits;
 mod io;
 mod link;
 mod mailbox;
@@ -23,10 +24,12 @@ use crate::store::{Store, StoredSession};
 use crate::time::Time;
 
 pub(crate) use accept::ShardListener;
+pub(crate) use commits::CommitTimes;
 pub(crate) use mailbox::{ListenerTerms, Mail, Mailbox};
 pub use mailbox::{Reply, StepReply};
 
 use asked::Asked;
+use commits::Commits;
 use link::{Link, Stage};
 use mailbox::Handover;
 
@@ -42,6 +45,7 @@ pub(crate) struct Shard {
     mailboxes: Arc<[Arc<Mailbox>]>,
     authenticate: Arc<dyn Authenticate>,
     store: Box<dyn Store>,
+    commits: Commits,
     /// Where sockets are read into.
     buffer: Box<[u8]>,
     /// Connections that may have more to read.
@@ -68,6 +72,8 @@ pub(crate) struct ShardParts {
     pub(crate) mailboxes: Arc<[Arc<Mailbox>]>,
     pub(crate) authenticate: Arc<dyn Authenticate>,
     pub(crate) store: Box<dyn Store>,
+    /// Where all workers measure how long the store takes.
+    pub(crate) commit_times: CommitTimes,
     /// Sessions of the last run that live here.
     pub(crate) restored: Vec<StoredSession>,
     /// Where workers wait until all have theirs.
@@ -85,7 +91,7 @@ const LANE_CHECK: Duration = Duration::from_millis(1);
 
 impl Shard {
     pub(crate) fn new(parts: ShardParts) -> Shard {
-        let ShardParts { worker, shared, settings, poll, clock, .. } = parts;
+        let ShardParts { worker, shared, settings, poll, clock, commit_times, .. } = parts;
         let ShardParts { listeners, mailboxes, authenticate, store, restored, all_restored, .. } = parts;
         Shard {
             worker,
@@ -97,6 +103,7 @@ impl Shard {
             mailboxes,
             authenticate,
             store,
+            commits: Commits::new(commit_times),
             buffer: vec![0; READ_BYTES].into_boxed_slice(),
             readable: Vec::new(),
             accepting: Vec::new(),
@@ -253,11 +260,13 @@ impl Shard {
 
     fn submit(&mut self, now: Time) {
         if let Some(submission) = self.core.take_submission() {
+            self.commits.submitted(submission.sequence);
             self.store.submit(submission);
         }
         self.core.handle_store_state(now, self.store.state());
         self.run_effects(now);
         let durable = self.store.durable();
+        self.commits.durable(durable);
         if self.core.is_waiting_for(durable) {
             self.core.handle_durable(now, durable);
             self.run_effects(now);
@@ -293,9 +302,8 @@ impl Shard {
                 Effect::Abort(slot) => self.drop_link(now, slot),
                 Effect::Measure(purpose) => {
                     let (resident_bytes, peak_resident_bytes) = measure::resident_bytes();
-                    let store_state = self.store.state();
-                    let measures =
-                        Measures { resident_bytes, peak_resident_bytes, store_state, ..Measures::default() };
+                    let (store_state, commit) = (self.store.state(), self.commits.times());
+                    let measures = Measures { resident_bytes, peak_resident_bytes, store_state, commit };
                     self.core.handle_measures(now, purpose, measures);
                 }
                 Effect::Answer { token, answer } => self.asked.answer(token, answer),
