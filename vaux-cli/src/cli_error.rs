@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use serde_json::json;
+use vaux_broker::store::disk::StoreError;
 use vaux_client::{ConnectError, ConnectErrorKind, Disconnected, ReasonCode, RequestError};
 
 use crate::input::InputError;
@@ -105,6 +106,13 @@ pub(crate) enum CliError {
         /// Its topic.
         topic: String,
     },
+    /// The store of a broker that cannot be looked after.
+    Store {
+        /// Where it was looked for.
+        directory: PathBuf,
+        /// Why not.
+        source: StoreError,
+    },
     /// A message that is larger than any packet may be.
     TooLarge {
         /// Where it was to come from.
@@ -190,6 +198,9 @@ impl CliError {
             CliError::NoBroker(why) => Report::new(Exit::Unreachable, why.as_str()),
             CliError::NotJson { topic } => {
                 Report::new(Exit::Internal, format!("the payload is not valid JSON on topic {topic:?}"))
+            }
+            CliError::Store { directory, source } => {
+                Report::new(Exit::Internal, format!("{}: {source}", directory.display()))
             }
             CliError::TooLarge { name } => {
                 Report::new(Exit::Usage, format!("{name}: larger than the 256 MiB that a packet can hold"))

@@ -5,6 +5,7 @@ pub(crate) mod decode;
 pub(crate) mod get;
 pub(crate) mod pub_;
 pub(crate) mod rr;
+pub(crate) mod store;
 pub(crate) mod sub;
 pub(crate) mod test;
 pub(crate) mod why;

@@ -9,5 +9,6 @@ mod messages;
 mod program;
 #[cfg(test)]
 mod requests;
+mod store;
 mod usage;
 mod why;

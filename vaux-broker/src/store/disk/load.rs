@@ -6,15 +6,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
 use vaux_mqtt::PacketId;
 use vaux_mqtt::packet::SubscriptionOptions;
 use vaux_mqtt::topic::TopicFilter;
 
 use super::batch::References;
-use super::rows::{
-    DELIVERY_COLUMNS, Damaged, MESSAGE_COLUMNS, checksum, qos_and_retain, read_delivery, read_message,
-    restored,
+use super::progress::Numbers;
+use super::rows::{Damaged, check_sum, qos_and_retain, read_delivery, read_message, restored};
+use super::schema::{
+    DELIVERY, MESSAGE, PROGRESS, RECEIVED, RELEASING, RETAINED, SESSION, SUBSCRIPTION, Table, WILL,
 };
 use crate::message::Message;
 use crate::session::{Identity, SessionKey, SessionSubscription, Will};
@@ -29,9 +31,25 @@ pub(super) struct Loaded {
     pub(super) references: References,
     /// Rows that nothing refers to: what a session left that ended in the middle of a delivery to it.
     pub(super) garbage: Garbage,
+    /// How far the store has come.
+    pub(super) numbers: Numbers,
     /// What could not be read, by table.
-    pub(super) damage: BTreeMap<&'static str, u64>,
+    pub(super) damage: BTreeMap<&'static str, Damage>,
 }
+
+/// What could not be read of a table.
+#[derive(Debug, Default)]
+pub(super) struct Damage {
+    /// How many rows do not check.
+    pub(super) rows: u64,
+    /// The first of them, by their keys.
+    pub(super) examples: Vec<String>,
+    /// Why nobody knows what else there was: parts of the file cannot be read.
+    pub(super) gap: Option<String>,
+}
+
+/// So many damaged rows are named; the others are counted.
+const EXAMPLES: usize = 20;
 
 /// Rows to be deleted.
 #[derive(Debug, Default)]
@@ -49,17 +67,19 @@ struct Loader<'a> {
 /// Reads all tables.
 pub(super) fn load(connection: &Connection) -> Loaded {
     let mut loader = Loader { connection, sessions: BTreeMap::new(), loaded: Loaded::default() };
+    loader.numbers();
     loader.sessions();
     loader.wills();
     loader.subscriptions();
     let mut messages = loader.messages();
     loader.deliveries(&messages);
-    for table in ["releasing", "received"] {
-        loader.packet_ids(table);
-    }
+    loader.packet_ids(&RELEASING);
+    loader.packet_ids(&RECEIVED);
     loader.retained();
     let Loader { sessions, mut loaded, .. } = loader;
-    loaded.contents.last_sid = sessions.keys().next_back().copied().unwrap_or(0);
+    let numbers = &mut loaded.numbers;
+    numbers.last_sid = numbers.last_sid.max(sessions.keys().next_back().copied().unwrap_or(0));
+    (loaded.contents.last_sid, loaded.contents.last_mid) = (numbers.last_sid, numbers.last_mid);
     loaded.contents.sessions = sessions.into_values().collect();
     messages.retain(|mid, _| !loaded.references.contains_key(mid));
     loaded.garbage.mids.extend(messages.keys());
@@ -69,38 +89,44 @@ pub(super) fn load(connection: &Connection) -> Loaded {
 }
 
 impl Loader<'_> {
-    /// Calls `read` with each row of a query, and counts what cannot be read.
-    fn each(
-        &mut self,
-        table: &'static str,
-        columns: &str,
-        mut read: impl FnMut(&mut Self, &Row<'_>) -> Result<(), Damaged>,
-    ) {
+    /// Calls `read` with each row of a table, and counts what cannot be read. Where the file is damaged in the middle,
+    /// what stands behind is read from the end.
+    fn each(&mut self, table: &Table, mut read: impl FnMut(&mut Self, &Row<'_>) -> Result<(), Damaged>) {
         let connection = self.connection;
-        let mut damaged = 0;
-        let mut run = || -> rusqlite::Result<()> {
-            let mut statement = connection.prepare(&format!("SELECT {columns} FROM {table}"))?;
+        let mut damage = Damage::default();
+        let mut run = |is_backwards| -> rusqlite::Result<()> {
+            let mut statement = connection.prepare(&table.select(is_backwards))?;
             let mut rows = statement.query([])?;
             while let Some(row) = rows.next()? {
-                if read(self, row).is_err() {
-                    damaged += 1;
+                if check_sum(row).and_then(|()| read(self, row)).is_err() {
+                    damage.rows += 1;
+                    if damage.examples.len() < EXAMPLES {
+                        damage.examples.push(describe(table, row));
+                    }
                 }
             }
             Ok(())
         };
-        let result = run();
-        if let Err(error) = result {
-            tracing::error!(table, %error, "the store cannot be read to its end");
-            damaged += 1;
+        let result = run(false);
+        if let Err(error) = &result {
+            // It stops at the same place. Rows that come twice are the same row twice.
+            let _ = run(true);
+            damage.gap = Some(error.to_string());
         }
-        if damaged > 0 {
-            *self.loaded.damage.entry(table).or_default() += damaged;
+        if damage.rows > 0 || damage.gap.is_some() {
+            self.loaded.damage.insert(table.name, damage);
         }
     }
 
+    fn numbers(&mut self) {
+        self.each(&PROGRESS, |loader, row| {
+            loader.loaded.numbers = Numbers::read(row)?;
+            Ok(())
+        });
+    }
+
     fn sessions(&mut self) {
-        let columns = "sid, mount, client_id, user, expiry_ms, ends_at, is_connected";
-        self.each("session", columns, |loader, row| {
+        self.each(&SESSION, |loader, row| {
             let session = read_session(row).map_err(|_| Damaged)?;
             let stored = StoredSession {
                 session,
@@ -115,8 +141,7 @@ impl Loader<'_> {
     }
 
     fn wills(&mut self) {
-        let columns = "sid, topic, properties, payload, flags, delay_s, expiry_s, due_at, sum";
-        self.each("will", columns, |loader, row| {
+        self.each(&WILL, |loader, row| {
             let (sid, will) = read_will(row)?;
             if let Some(stored) = loader.owner(sid) {
                 stored.session.will = Some(Box::new(will));
@@ -126,7 +151,7 @@ impl Loader<'_> {
     }
 
     fn subscriptions(&mut self) {
-        self.each("subscription", "sid, filter, options, identifier", |loader, row| {
+        self.each(&SUBSCRIPTION, |loader, row| {
             let sid = row.get(0).map(restored).map_err(|_| Damaged)?;
             let filter: String = row.get(1).map_err(|_| Damaged)?;
             let options = row.get(2).ok().and_then(SubscriptionOptions::from_bits).ok_or(Damaged)?;
@@ -142,9 +167,9 @@ impl Loader<'_> {
 
     fn messages(&mut self) -> HashMap<u64, Arc<Message>> {
         let mut messages = HashMap::new();
-        self.each("message", MESSAGE_COLUMNS, |loader, row| {
+        self.each(&MESSAGE, |loader, row| {
             let message = read_message(row)?;
-            loader.loaded.contents.last_mid = loader.loaded.contents.last_mid.max(message.mid);
+            loader.see_mid(message.mid);
             messages.insert(message.mid, message);
             Ok(())
         });
@@ -152,7 +177,7 @@ impl Loader<'_> {
     }
 
     fn deliveries(&mut self, messages: &HashMap<u64, Arc<Message>>) {
-        self.each("delivery", DELIVERY_COLUMNS, |loader, row| {
+        self.each(&DELIVERY, |loader, row| {
             let number = |index| row.get(index).map(restored).map_err(|_| Damaged);
             let (sid, mid) = (number(0)?, number(1)?);
             let message = messages.get(&mid).ok_or(Damaged)?;
@@ -166,12 +191,13 @@ impl Loader<'_> {
         });
     }
 
-    fn packet_ids(&mut self, table: &'static str) {
-        self.each(table, "sid, packet_id", |loader, row| {
+    fn packet_ids(&mut self, table: &Table) {
+        self.each(table, |loader, row| {
             let sid = row.get(0).map(restored).map_err(|_| Damaged)?;
             let packet_id = row.get(1).ok().and_then(PacketId::new).ok_or(Damaged)?;
             if let Some(stored) = loader.owner(sid) {
-                let ids = if table == "received" { &mut stored.received } else { &mut stored.releasing };
+                let ids =
+                    if table.name == RECEIVED.name { &mut stored.received } else { &mut stored.releasing };
                 ids.push(packet_id);
             }
             Ok(())
@@ -179,12 +205,16 @@ impl Loader<'_> {
     }
 
     fn retained(&mut self) {
-        self.each("retained", MESSAGE_COLUMNS, |loader, row| {
+        self.each(&RETAINED, |loader, row| {
             let message = read_message(row)?;
-            loader.loaded.contents.last_mid = loader.loaded.contents.last_mid.max(message.mid);
+            loader.see_mid(message.mid);
             loader.loaded.contents.retained.push(message);
             Ok(())
         });
+    }
+
+    fn see_mid(&mut self, mid: u64) {
+        self.loaded.numbers.last_mid = self.loaded.numbers.last_mid.max(mid);
     }
 
     /// The session that a row belongs to. Rows of others are garbage.
@@ -194,6 +224,20 @@ impl Loader<'_> {
             self.loaded.garbage.sids.push(sid);
         }
         owner
+    }
+}
+
+/// Names a row by its first columns, which are its key in most tables.
+fn describe(table: &Table, row: &Row<'_>) -> String {
+    let column = |index| match row.get_ref(index) {
+        Ok(ValueRef::Integer(number)) => number.to_string(),
+        Ok(ValueRef::Text(text)) => String::from_utf8_lossy(text).escape_debug().to_string(),
+        _ => "?".to_owned(),
+    };
+    match table.name {
+        "delivery" | "subscription" | "releasing" | "received" => format!("{} {}", column(0), column(1)),
+        "retained" => column(4),
+        _ => column(0),
     }
 }
 
@@ -218,10 +262,6 @@ fn read_will(row: &Row<'_>) -> Result<(u64, Will), Damaged> {
     let (properties, payload) = (bytes(2)?, bytes(3)?);
     let (sid, flags, delay_s) = (number(0)?, number(4)?, number(5)?);
     let expiry_s: Option<u32> = row.get(6).map_err(|_| Damaged)?;
-    let numbers = [sid, flags, delay_s, expiry_s.map_or(-1, i64::from)];
-    if i64::from(checksum(&numbers, &[topic.as_bytes(), &properties, &payload])) != number(8)? {
-        return Err(Damaged);
-    }
     let (qos, retain) = qos_and_retain(u8::try_from(flags).map_err(|_| Damaged)?)?;
     let will = Will {
         topic: topic.into(),

@@ -6,6 +6,9 @@
 
 mod batch;
 mod load;
+mod lock;
+mod maintenance;
+mod progress;
 mod rows;
 mod schema;
 mod set_aside;
@@ -13,6 +16,7 @@ mod set_aside;
 mod tests;
 mod writer;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
@@ -29,7 +33,12 @@ use crate::config::Durability;
 use crate::retained::Retained;
 
 use batch::References;
+use load::{Damage, Loaded};
+use progress::{Numbers, SideFile};
 use writer::{Job, Writer};
+
+pub use lock::{LOCK, lock};
+pub use maintenance::{Compacted, OfflineStore, Stats};
 
 /// The file, in the data directory.
 const FILE: &str = "store.db";
@@ -48,6 +57,10 @@ pub enum StoreError {
         /// What this version reads and writes.
         known: i64,
     },
+    /// There is no store in the directory.
+    Missing,
+    /// A running broker, or another process, has the directory.
+    InUse,
 }
 
 impl fmt::Display for StoreError {
@@ -56,8 +69,11 @@ impl fmt::Display for StoreError {
             StoreError::Sqlite(error) => write!(f, "{error}"),
             StoreError::Io(error) => write!(f, "{error}"),
             StoreError::Format { found, known } => {
-                write!(f, "it has format {found}, and this version knows format {known}; use a newer vaux")
+                let other = if found > known { "a newer" } else { "an older" };
+                write!(f, "it has format {found}, and this version knows format {known}; use {other} vaux")
             }
+            StoreError::Missing => write!(f, "there is no store ({FILE})"),
+            StoreError::InUse => write!(f, "a broker is using it; stop it first"),
         }
     }
 }
@@ -82,9 +98,11 @@ pub struct DiskStore {
     path: PathBuf,
     connection: Connection,
     references: References,
+    numbers: Numbers,
+    side_file: SideFile,
     /// What was found in it: taken by those who start with it.
     pub contents: Contents,
-    /// What was wrong with it, a sentence each. The old file has been set aside then.
+    /// What was wrong with it, a sentence each. A file with damage has been set aside then.
     pub damage: Vec<String>,
 }
 
@@ -122,27 +140,29 @@ impl DiskStore {
     /// The directory cannot be used, or the file was written by a newer version.
     pub fn open(directory: &Path) -> Result<DiskStore, StoreError> {
         let path = directory.join(FILE);
+        let mut damage = Vec::new();
+        if let Some(quarantine) = set_aside::finish_interrupted(directory)? {
+            damage.push(format!("a damaged store was set aside before; it is kept in {quarantine}"));
+        }
         make_private(&path)?;
-        let opened = schema::open(&path).map(|connection| {
-            let loaded = load::load(&connection);
-            (connection, loaded)
-        });
-        let (connection, loaded) = match opened {
-            Ok((connection, loaded)) if loaded.damage.is_empty() => (connection, loaded),
-            Ok((connection, loaded)) => {
-                drop(connection);
-                return set_aside::carry_over(directory, &path, loaded);
-            }
-            Err(StoreError::Sqlite(error)) if set_aside::is_damage(&error) => {
-                let mut loaded = load::Loaded::default();
-                loaded.damage.insert("file", 1);
-                return set_aside::carry_over(directory, &path, loaded);
-            }
-            Err(error) => return Err(error),
-        };
+        let (mut connection, mut loaded) = open_and_load(&path)?;
+        if !loaded.damage.is_empty() {
+            damage.extend(sentences(&loaded.damage));
+            drop(connection);
+            let quarantine = set_aside::carry_over(directory, &loaded)?;
+            damage.push(format!("the damaged store is kept in {quarantine}"));
+            // What is good of it now stands in a file of its own.
+            (connection, loaded) = open_and_load(&path)?;
+            damage.extend(sentences(&loaded.damage));
+        }
+        let connection = connection.ok_or(StoreError::Missing)?;
         batch::delete_garbage(&connection, &loaded.garbage)?;
-        let load::Loaded { contents, references, .. } = loaded;
-        Ok(DiskStore { path, connection, references, contents, damage: Vec::new() })
+        let (side_file, noted) = SideFile::open(directory)?;
+        let Loaded { contents, references, mut numbers, .. } = loaded;
+        damage.extend(shortfall(numbers.transactions, noted));
+        // It is reported once.
+        numbers.transactions = numbers.transactions.max(noted);
+        Ok(DiskStore { path, connection, references, numbers, side_file, contents, damage })
     }
 
     /// Where the store is.
@@ -180,6 +200,52 @@ impl DiskStore {
         let thread = std::thread::Builder::new().name("store".into()).spawn(move || writer.run(&jobs))?;
         Ok((handles, thread))
     }
+}
+
+/// Opens the file and reads everything in it. A file that does not open for its damage is one that holds nothing.
+fn open_and_load(path: &Path) -> Result<(Option<Connection>, Loaded), StoreError> {
+    match schema::open(path) {
+        Ok(connection) => {
+            let loaded = load::load(&connection);
+            Ok((Some(connection), loaded))
+        }
+        Err(StoreError::Sqlite(error)) if set_aside::is_damage(&error) => {
+            let mut loaded = Loaded::default();
+            loaded.damage.insert(FILE, Damage { gap: Some(error.to_string()), ..Damage::default() });
+            Ok((None, loaded))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// What is damaged, for people.
+fn sentences(damage: &BTreeMap<&'static str, Damage>) -> Vec<String> {
+    let mut sentences = Vec::new();
+    for (table, Damage { rows, gap, .. }) in damage {
+        if *rows > 0 {
+            let rows_are = if *rows == 1 { "row" } else { "rows" };
+            sentences.push(format!("{rows} {rows_are} of {table} could not be read"));
+        }
+        match gap {
+            Some(error) if *table == FILE => {
+                sentences.push(format!("the store could not be read at all: {error}"));
+            }
+            Some(error) => sentences.push(format!("parts of {table} could not be read: {error}")),
+            None => {}
+        }
+    }
+    sentences
+}
+
+/// Says how many transactions that were on the disk are missing.
+fn shortfall(found: u64, noted: u64) -> Option<String> {
+    (found < noted).then(|| {
+        format!(
+            "the last {} transactions that were on the disk are missing: the store was damaged, or replaced by an \
+             older copy",
+            noted - found
+        )
+    })
 }
 
 /// Makes the file if there is none, readable by its owner only. SQLite gives its other files the same permissions.

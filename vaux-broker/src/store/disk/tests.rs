@@ -114,7 +114,7 @@ fn a_session_is_read_as_it_was_written() {
     ];
     write(directory.path(), vec![records, later]);
     let contents = contents(directory.path());
-    assert_eq!((contents.last_sid, contents.last_mid), (1, 10));
+    assert_eq!((contents.last_sid, contents.last_mid), (1, 11), "a number is never used again");
     let [stored] = &contents.sessions[..] else { panic!("{:?}", contents.sessions) };
     assert_eq!(&*stored.session.key.client_id, "c1");
     assert_eq!(&*stored.session.key.mount, "m/");
@@ -189,7 +189,7 @@ fn a_damaged_row_is_left_out_reported_and_kept_aside() {
     let mids: Vec<u64> =
         store.contents.sessions[0].deliveries.iter().map(|(delivery, _)| delivery.message.mid).collect();
     assert_eq!(mids, [11]);
-    assert!(store.damage[0].contains("rows of delivery"), "{:?}", store.damage);
+    assert!(store.damage[0].contains("1 row of delivery"), "{:?}", store.damage);
     drop(store);
     assert_eq!(fs::read_dir(directory.path().join("quarantine")).unwrap().count(), 1);
     // What was carried over is whole.
