@@ -333,3 +333,30 @@ fn the_log_can_be_json() {
     assert!(line.starts_with('{') && line.contains("\"level\":\"INFO\""), "{line}");
     assert_eq!(broker.exit_code(), Some(0));
 }
+
+#[test]
+fn damage_of_the_store_is_told_at_the_start_and_at_the_end() {
+    let home = home();
+    let args = ["--plain", "-p", "0", "--data-dir", "data"];
+    let broker = Broker::start(command(home.path()).args(args));
+    broker.address("tcp");
+    drop(broker);
+    fs::remove_file(home.path().join("data/store.db-wal")).unwrap();
+    fs::write(home.path().join("data/store.db"), "not a store any more").unwrap();
+    let broker = Broker::start(command(home.path()).args(args));
+    broker.address("tcp");
+    let damage = wait_for(&broker.out, |line| line.starts_with("damage"));
+    assert!(damage.contains("the store could not be read at all"), "{damage}");
+    broker.log_line("the store could not be read at all");
+    let kept = broker.log_line("the damaged store is kept in");
+    let kept = Path::new(kept.rsplit(' ').next().unwrap()).join("store.db");
+    assert!(
+        kept.starts_with(home.path().canonicalize().unwrap().join("data/quarantine")),
+        "{}",
+        kept.display()
+    );
+    assert_eq!(fs::read_to_string(kept).unwrap(), "not a store any more");
+    broker.signal(Signal::TERM);
+    broker.log_line("damage found at the start: the store could not be read at all");
+    assert_eq!(broker.exit_code(), Some(0));
+}

@@ -13,10 +13,10 @@ use super::error::ProgramError;
 use super::listeners;
 use super::logging::Log;
 use super::settings::Settings;
-use crate::Broker;
 use crate::config::Config;
 use crate::core::Counters;
 use crate::tls::Authority;
+use crate::{Broker, Recovered};
 
 /// How long clients are given to leave.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -138,6 +138,7 @@ impl Running {
 async fn drain(broker: Arc<Broker>, caught: &mut Caught) -> Result<(), ProgramError> {
     tracing::info!("ending; a second signal ends at once");
     let (done, drained) = oneshot::channel();
+    let recovered = broker.recovered().clone();
     std::thread::spawn(move || {
         // The receiver is gone when a second signal came.
         let _ = done.send(broker.shutdown(DRAIN));
@@ -145,15 +146,15 @@ async fn drain(broker: Arc<Broker>, caught: &mut Caught) -> Result<(), ProgramEr
     tokio::select! {
         result = drained => {
             let failed = |_| ProgramError::Internal(io::Error::other("the broker failed while ending"));
-            summarize(&result.map_err(failed)?);
+            summarize(&result.map_err(failed)?, &recovered);
         }
         () = caught.end() => {}
     }
     Ok(())
 }
 
-/// Says what the broker did while it ran.
-fn summarize(counters: &Counters) {
+/// Says what the broker did while it ran, and once more what it had to start without.
+fn summarize(counters: &Counters, recovered: &Recovered) {
     tracing::info!(
         received = counters.messages_received,
         sent = counters.messages_sent,
@@ -162,5 +163,8 @@ fn summarize(counters: &Counters) {
     );
     if counters.dropped.total() > 0 {
         tracing::info!("dropped: {:?}", counters.dropped);
+    }
+    for sentence in &recovered.damage {
+        tracing::warn!("damage found at the start: {sentence}");
     }
 }
