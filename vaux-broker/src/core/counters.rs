@@ -85,6 +85,8 @@ counts! {
         lane_full: u64,
         /// Nobody was left of a shared subscription.
         no_member: u64,
+        /// It could not be read from the store.
+        damaged: u64,
         /// The publisher may not, or the message breaks a limit.
         refused: u64,
     }
@@ -109,8 +111,9 @@ impl Dropped {
     }
 
     /// Each cause with its count, by the name that it has in `$SYS`, `vaux why` and `/metrics`.
-    pub fn by_cause(&self) -> [(&'static str, u64); 7] {
-        let Dropped { slow_reader, queue_full, too_large, expired, lane_full, no_member, refused } = *self;
+    pub fn by_cause(&self) -> [(&'static str, u64); 8] {
+        let Dropped { slow_reader, queue_full, too_large, expired, lane_full, no_member, damaged, refused } =
+            *self;
         [
             ("slow-reader", slow_reader),
             ("queue-full", queue_full),
@@ -118,6 +121,7 @@ impl Dropped {
             ("expired", expired),
             ("lane-full", lane_full),
             ("no-member", no_member),
+            ("damaged", damaged),
             ("refused", refused),
         ]
     }

@@ -401,9 +401,10 @@ impl Core {
     /// Puts a message into the queue of a session, within its limits.
     pub(super) fn enqueue(&mut self, now: Time, session: SessionSlot, delivery: Delivery) {
         self.list_backlog(session);
+        let memory = self.memory_for(session, &delivery);
         let limits = &self.settings.limits;
         let state = &mut self.sessions[session.0 as usize];
-        match state.queue.push(delivery, limits.max_queued_messages, limits.max_queued_bytes) {
+        match state.queue.push(delivery, limits.max_queued_messages, limits.max_queued_bytes, memory) {
             Ok(dropped) => {
                 for delivery in dropped {
                     self.drop_for(now, session, DropCause::QueueFull, delivery.message.content().topic);

@@ -64,6 +64,7 @@ pub(super) enum DropCause {
     Expired,
     LaneFull,
     NoMember,
+    Damaged,
     NotAuthorized,
     TopicInvalid,
     PayloadTooLarge,
@@ -85,6 +86,7 @@ impl DropCause {
             DropCause::Expired => ("expired", "the message expired while it waited", None),
             DropCause::LaneFull => ("lane-full", "the worker of the subscribers does not keep up", None),
             DropCause::NoMember => ("no-member", "nobody is left of the shared subscription", None),
+            DropCause::Damaged => ("damaged", "the message cannot be read from the store", None),
             DropCause::NotAuthorized => {
                 ("not-authorized", "this client may not publish under this topic", None)
             }
@@ -124,6 +126,7 @@ impl DropCause {
             DropCause::Expired => &mut dropped.expired,
             DropCause::LaneFull => &mut dropped.lane_full,
             DropCause::NoMember => &mut dropped.no_member,
+            DropCause::Damaged => &mut dropped.damaged,
             DropCause::NotAuthorized
             | DropCause::TopicInvalid
             | DropCause::PayloadTooLarge

@@ -2,7 +2,7 @@
 //!
 //! Bytes of connections, letters of other workers, results of slow work and the time come in. What comes out:
 //! bytes in the outboxes of connections (the dirty ones are listed), parcels for other workers, a submission for the
-//! store, effects ([`Effect`]) and the next deadline. No socket, clock, file or task is known here; a panic is a bug.
+//! store, requests for parts of queues, effects ([`Effect`]) and the next deadline. No socket, clock, file or task is known here; a panic is a bug.
 //!
 //! Each kind of input has a file: `connect`, `publish`, `acknowledge`, `subscribe`, `disconnect`, `letter`,
 //! `timeout`. What they share: `deliver` (a message to one session), `pump` (what waits, as room appears),
@@ -30,6 +30,7 @@ mod load;
 mod metrics;
 mod observe;
 mod outbox;
+mod page;
 mod publish;
 mod pump;
 mod restore;
@@ -64,7 +65,7 @@ use crate::router::cache::TopicCache;
 use crate::router::interest::Interest;
 use crate::router::local::LocalTable;
 use crate::session::{Identity, Session, SessionKey, SessionSlot};
-use crate::store::{Recorder, Sequence, StoreState, Submission};
+use crate::store::{PageRequest, Recorder, Sequence, StoreState, Submission};
 use crate::time::Time;
 
 pub use connect_request::{ConnectRequest, Refusal};
@@ -74,6 +75,7 @@ pub use exchange::{ExchangeState, Step, StepAnswer};
 pub use histogram::Histogram;
 pub use letter::{Letter, Parcel};
 pub use outbox::Outbox;
+pub use page::QueueMemory;
 pub use settings::{ListenerSettings, Settings};
 pub use survey::Purpose;
 pub use tour::Tour;
@@ -179,6 +181,9 @@ pub struct Core {
     /// Letters for each worker, handed over at the end of the turn.
     lanes: Vec<Parcel>,
     recorder: Recorder,
+    queue_memory: QueueMemory,
+    /// Parts of queues that are to be read.
+    page_requests: Vec<PageRequest>,
     store_state: StoreState,
     /// Everything up to here is durable.
     durable: Sequence,
@@ -278,6 +283,8 @@ impl Core {
             worker,
             durable: recorder.durable_at_start(),
             recorder,
+            queue_memory: QueueMemory::default(),
+            page_requests: Vec::new(),
             store_state: StoreState::Good,
             shared,
             settings,

@@ -109,9 +109,10 @@ impl Core {
         while has_outbox_room(&self.connections[slot as usize], max_outbox_bytes) {
             let state = &self.sessions[session.0 as usize];
             if state.queue.is_empty() || !self.has_send_room(session) {
-                return;
+                break;
             }
-            let Some(delivery) = self.sessions[session.0 as usize].queue.pop() else { return };
+            // What is not in memory is asked for below.
+            let Some(delivery) = self.sessions[session.0 as usize].queue.pop() else { break };
             if delivery.message.content().is_expired(now) {
                 self.drop_for(now, session, DropCause::Expired, delivery.message.content().topic);
                 self.finish_delivery(session, Some(&delivery));
@@ -119,6 +120,7 @@ impl Core {
             }
             self.send_queued(now, slot, session, delivery);
         }
+        self.request_page(session);
     }
 
     fn send_queued(&mut self, now: Time, slot: u32, session: SessionSlot, delivery: Delivery) {

@@ -226,7 +226,11 @@ impl Shard {
             }
             Mail::Event(name, text) => self.core.handle_event(now, name, &text),
             // The end of the turn looks at how far the store has come.
-            Mail::Stored => {}
+            Mail::Stored => {
+                for page in self.store.take_pages() {
+                    self.core.handle_page(now, page);
+                }
+            }
             Mail::Shutdown => {
                 self.is_draining = true;
                 self.listeners.clear();
@@ -270,6 +274,20 @@ impl Shard {
         if self.core.is_waiting_for(durable) {
             self.core.handle_durable(now, durable);
             self.run_effects(now);
+        }
+        self.request_pages();
+    }
+
+    /// Asks the store for parts of queues: behind what was recorded of the messages in them.
+    fn request_pages(&mut self) {
+        if !self.core.has_page_requests() {
+            return;
+        }
+        if let Some(submission) = self.core.take_submission() {
+            self.store.submit(submission);
+        }
+        for request in self.core.take_page_requests() {
+            self.store.request_page(request);
         }
     }
 

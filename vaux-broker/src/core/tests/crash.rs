@@ -94,8 +94,12 @@ struct World {
 }
 
 impl World {
-    fn new(workers: u16) -> World {
+    /// With or without room for queues in memory.
+    fn new(workers: u16, queues_in_memory: bool) -> World {
         let mut sim = Sim::stored(workers);
+        if !queues_in_memory {
+            sim.set_queue_memory(QueueMemory { connected_bytes: 300, offline_bytes: 0 });
+        }
         let mut subscribers = vec![Subscriber::default(), Subscriber::default()];
         for (name, subscriber) in ["s0", "s1"].iter().zip(&mut subscribers) {
             let client = sim.open_durable(name);
@@ -271,9 +275,10 @@ proptest! {
     #[test]
     fn what_was_acknowledged_survives_crashes_at_any_moment(
         workers in 1..4_u16,
+        queues_in_memory in any::<bool>(),
         steps in proptest::collection::vec(step(), 0..60),
     ) {
-        let mut world = World::new(workers);
+        let mut world = World::new(workers, queues_in_memory);
         steps.iter().for_each(|step| world.take(step));
         world.finish();
     }
@@ -367,4 +372,71 @@ fn retained_messages_are_what_the_tree_held_at_the_commit() {
     sim.commit();
     sim.crash(0);
     assert_eq!(sim.shared.retained.message("a").unwrap().payload(), b"two");
+}
+
+#[test]
+fn a_queue_that_is_not_in_memory_is_read_as_its_turn_comes() {
+    for workers in [1, 3] {
+        let mut sim = Sim::stored(workers);
+        sim.set_queue_memory(QueueMemory { connected_bytes: 1000, offline_bytes: 0 });
+        let subscriber = sim.open_durable("s");
+        sim.subscribe(subscriber, "a", QoS::AtLeastOnce);
+        sim.commit();
+        sim.cut(subscriber);
+        let publisher = sim.open_durable("p");
+        for number in 1..=100 {
+            sim.publish(publisher, "a", &number.to_string(), QoS::AtLeastOnce, number);
+            if number % 10 == 0 {
+                sim.commit();
+            }
+        }
+        // After a restart it is as it was before.
+        for restarts in [0, 1] {
+            if restarts > 0 {
+                sim.crash(0);
+            }
+            let (subscriber, _) = sim.connect_and_see(&Hello::durable("s"));
+            let mut got = Vec::new();
+            while got.len() < 100 {
+                sim.commit();
+                let seen = sim.see(subscriber);
+                assert!(!seen.is_empty(), "{} came", got.len());
+                got.extend(seen.into_iter().filter_map(|seen| match seen {
+                    Seen::Publish { payload, .. } => Some(payload.parse::<u16>().unwrap()),
+                    _ => None,
+                }));
+            }
+            assert_eq!(got, (1..=100).collect::<Vec<u16>>());
+            let counted: u64 = sim.cores.iter().map(|core| core.counters().dropped.total()).sum();
+            assert_eq!(counted, 0);
+            sim.cut(subscriber);
+        }
+    }
+}
+
+#[test]
+fn a_message_that_cannot_be_read_is_counted_and_those_behind_it_come() {
+    let mut sim = Sim::stored(1);
+    sim.set_queue_memory(QueueMemory { connected_bytes: 1000, offline_bytes: 0 });
+    let subscriber = sim.open_durable("s");
+    sim.subscribe(subscriber, "a", QoS::AtLeastOnce);
+    sim.cut(subscriber);
+    let publisher = sim.open_durable("p");
+    for number in 1..=3 {
+        sim.publish(publisher, "a", &number.to_string(), QoS::AtLeastOnce, number);
+    }
+    sim.commit();
+    sim.disk.damage(|delivery| delivery.message.payload() == b"2");
+    let (subscriber, _) = sim.connect_and_see(&Hello::durable("s"));
+    sim.commit();
+    let payloads: Vec<String> = sim
+        .see(subscriber)
+        .into_iter()
+        .filter_map(|seen| match seen {
+            Seen::Publish { payload, .. } => Some(payload),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(payloads, ["1", "3"]);
+    assert_eq!(sim.cores[0].counters().dropped.damaged, 1);
 }

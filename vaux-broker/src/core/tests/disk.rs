@@ -8,7 +8,7 @@ use vaux_mqtt::PacketId;
 use crate::message::Message;
 use crate::retained::Retained;
 use crate::session::{Delivery, SessionSubscription};
-use crate::store::{Contents, Record, SessionRecord, StoredSession, Submission};
+use crate::store::{Contents, Page, PageRequest, Record, SessionRecord, StoredSession, Submission, Waiting};
 
 /// What is on the disk.
 #[derive(Clone, Debug, Default)]
@@ -99,10 +99,17 @@ impl Disk {
             };
             let subscriptions = self.subscriptions.iter().filter(|((sid, _), _)| is_mine(*sid));
             let deliveries = self.deliveries.iter().filter(|((sid, _), _)| is_mine(*sid));
+            let (waiting, deliveries): (Vec<_>, Vec<_>) = deliveries
+                .partition(|(_, (delivery, packet_id))| packet_id.is_none() && delivery.group.is_none());
+            let waiting = waiting.into_iter().map(|((_, mid), (delivery, _))| Waiting {
+                mid: *mid,
+                size_bytes: delivery.message.size_bytes(),
+            });
             StoredSession {
                 session: session.clone(),
                 subscriptions: subscriptions.map(|(_, subscription)| subscription.clone()).collect(),
-                deliveries: deliveries.map(|(_, delivery)| delivery.clone()).collect(),
+                deliveries: deliveries.into_iter().map(|(_, delivery)| delivery.clone()).collect(),
+                waiting: waiting.collect(),
                 releasing: ids(&self.releasing),
                 received: ids(&self.received),
             }
@@ -113,6 +120,18 @@ impl Disk {
             last_sid: self.last_sid,
             last_mid: self.last_mid,
         }
+    }
+
+    /// Reads part of a queue.
+    pub(super) fn read(&self, request: &PageRequest) -> Page {
+        let PageRequest { sid, ref mids } = *request;
+        let read = |&mid| (mid, self.deliveries.get(&(sid, mid)).map(|(delivery, _)| delivery.clone()));
+        Page { sid, deliveries: mids.iter().map(read).collect() }
+    }
+
+    /// Loses the messages that are picked.
+    pub(super) fn damage(&mut self, is_picked: impl Fn(&Delivery) -> bool) {
+        self.deliveries.retain(|_, (delivery, _)| !is_picked(delivery));
     }
 
     /// How many deliveries are kept.

@@ -53,8 +53,17 @@ const UPDATE_WILL: &str = "UPDATE will SET due_at = ?2, \
 const UPDATE_DELIVERY: &str = "UPDATE delivery SET packet_id = ?3, \
     sum = row_sum(sid, mid, flags, ?3, identifiers, share_name, share_filter) WHERE sid = ?1 AND mid = ?2";
 
-/// How many deliveries of each stored message there are.
+/// How many deliveries of a stored message there are, when there are several: most have one.
 pub(super) type References = HashMap<u64, u32>;
+
+/// What happens to messages in one transaction.
+#[derive(Debug, Default)]
+struct Fates {
+    /// Those that are known to be stored.
+    stored: HashSet<u64>,
+    /// Those that lost their last delivery. They go at the end, if none comes meanwhile.
+    unreferenced: HashSet<u64>,
+}
 
 impl Batch {
     /// How many records it was made of.
@@ -132,16 +141,16 @@ impl Batch {
         references: &mut References,
         tree: &Retained,
     ) -> rusqlite::Result<()> {
-        let mut unreferenced = HashSet::new();
+        let mut fates = Fates::default();
         for record in &self.rare {
-            write_rare(connection, record, references, &mut unreferenced)?;
+            write_rare(connection, record, references, &mut fates)?;
         }
         for ((sid, mid), change) in &self.deliveries {
-            write_delivery(connection, (*sid, *mid), change, references, &mut unreferenced)?;
+            write_delivery(connection, (*sid, *mid), change, references, &mut fates)?;
         }
         write_set(connection, &RELEASING, &self.releasing)?;
         write_set(connection, &RECEIVED, &self.received)?;
-        for mid in unreferenced.into_iter().filter(|mid| !references.contains_key(mid)) {
+        for mid in fates.unreferenced {
             connection.prepare_cached("DELETE FROM message WHERE mid = ?")?.execute([stored(mid)])?;
         }
         for topic in &self.retained {
@@ -155,7 +164,7 @@ fn write_rare(
     connection: &Connection,
     record: &Record,
     references: &mut References,
-    unreferenced: &mut HashSet<u64>,
+    fates: &mut Fates,
 ) -> rusqlite::Result<()> {
     match record {
         Record::Session(session) => write_session(connection, session)?,
@@ -169,7 +178,7 @@ fn write_rare(
             connection.prepare_cached(UPDATE_WILL)?.execute(params![sid, stored(will_due_at.0)])?;
         }
         Record::WillGone { sid } => delete_of(connection, "will", *sid)?,
-        Record::SessionEnded { sid } => end_session(connection, *sid, references, unreferenced)?,
+        Record::SessionEnded { sid } => end_session(connection, *sid, references, fates)?,
         Record::Subscribed { sid, subscription } => {
             connection.prepare_cached(&SUBSCRIPTION.insert("REPLACE"))?.execute(params![
                 stored(*sid),
@@ -226,12 +235,12 @@ fn end_session(
     connection: &Connection,
     sid: u64,
     references: &mut References,
-    unreferenced: &mut HashSet<u64>,
+    fates: &mut Fates,
 ) -> rusqlite::Result<()> {
     let mut select = connection.prepare_cached("SELECT mid FROM delivery WHERE sid = ?")?;
     let mids = select.query_map([stored(sid)], |row| row.get::<_, i64>(0))?;
     for mid in mids {
-        release(restored(mid?), references, unreferenced);
+        release(restored(mid?), references, fates);
     }
     for table in ["session", "will", "subscription", "delivery", "releasing", "received"] {
         delete_of(connection, table, sid)?;
@@ -250,13 +259,13 @@ fn write_delivery(
     (sid, mid): (u64, u64),
     change: &Change,
     references: &mut References,
-    unreferenced: &mut HashSet<u64>,
+    fates: &mut Fates,
 ) -> rusqlite::Result<()> {
     match change {
         Change::Put(delivery, packet_id) => {
             let is_new = put_delivery(connection, sid, delivery, *packet_id)?;
-            if is_new && add_reference(mid, references) {
-                write_message(&mut *connection.prepare_cached(&PUT_MESSAGE)?, &delivery.message)?;
+            if is_new {
+                add_reference(connection, &delivery.message, references, fates)?;
             }
         }
         Change::Sent(packet_id) => {
@@ -271,7 +280,7 @@ fn write_delivery(
                 .prepare_cached("DELETE FROM delivery WHERE sid = ? AND mid = ?")?
                 .execute(params![stored(sid), stored(mid)])?;
             if deleted > 0 {
-                release(mid, references, unreferenced);
+                release(mid, references, fates);
             }
         }
     }
@@ -302,20 +311,34 @@ fn put_delivery(
     Ok(inserted > 0)
 }
 
-/// One more delivery of a message. True when it is the first.
-fn add_reference(mid: u64, references: &mut References) -> bool {
-    let count = references.entry(mid).or_default();
-    *count += 1;
-    *count == 1
+/// One more delivery of a message, which is stored if it is the first.
+fn add_reference(
+    connection: &Connection,
+    message: &Message,
+    references: &mut References,
+    fates: &mut Fates,
+) -> rusqlite::Result<()> {
+    let mid = message.mid;
+    if fates.unreferenced.remove(&mid) {
+        return Ok(());
+    }
+    let is_first = fates.stored.insert(mid)
+        && write_message(&mut *connection.prepare_cached(&PUT_MESSAGE)?, message)? > 0;
+    if !is_first {
+        *references.entry(mid).or_insert(1) += 1;
+    }
+    Ok(())
 }
 
 /// One delivery of a message less.
-fn release(mid: u64, references: &mut References, unreferenced: &mut HashSet<u64>) {
-    let Some(count) = references.get_mut(&mid) else { return };
+fn release(mid: u64, references: &mut References, fates: &mut Fates) {
+    let Some(count) = references.get_mut(&mid) else {
+        fates.unreferenced.insert(mid);
+        return;
+    };
     *count -= 1;
-    if *count == 0 {
+    if *count == 1 {
         references.remove(&mid);
-        unreferenced.insert(mid);
     }
 }
 

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
 use vaux_mqtt::PacketId;
@@ -14,20 +14,22 @@ use vaux_mqtt::topic::TopicFilter;
 
 use super::batch::References;
 use super::progress::Numbers;
-use super::rows::{Damaged, check_sum, qos_and_retain, read_delivery, read_message, restored};
+use super::rows::{
+    Damaged, check_sum, may_wait, message_size, qos_and_retain, read_delivery, read_message, restored,
+};
 use super::schema::{
     DELIVERY, MESSAGE, PROGRESS, RECEIVED, RELEASING, RETAINED, SESSION, SUBSCRIPTION, Table, WILL,
 };
 use crate::message::Message;
 use crate::session::{Identity, SessionKey, SessionSubscription, Will};
-use crate::store::{Contents, SessionRecord, StoredSession};
+use crate::store::{Contents, SessionRecord, StoredSession, Waiting};
 use crate::time::Time;
 
 /// What was found.
 #[derive(Debug, Default)]
 pub(super) struct Loaded {
     pub(super) contents: Contents,
-    /// How many deliveries of each message there are.
+    /// How many deliveries of a message there are, when there are several.
     pub(super) references: References,
     /// Rows that nothing refers to: what a session left that ended in the middle of a delivery to it.
     pub(super) garbage: Garbage,
@@ -58,31 +60,60 @@ pub(super) struct Garbage {
     pub(super) mids: Vec<u64>,
 }
 
+/// How much is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// Messages that wait to be sent stay where they are.
+    WithoutQueues,
+    /// Everything.
+    Whole,
+}
+
 struct Loader<'a> {
     connection: &'a Connection,
+    extent: Extent,
+    /// Messages by number.
+    messages: HashMap<u64, Found>,
     sessions: BTreeMap<u64, StoredSession>,
     loaded: Loaded,
 }
 
+/// What is known of a message that deliveries speak of.
+#[derive(Debug, Default)]
+struct Found {
+    deliveries: u32,
+    /// Its size, 0 until it was found.
+    size_bytes: u32,
+    /// The message, if some delivery wants to have it.
+    message: Option<Arc<Message>>,
+}
+
 /// Reads all tables.
-pub(super) fn load(connection: &Connection) -> Loaded {
-    let mut loader = Loader { connection, sessions: BTreeMap::new(), loaded: Loaded::default() };
+pub(super) fn load(connection: &Connection, extent: Extent) -> Loaded {
+    let mut loader = Loader {
+        connection,
+        extent,
+        messages: HashMap::new(),
+        sessions: BTreeMap::new(),
+        loaded: Loaded::default(),
+    };
     loader.numbers();
     loader.sessions();
     loader.wills();
     loader.subscriptions();
-    let mut messages = loader.messages();
-    loader.deliveries(&messages);
+    loader.waiting();
+    loader.messages();
+    loader.deliveries();
     loader.packet_ids(&RELEASING);
     loader.packet_ids(&RECEIVED);
     loader.retained();
-    let Loader { sessions, mut loaded, .. } = loader;
+    let Loader { sessions, messages, mut loaded, .. } = loader;
     let numbers = &mut loaded.numbers;
     numbers.last_sid = numbers.last_sid.max(sessions.keys().next_back().copied().unwrap_or(0));
     (loaded.contents.last_sid, loaded.contents.last_mid) = (numbers.last_sid, numbers.last_mid);
     loaded.contents.sessions = sessions.into_values().collect();
-    messages.retain(|mid, _| !loaded.references.contains_key(mid));
-    loaded.garbage.mids.extend(messages.keys());
+    let several = messages.iter().filter(|(_, found)| found.deliveries > 1);
+    loaded.references.extend(several.map(|(mid, found)| (*mid, found.deliveries)));
     loaded.garbage.sids.sort_unstable();
     loaded.garbage.sids.dedup();
     loaded
@@ -114,6 +145,7 @@ impl Loader<'_> {
             damage.gap = Some(error.to_string());
         }
         if damage.rows > 0 || damage.gap.is_some() {
+            // Deliveries are read twice; the second time finds all that the first did.
             self.loaded.damage.insert(table.name, damage);
         }
     }
@@ -132,6 +164,7 @@ impl Loader<'_> {
                 session,
                 subscriptions: Vec::new(),
                 deliveries: Vec::new(),
+                waiting: Vec::new(),
                 releasing: Vec::new(),
                 received: Vec::new(),
             };
@@ -165,25 +198,75 @@ impl Loader<'_> {
         });
     }
 
-    fn messages(&mut self) -> HashMap<u64, Arc<Message>> {
-        let mut messages = HashMap::new();
-        self.each(&MESSAGE, |loader, row| {
-            let message = read_message(row)?;
-            loader.see_mid(message.mid);
-            messages.insert(message.mid, message);
-            Ok(())
-        });
-        messages
-    }
-
-    fn deliveries(&mut self, messages: &HashMap<u64, Arc<Message>>) {
+    /// What deliveries there are; those that may wait are all that has to be known of them.
+    fn waiting(&mut self) {
         self.each(&DELIVERY, |loader, row| {
             let number = |index| row.get(index).map(restored).map_err(|_| Damaged);
             let (sid, mid) = (number(0)?, number(1)?);
-            let message = messages.get(&mid).ok_or(Damaged)?;
+            loader.messages.entry(mid).or_default().deliveries += 1;
+            let may_wait = loader.extent == Extent::WithoutQueues && may_wait(row);
+            if let Some(stored) = loader.owner(sid)
+                && may_wait
+            {
+                stored.waiting.push(Waiting { mid, size_bytes: 0 });
+            }
+            Ok(())
+        });
+    }
+
+    fn messages(&mut self) {
+        let wanted = self.wanted();
+        self.each(&MESSAGE, |loader, row| {
+            let mid = row.get(0).map(restored).map_err(|_| Damaged)?;
+            loader.see_mid(mid);
+            let Some(found) = loader.messages.get_mut(&mid) else {
+                loader.loaded.garbage.mids.push(mid);
+                return Ok(());
+            };
+            if wanted.as_ref().is_none_or(|wanted| wanted.contains(&mid)) {
+                found.message = Some(read_message(row)?);
+            }
+            found.size_bytes = u32::try_from(message_size(row)?).map_err(|_| Damaged)?;
+            Ok(())
+        });
+        let messages = &self.messages;
+        let mut missing = 0;
+        for stored in self.sessions.values_mut() {
+            stored.waiting.retain_mut(|waiting| {
+                waiting.size_bytes = messages.get(&waiting.mid).map_or(0, |found| found.size_bytes as usize);
+                missing += u64::from(waiting.size_bytes == 0);
+                waiting.size_bytes > 0
+            });
+        }
+        if missing > 0 {
+            self.loaded.damage.entry(DELIVERY.name).or_default().rows += missing;
+        }
+    }
+
+    /// The messages that deliveries want to have in memory; `None`: all.
+    fn wanted(&mut self) -> Option<HashSet<u64>> {
+        let query = format!(
+            "SELECT mid FROM {} WHERE packet_id IS NOT NULL OR share_name IS NOT NULL",
+            DELIVERY.name
+        );
+        let read = |connection: &Connection| -> rusqlite::Result<HashSet<u64>> {
+            connection.prepare(&query)?.query_map([], |row| row.get(0).map(restored))?.collect()
+        };
+        // Where the table is damaged, reading it has told so.
+        (self.extent == Extent::WithoutQueues).then(|| read(self.connection).ok()).flatten()
+    }
+
+    /// Deliveries that cannot wait, with their messages.
+    fn deliveries(&mut self) {
+        self.each(&DELIVERY, |loader, row| {
+            if loader.extent == Extent::WithoutQueues && may_wait(row) {
+                return Ok(());
+            }
+            let number = |index| row.get(index).map(restored).map_err(|_| Damaged);
+            let (sid, mid) = (number(0)?, number(1)?);
+            let message = loader.messages.get(&mid).and_then(|found| found.message.clone()).ok_or(Damaged)?;
             let packet_id = row.get::<_, Option<u16>>(3).map_err(|_| Damaged)?.and_then(PacketId::new);
-            let delivery = read_delivery(row, Arc::clone(message))?;
-            *loader.loaded.references.entry(mid).or_default() += 1;
+            let delivery = read_delivery(row, message)?;
             if let Some(stored) = loader.owner(sid) {
                 stored.deliveries.push((delivery, packet_id));
             }

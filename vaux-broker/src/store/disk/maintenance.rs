@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use super::load::{Damage, Loaded, load};
+use super::load::{Damage, Extent, Loaded, load};
 use super::progress::SideFile;
 use super::{FILE, StoreError, lock, schema, sentences, set_aside, shortfall};
 
@@ -96,7 +96,7 @@ impl OfflineStore {
         if let Err(error) = checked {
             findings.push(error.to_string());
         }
-        let Loaded { damage, numbers, .. } = load(&connection);
+        let Loaded { damage, numbers, .. } = load(&connection, Extent::WithoutQueues);
         findings.extend(sentences(&damage));
         for (table, Damage { examples, .. }) in &damage {
             findings.extend(examples.iter().map(|key| format!("row {key} of {table} is damaged")));

@@ -9,6 +9,7 @@ mod load;
 mod lock;
 mod maintenance;
 mod progress;
+mod reader;
 mod rows;
 mod schema;
 mod set_aside;
@@ -21,20 +22,21 @@ use std::fmt;
 use std::io;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use rusqlite::Connection;
 
-use super::{Contents, Recorder, Sequence, Store, StoreState, Submission};
+use super::{Contents, Page, PageRequest, Recorder, Sequence, Store, StoreState, Submission};
 use crate::config::Durability;
 use crate::retained::Retained;
 
 use batch::References;
-use load::{Damage, Loaded};
+use load::{Damage, Extent, Loaded};
 use progress::{Numbers, SideFile};
+use reader::{Pages, Reader, Wanted};
 use writer::{Job, Writer};
 
 pub use lock::{LOCK, lock};
@@ -135,7 +137,7 @@ struct Progress {
 }
 
 /// What happened to a worker's submissions.
-pub type Wake = Box<dyn Fn() + Send>;
+pub type Wake = Arc<dyn Fn() + Send + Sync>;
 
 impl DiskStore {
     /// Opens the store in a directory, or makes it, and reads it. A file that is damaged is set aside; what can be
@@ -151,14 +153,15 @@ impl DiskStore {
             damage.push(format!("a damaged store was set aside before; it is kept in {quarantine}"));
         }
         make_private(&path)?;
-        let (mut connection, mut loaded) = open_and_load(&path)?;
+        let (mut connection, mut loaded) = open_and_load(&path, Extent::WithoutQueues)?;
         if !loaded.damage.is_empty() {
             damage.extend(sentences(&loaded.damage));
             drop(connection);
-            let quarantine = set_aside::carry_over(directory, &loaded)?;
+            let (_, whole) = open_and_load(&path, Extent::Whole)?;
+            let quarantine = set_aside::carry_over(directory, &whole)?;
             damage.push(format!("the damaged store is kept in {quarantine}"));
             // What is good of it now stands in a file of its own.
-            (connection, loaded) = open_and_load(&path)?;
+            (connection, loaded) = open_and_load(&path, Extent::WithoutQueues)?;
             damage.extend(sentences(&loaded.damage));
         }
         let connection = connection.ok_or(StoreError::Missing)?;
@@ -197,25 +200,31 @@ impl DiskStore {
             has_failed: AtomicBool::new(false),
         });
         let (sender, jobs): (Sender<Job>, Receiver<Job>) = channel();
+        let pages: Pages = wakes.iter().map(|_| Mutex::default()).collect();
         let handles = (0..wakes.len()).map(|worker| DiskHandle {
             worker,
             jobs: sender.clone(),
             progress: Arc::clone(&progress),
+            pages: Arc::clone(&pages),
             durability: options.durability,
             submitted: Sequence::NONE,
         });
         let handles = handles.collect();
-        let writer = Writer::new(self, options, retained, wakes, progress)?;
+        let reader = Reader::new(&self.path, pages, wakes.clone())?;
+        let (wanted, requests): (Sender<Wanted>, Receiver<Wanted>) = channel();
+        let reader =
+            std::thread::Builder::new().name("queues".into()).spawn(move || reader.run(&requests))?;
+        let writer = Writer::new(self, options, retained, wakes, progress, (wanted, reader))?;
         let thread = std::thread::Builder::new().name("store".into()).spawn(move || writer.run(&jobs))?;
         Ok((handles, thread))
     }
 }
 
 /// Opens the file and reads everything in it. A file that does not open for its damage is one that holds nothing.
-fn open_and_load(path: &Path) -> Result<(Option<Connection>, Loaded), StoreError> {
+fn open_and_load(path: &Path, extent: Extent) -> Result<(Option<Connection>, Loaded), StoreError> {
     match schema::open(path) {
         Ok(connection) => {
-            let mut loaded = load::load(&connection);
+            let mut loaded = load::load(&connection, extent);
             if let Some(error) = structural_damage(&connection, path)? {
                 loaded.damage.insert(STRUCTURE, Damage { gap: Some(error), ..Damage::default() });
             }
@@ -287,6 +296,7 @@ pub struct DiskHandle {
     worker: usize,
     jobs: Sender<Job>,
     progress: Arc<Progress>,
+    pages: Pages,
     durability: Durability,
     submitted: Sequence,
 }
@@ -299,7 +309,15 @@ impl Store for DiskHandle {
     fn submit(&mut self, submission: Submission) {
         self.submitted = submission.sequence;
         // The writer has gone only if it failed, which the state tells.
-        let _ = self.jobs.send(Job { worker: self.worker, submission });
+        let _ = self.jobs.send(Job::Write { worker: self.worker, submission });
+    }
+
+    fn request_page(&mut self, request: PageRequest) {
+        let _ = self.jobs.send(Job::Read(Wanted { worker: self.worker, request }));
+    }
+
+    fn take_pages(&mut self) -> Vec<Page> {
+        std::mem::take(&mut *self.pages[self.worker].lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn durable(&self) -> Sequence {

@@ -100,10 +100,25 @@ pub(super) fn read_message(row: &Row<'_>) -> Result<Arc<Message>, Damaged> {
     Ok(Arc::new(Message::new(restored(number(0)?), &content)))
 }
 
+/// What a message counts against limits of bytes, without reading more of it than that.
+pub(super) fn message_size(row: &Row<'_>) -> Result<usize, Damaged> {
+    let len = |index| match row.get_ref(index) {
+        Ok(ValueRef::Text(bytes) | ValueRef::Blob(bytes)) => Ok(bytes.len()),
+        _ => Err(Damaged),
+    };
+    Ok(Message::size_bytes_with(len(4)? + len(5)? + len(6)?))
+}
+
 /// Subscription identifiers as bytes, `None` for none.
 pub(super) fn identifiers_to_bytes(identifiers: &Identifiers) -> Option<Vec<u8>> {
     let bytes = || identifiers.as_slice().iter().flat_map(|identifier| identifier.to_le_bytes()).collect();
     (!identifiers.is_empty()).then(bytes)
+}
+
+/// Whether a session may wait for a message without having it in memory: it was not sent, and is of no shared
+/// subscription. Wants the row of a delivery.
+pub(super) fn may_wait(row: &Row<'_>) -> bool {
+    [3, 5].into_iter().all(|index| matches!(row.get_ref(index), Ok(ValueRef::Null)))
 }
 
 /// Reads how a message is delivered.

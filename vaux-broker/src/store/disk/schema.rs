@@ -93,6 +93,13 @@ impl Table {
         format!("SELECT {columns}, sum FROM {name} ORDER BY {key}")
     }
 
+    /// The query that reads the row with a key.
+    pub(super) fn select_one(&self) -> String {
+        let Table { name, columns, key } = self;
+        let key = key.split(", ").map(|column| format!("{column} = ?")).collect::<Vec<_>>().join(" AND ");
+        format!("SELECT {columns}, sum FROM {name} WHERE {key}")
+    }
+
     /// The statement that writes a row; its sum is computed on the way.
     pub(super) fn insert(&self, verb: &str) -> String {
         let Table { name, columns, .. } = self;

@@ -1,6 +1,7 @@
 //! What is written is read again; what is damaged is set aside.
 
 mod damage;
+mod queues;
 mod room;
 
 use std::fs;
@@ -75,7 +76,7 @@ fn write_and(
     let options =
         DiskOptions { durability: Durability::Commit, interval: Duration::ZERO, max_bytes: u64::MAX };
     let (woken, wakes) = channel();
-    let wake: Wake = Box::new(move || woken.send(()).unwrap());
+    let wake: Wake = Arc::new(move || woken.send(()).unwrap());
     let (mut handles, thread) = store.start(options, Arc::clone(tree), vec![wake]).unwrap();
     let last = Sequence(submissions.len() as u64);
     for (number, records) in submissions.into_iter().enumerate() {

@@ -4,23 +4,32 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
 use super::batch::{Batch, References};
 use super::progress::{Numbers, SideFile};
+use super::reader::Wanted;
 use super::{DiskOptions, DiskStore, Progress, StoreError, Wake, schema};
 use crate::config::Durability;
 use crate::retained::Retained;
 use crate::store::Submission;
 
-/// A worker's submission.
+/// What a worker wants done.
 #[derive(Debug)]
-pub(super) struct Job {
-    pub(super) worker: usize,
-    pub(super) submission: Submission,
+pub(super) enum Job {
+    /// Its submission written.
+    Write {
+        /// The worker.
+        worker: usize,
+        /// What it submitted.
+        submission: Submission,
+    },
+    /// Something read, once all before it is written.
+    Read(Wanted),
 }
 
 pub(super) struct Writer {
@@ -33,6 +42,9 @@ pub(super) struct Writer {
     options: DiskOptions,
     wakes: Vec<Wake>,
     progress: Arc<Progress>,
+    /// Who reads, and what of this batch is to be read once it is written.
+    reader: (Sender<Wanted>, JoinHandle<()>),
+    wanted: Vec<Wanted>,
     /// The last submission of each worker in the batch, 0 for none.
     latest: Vec<u64>,
     last_sync: Instant,
@@ -64,6 +76,7 @@ impl Writer {
         retained: Arc<Retained>,
         wakes: Vec<Wake>,
         progress: Arc<Progress>,
+        reader: (Sender<Wanted>, JoinHandle<()>),
     ) -> Result<Writer, StoreError> {
         schema::set_durability(&store.connection, options.durability)?;
         store.connection.set_prepared_statement_cache_capacity(64);
@@ -78,6 +91,8 @@ impl Writer {
             latest: vec![0; wakes.len()],
             wakes,
             progress,
+            reader,
+            wanted: Vec::new(),
             last_sync: Instant::now(),
             is_unsynced: false,
             is_shrinking: false,
@@ -103,10 +118,13 @@ impl Writer {
             match jobs.recv_timeout(self.patience()) {
                 Ok(job) => {
                     let batch = self.gather(job, jobs);
-                    self.write(batch)?;
-                    self.publish();
-                    self.look_for_room();
-                    self.shrink(VACUUM_PAGES);
+                    if batch.len() > 0 {
+                        self.write(batch)?;
+                        self.publish();
+                        self.look_for_room();
+                        self.shrink(VACUUM_PAGES);
+                    }
+                    self.hand_over();
                 }
                 Err(RecvTimeoutError::Timeout) => self.rest()?,
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
@@ -144,7 +162,7 @@ impl Writer {
     fn gather(&mut self, first: Job, jobs: &Receiver<Job>) -> Batch {
         let mut batch = Batch::default();
         self.add(&mut batch, first);
-        if self.options.durability == Durability::None {
+        if self.options.durability == Durability::None && self.wanted.is_empty() {
             // Nobody waits for it, so that it may as well be one transaction an interval.
             self.gather_for_interval(&mut batch, jobs);
         }
@@ -159,7 +177,7 @@ impl Writer {
 
     fn gather_for_interval(&mut self, batch: &mut Batch, jobs: &Receiver<Job>) {
         let until = Instant::now() + self.options.interval;
-        while batch.len() < BATCH_RECORDS {
+        while batch.len() < BATCH_RECORDS && self.wanted.is_empty() {
             match jobs.recv_timeout(until.saturating_duration_since(Instant::now())) {
                 Ok(job) => self.add(batch, job),
                 Err(_) => break,
@@ -168,8 +186,21 @@ impl Writer {
     }
 
     fn add(&mut self, batch: &mut Batch, job: Job) {
-        self.latest[job.worker] = job.submission.sequence.0;
-        job.submission.records.into_iter().for_each(|record| batch.add(record));
+        match job {
+            Job::Write { worker, submission } => {
+                self.latest[worker] = submission.sequence.0;
+                submission.records.into_iter().for_each(|record| batch.add(record));
+            }
+            Job::Read(wanted) => self.wanted.push(wanted),
+        }
+    }
+
+    /// Has the reader read what it can find now.
+    fn hand_over(&mut self) {
+        for wanted in self.wanted.drain(..) {
+            // Without a reader, which can only be after a panic, queues stand still.
+            let _ = self.reader.0.send(wanted);
+        }
     }
 
     fn write(&mut self, batch: Batch) -> Result<(), StoreError> {
@@ -277,11 +308,18 @@ impl Writer {
     }
 
     fn close(self) {
-        if self.run_pragma("wal_checkpoint(TRUNCATE)") {
-            self.note_progress();
+        // Whoever closes last removes the log.
+        let (wanted, reader) = self.reader;
+        drop(wanted);
+        if reader.join().is_err() {
+            tracing::error!("the thread that reads queues ended in a panic");
         }
-        if let Err((_, error)) = self.connection.close() {
-            tracing::warn!(%error, "the store could not be closed; nothing is lost");
+        let checkpoint = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        if let Err(error) = checkpoint.and_then(|()| self.connection.close().map_err(|(_, error)| error)) {
+            tracing::warn!(%error, "the store could not be tidied at the end; nothing is lost");
+        } else if self.options.durability != Durability::None {
+            // That this fails is missed only when the store is damaged, too.
+            let _ = self.side_file.note(self.numbers.transactions);
         }
     }
 }

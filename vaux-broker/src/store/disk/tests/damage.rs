@@ -29,7 +29,10 @@ fn records(sid: u64) -> Vec<Record> {
         let mid = sid * 1000 + number;
         let subscription = Box::new(subscription(number));
         records.push(Record::Subscribed { sid, subscription });
-        records.push(Record::Delivery { sid, delivery: delivery(mid, QoS::ExactlyOnce), packet_id: None });
+        // Half of them may stay in the store.
+        let group = delivery(mid, QoS::ExactlyOnce).group.filter(|_| number % 2 == 0);
+        let delivery = Delivery { group, ..delivery(mid, QoS::ExactlyOnce) };
+        records.push(Record::Delivery { sid, delivery, packet_id: None });
         records.push(Record::Received { sid, packet_id: id(number as u16 + 1) });
         records.push(Record::Retained { topic: format!("r/{sid}/{number}").into() });
     }

@@ -25,7 +25,7 @@ impl Open {
         let options = DiskOptions { durability: Durability::Commit, interval: Duration::ZERO, max_bytes };
         let (wake, woken) = channel();
         // The test may have ended.
-        let wake: Wake = Box::new(move || drop(wake.send(())));
+        let wake: Wake = Arc::new(move || wake.send(()).unwrap_or(()));
         let (mut handles, thread) = store.start(options, Arc::default(), vec![wake]).unwrap();
         Open { directory, handle: handles.remove(0), woken, thread, submitted: 0 }
     }
