@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
 use vaux_mqtt::PacketId;
@@ -15,7 +15,7 @@ use vaux_mqtt::topic::TopicFilter;
 use super::batch::References;
 use super::progress::Numbers;
 use super::rows::{
-    Damaged, check_sum, may_wait, message_size, qos_and_retain, read_delivery, read_message, restored,
+    Damaged, Manner, check_sum, may_wait, message_size, qos_and_retain, read_manner, read_message, restored,
 };
 use super::schema::{
     DELIVERY, MESSAGE, PROGRESS, RECEIVED, RELEASING, RETAINED, SESSION, SUBSCRIPTION, Table, WILL,
@@ -74,6 +74,8 @@ struct Loader<'a> {
     extent: Extent,
     /// Messages by number.
     messages: HashMap<u64, Found>,
+    /// Deliveries that cannot wait.
+    pressing: Vec<Pressing>,
     sessions: BTreeMap<u64, StoredSession>,
     loaded: Loaded,
 }
@@ -84,8 +86,19 @@ struct Found {
     deliveries: u32,
     /// Its size, 0 until it was found.
     size_bytes: u32,
-    /// The message, if some delivery wants to have it.
+    /// Whether some delivery wants to have it in memory.
+    is_wanted: bool,
+    /// The message, if so.
     message: Option<Arc<Message>>,
+}
+
+/// A delivery that is to be in memory with its message.
+#[derive(Debug)]
+struct Pressing {
+    sid: u64,
+    mid: u64,
+    packet_id: Option<PacketId>,
+    manner: Manner,
 }
 
 /// Reads all tables.
@@ -94,6 +107,7 @@ pub(super) fn load(connection: &Connection, extent: Extent) -> Loaded {
         connection,
         extent,
         messages: HashMap::new(),
+        pressing: Vec::new(),
         sessions: BTreeMap::new(),
         loaded: Loaded::default(),
     };
@@ -101,9 +115,9 @@ pub(super) fn load(connection: &Connection, extent: Extent) -> Loaded {
     loader.sessions();
     loader.wills();
     loader.subscriptions();
-    loader.waiting();
-    loader.messages();
     loader.deliveries();
+    loader.messages();
+    loader.match_deliveries();
     loader.packet_ids(&RELEASING);
     loader.packet_ids(&RECEIVED);
     loader.retained();
@@ -145,7 +159,6 @@ impl Loader<'_> {
             damage.gap = Some(error.to_string());
         }
         if damage.rows > 0 || damage.gap.is_some() {
-            // Deliveries are read twice; the second time finds all that the first did.
             self.loaded.damage.insert(table.name, damage);
         }
     }
@@ -198,24 +211,28 @@ impl Loader<'_> {
         });
     }
 
-    /// What deliveries there are; those that may wait are all that has to be known of them.
-    fn waiting(&mut self) {
+    /// What deliveries there are. Of those that may wait nothing more has to be known.
+    fn deliveries(&mut self) {
         self.each(&DELIVERY, |loader, row| {
             let number = |index| row.get(index).map(restored).map_err(|_| Damaged);
             let (sid, mid) = (number(0)?, number(1)?);
-            loader.messages.entry(mid).or_default().deliveries += 1;
             let may_wait = loader.extent == Extent::WithoutQueues && may_wait(row);
-            if let Some(stored) = loader.owner(sid)
-                && may_wait
-            {
+            let found = loader.messages.entry(mid).or_default();
+            found.deliveries += 1;
+            found.is_wanted |= !may_wait;
+            let Some(stored) = loader.owner(sid) else { return Ok(()) };
+            if may_wait {
                 stored.waiting.push(Waiting { mid, size_bytes: 0 });
+            } else {
+                let packet_id = row.get::<_, Option<u16>>(3).map_err(|_| Damaged)?.and_then(PacketId::new);
+                let manner = read_manner(row)?;
+                loader.pressing.push(Pressing { sid, mid, packet_id, manner });
             }
             Ok(())
         });
     }
 
     fn messages(&mut self) {
-        let wanted = self.wanted();
         self.each(&MESSAGE, |loader, row| {
             let mid = row.get(0).map(restored).map_err(|_| Damaged)?;
             loader.see_mid(mid);
@@ -223,55 +240,35 @@ impl Loader<'_> {
                 loader.loaded.garbage.mids.push(mid);
                 return Ok(());
             };
-            if wanted.as_ref().is_none_or(|wanted| wanted.contains(&mid)) {
+            if found.is_wanted {
                 found.message = Some(read_message(row)?);
             }
             found.size_bytes = u32::try_from(message_size(row)?).map_err(|_| Damaged)?;
             Ok(())
         });
-        let messages = &self.messages;
+    }
+
+    /// Brings deliveries and messages together.
+    fn match_deliveries(&mut self) {
         let mut missing = 0;
         for stored in self.sessions.values_mut() {
             stored.waiting.retain_mut(|waiting| {
-                waiting.size_bytes = messages.get(&waiting.mid).map_or(0, |found| found.size_bytes as usize);
+                let found = self.messages.get(&waiting.mid);
+                waiting.size_bytes = found.map_or(0, |found| found.size_bytes as usize);
                 missing += u64::from(waiting.size_bytes == 0);
                 waiting.size_bytes > 0
             });
         }
+        for Pressing { sid, mid, packet_id, manner } in std::mem::take(&mut self.pressing) {
+            let message = self.messages.get(&mid).and_then(|found| found.message.clone());
+            match (message, self.sessions.get_mut(&sid)) {
+                (Some(message), Some(stored)) => stored.deliveries.push((manner.of(message), packet_id)),
+                _ => missing += 1,
+            }
+        }
         if missing > 0 {
             self.loaded.damage.entry(DELIVERY.name).or_default().rows += missing;
         }
-    }
-
-    /// The messages that deliveries want to have in memory; `None`: all.
-    fn wanted(&mut self) -> Option<HashSet<u64>> {
-        let query = format!(
-            "SELECT mid FROM {} WHERE packet_id IS NOT NULL OR share_name IS NOT NULL",
-            DELIVERY.name
-        );
-        let read = |connection: &Connection| -> rusqlite::Result<HashSet<u64>> {
-            connection.prepare(&query)?.query_map([], |row| row.get(0).map(restored))?.collect()
-        };
-        // Where the table is damaged, reading it has told so.
-        (self.extent == Extent::WithoutQueues).then(|| read(self.connection).ok()).flatten()
-    }
-
-    /// Deliveries that cannot wait, with their messages.
-    fn deliveries(&mut self) {
-        self.each(&DELIVERY, |loader, row| {
-            if loader.extent == Extent::WithoutQueues && may_wait(row) {
-                return Ok(());
-            }
-            let number = |index| row.get(index).map(restored).map_err(|_| Damaged);
-            let (sid, mid) = (number(0)?, number(1)?);
-            let message = loader.messages.get(&mid).and_then(|found| found.message.clone()).ok_or(Damaged)?;
-            let packet_id = row.get::<_, Option<u16>>(3).map_err(|_| Damaged)?.and_then(PacketId::new);
-            let delivery = read_delivery(row, message)?;
-            if let Some(stored) = loader.owner(sid) {
-                stored.deliveries.push((delivery, packet_id));
-            }
-            Ok(())
-        });
     }
 
     fn packet_ids(&mut self, table: &Table) {

@@ -123,6 +123,27 @@ pub(super) fn may_wait(row: &Row<'_>) -> bool {
 
 /// Reads how a message is delivered.
 pub(super) fn read_delivery(row: &Row<'_>, message: Arc<Message>) -> Result<Delivery, Damaged> {
+    Ok(read_manner(row)?.of(message))
+}
+
+/// How a message is delivered, apart from the message.
+#[derive(Debug)]
+pub(super) struct Manner {
+    qos: QoS,
+    retain: bool,
+    identifiers: Identifiers,
+    group: Option<Arc<GroupKey>>,
+}
+
+impl Manner {
+    pub(super) fn of(self, message: Arc<Message>) -> Delivery {
+        let Manner { qos, retain, identifiers, group } = self;
+        Delivery { message, qos, retain, identifiers, group }
+    }
+}
+
+/// Reads how a message is delivered, apart from the message.
+pub(super) fn read_manner(row: &Row<'_>) -> Result<Manner, Damaged> {
     let (qos, retain) = qos_and_retain(row.get(2).map_err(|_| Damaged)?)?;
     let bytes: Option<Vec<u8>> = row.get(4).map_err(|_| Damaged)?;
     let (chunks, rest) = bytes.as_deref().unwrap_or_default().as_chunks::<4>();
@@ -138,5 +159,5 @@ pub(super) fn read_delivery(row: &Row<'_>, message: Arc<Message>) -> Result<Deli
         _ => None,
     };
     let identifiers = Identifiers::new(chunks.iter().map(|chunk| u32::from_le_bytes(*chunk)));
-    Ok(Delivery { message, qos, retain, identifiers, group })
+    Ok(Manner { qos, retain, identifiers, group })
 }
