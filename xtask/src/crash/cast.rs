@@ -1,0 +1,93 @@
+//! Who takes part: publishers, subscribers, clients with wills, and one that keeps changing its mind.
+
+use fastrand::Rng;
+use vaux_mqtt::{QoS, Version};
+
+use super::crowd::{Crowd, Part};
+use super::fickle::Fickle;
+use super::ledger::Ledger;
+use super::member::{Connecting, Member};
+use super::publisher::Publisher;
+use super::retained::KeptTopic;
+use super::subscriber::{Habit, Subscriber};
+use super::testator::Testator;
+use crate::Outcome;
+
+const Q1: QoS = QoS::AtLeastOnce;
+const Q2: QoS = QoS::ExactlyOnce;
+
+/// How long sessions are kept, in seconds: longer than any run.
+const KEPT_S: u32 = 36_000;
+
+const PUBLISHERS: usize = 6;
+
+/// Their names, versions, filters, habits, and what they may have unacknowledged.
+const SUBSCRIBERS: [(&str, Version, &[(&str, QoS)], Habit, u16); 7] = [
+    ("s0", Version::V5, &[("t/#", Q2), ("will/#", Q2)], Habit::Online, u16::MAX),
+    ("s1", Version::V311, &[("t/#", Q1), ("will/#", Q1)], Habit::Online, u16::MAX),
+    ("s2", Version::V5, &[("t/+/0", Q2), ("will/#", Q2)], Habit::Restless, u16::MAX),
+    ("s3", Version::V311, &[("t/+/1", Q2), ("t/all", Q2)], Habit::Restless, u16::MAX),
+    ("s4", Version::V5, &[("t/all", Q1), ("t/+/1", Q1)], Habit::Restless, 20),
+    ("s5", Version::V5, &[("t/#", Q2)], Habit::Online, 5),
+    ("s6", Version::V311, &[("t/#", Q2), ("will/#", Q2)], Habit::Seldom, u16::MAX),
+];
+
+/// Their names, versions, how long their session is kept, QoS and delay of their wills.
+const TESTATORS: [(&str, Version, u32, QoS, u32); 4] = [
+    ("w0", Version::V5, KEPT_S, Q2, 0),
+    ("w1", Version::V311, 0, Q1, 0),
+    ("w2", Version::V5, KEPT_S, Q2, 5),
+    (STAYS_AWAY, Version::V5, KEPT_S, Q1, 1),
+];
+
+/// The client that in some rounds does not return before its will is due.
+pub(super) const STAYS_AWAY: &str = "w3";
+
+/// The client that changes its subscriptions.
+pub(super) const FICKLE: &str = "fickle";
+
+/// All clients, and the topics with retained messages.
+///
+/// # Errors
+///
+/// The system gives no `epoll`.
+pub(super) fn assemble(rng: Rng) -> Outcome<(Crowd, Vec<KeptTopic>)> {
+    let mut ledger = Ledger::default();
+    let mut parts = Vec::new();
+    let mut kept = Vec::new();
+    for number in 0..PUBLISHERS {
+        let name = format!("p{number}");
+        let topics = [format!("t/{name}/0"), format!("t/{name}/1"), "t/all".to_owned()];
+        let plain = lanes(&mut ledger, &name, &topics);
+        let topics = [format!("kept/{name}/0"), format!("kept/{name}/1"), "kept/all".to_owned()];
+        let own = lanes(&mut ledger, &name, &topics);
+        kept.extend_from_slice(&own);
+        let version = if number % 2 == 0 { Version::V5 } else { Version::V311 };
+        let member = Member::new(&name, Connecting::new(version, KEPT_S));
+        parts.push((member, Part::Publisher(Publisher::new(plain, own))));
+    }
+    for (name, version, expiry_s, qos, delay_s) in TESTATORS {
+        let lane = ledger.add_lane(name, &format!("will/{name}"), qos, true);
+        let member = Member::new(name, Connecting::new(version, expiry_s));
+        parts.push((member, Part::Testator(Testator::new(lane, delay_s))));
+    }
+    for (name, version, filters, habit, receive_maximum) in SUBSCRIBERS {
+        let settings = Connecting { receive_maximum, ..Connecting::new(version, KEPT_S) };
+        let subscriber = Subscriber::new(name, filters, habit, &ledger);
+        parts.push((Member::new(name, settings), Part::Subscriber(subscriber)));
+    }
+    parts.push((Member::new(FICKLE, Connecting::new(Version::V5, KEPT_S)), Part::Fickle(Fickle::new())));
+    let kept = KeptTopic::of_lanes(&ledger, kept.into_iter());
+    Ok((Crowd::new(parts, ledger, rng)?, kept))
+}
+
+/// A lane for each topic and QoS.
+fn lanes(ledger: &mut Ledger, writer: &str, topics: &[String]) -> Vec<u32> {
+    let pairs = topics.iter().flat_map(|topic| [Q1, Q2].map(|qos| (topic, qos)));
+    pairs.map(|(topic, qos)| ledger.add_lane(writer, topic, qos, false)).collect()
+}
+
+/// A visitor whose session ends with its connection.
+pub(super) fn inspector() -> Member {
+    Member::new("inspector", Connecting::new(Version::V5, 0))
+}
