@@ -21,15 +21,37 @@ const KEPT_S: u32 = 36_000;
 
 const PUBLISHERS: usize = 6;
 
-/// Their names, versions, filters, habits, and what they may have unacknowledged.
-const SUBSCRIBERS: [(&str, Version, &[(&str, QoS)], Habit, u16); 7] = [
-    ("s0", Version::V5, &[("t/#", Q2), ("will/#", Q2)], Habit::Online, u16::MAX),
-    ("s1", Version::V311, &[("t/#", Q1), ("will/#", Q1)], Habit::Online, u16::MAX),
-    ("s2", Version::V5, &[("t/+/0", Q2), ("will/#", Q2)], Habit::Restless, u16::MAX),
-    ("s3", Version::V311, &[("t/+/1", Q2), ("t/all", Q2)], Habit::Restless, u16::MAX),
-    ("s4", Version::V5, &[("t/all", Q1), ("t/+/1", Q1)], Habit::Restless, 20),
-    ("s5", Version::V5, &[("t/#", Q2)], Habit::Online, 5),
-    ("s6", Version::V311, &[("t/#", Q2), ("will/#", Q2)], Habit::Seldom, u16::MAX),
+/// One subscriber.
+struct Row {
+    name: &'static str,
+    version: Version,
+    /// No two of them match the same topic.
+    filters: &'static [(&'static str, QoS)],
+    habit: Habit,
+    /// What it may have unacknowledged.
+    receive_maximum: u16,
+    /// How long it takes to acknowledge.
+    answer_ms: u64,
+}
+
+const fn row(
+    name: &'static str,
+    version: Version,
+    filters: &'static [(&'static str, QoS)],
+    habit: Habit,
+) -> Row {
+    Row { name, version, filters, habit, receive_maximum: u16::MAX, answer_ms: 0 }
+}
+
+const SUBSCRIBERS: [Row; 8] = [
+    row("s0", Version::V5, &[("t/#", Q2), ("will/#", Q2)], Habit::Online),
+    row("s1", Version::V311, &[("t/#", Q1), ("will/#", Q1)], Habit::Online),
+    row("s2", Version::V5, &[("t/+/0", Q2), ("will/#", Q2)], Habit::Restless),
+    Row { answer_ms: 40, ..row("s3", Version::V311, &[("t/+/1", Q2), ("t/all", Q2)], Habit::Restless) },
+    Row { receive_maximum: 20, ..row("s4", Version::V5, &[("t/all", Q1), ("t/+/1", Q1)], Habit::Restless) },
+    Row { receive_maximum: 5, ..row("s5", Version::V5, &[("t/#", Q2)], Habit::Online) },
+    row("s6", Version::V311, &[("t/#", Q2), ("will/#", Q2)], Habit::Seldom),
+    Row { answer_ms: 100, ..row("s7", Version::V5, &[("t/#", Q2), ("will/#", Q1)], Habit::Online) },
 ];
 
 /// Their names, versions, how long their session is kept, QoS and delay of their wills.
@@ -71,8 +93,8 @@ pub(super) fn assemble(rng: Rng) -> Outcome<(Crowd, Vec<KeptTopic>)> {
         let member = Member::new(name, Connecting::new(version, expiry_s));
         parts.push((member, Part::Testator(Testator::new(lane, delay_s))));
     }
-    for (name, version, filters, habit, receive_maximum) in SUBSCRIBERS {
-        let settings = Connecting { receive_maximum, ..Connecting::new(version, KEPT_S) };
+    for Row { name, version, filters, habit, receive_maximum, answer_ms } in SUBSCRIBERS {
+        let settings = Connecting { receive_maximum, answer_ms, ..Connecting::new(version, KEPT_S) };
         let subscriber = Subscriber::new(name, filters, habit, &ledger);
         parts.push((Member::new(name, settings), Part::Subscriber(subscriber)));
     }

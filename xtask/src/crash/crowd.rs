@@ -152,6 +152,13 @@ impl Crowd {
         for event in &events {
             self.receive(event.token().0);
         }
+        // Answers that clients took their time for.
+        let now_ms = self.now_ms();
+        for index in 0..self.clients.len() {
+            if self.clients[index].member.flush(now_ms).is_err() {
+                self.receive(index);
+            }
+        }
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 //! The protocol is done by the machine of `vaux-mqtt`: it sends again with DUP what was not acknowledged, and knows a
 //! repeated message with QoS 2 by its packet identifier. What happened is handed out as [`Heard`].
 
+use std::collections::VecDeque;
 use std::net::{SocketAddr, TcpStream};
 use std::rc::Rc;
 
@@ -37,6 +38,8 @@ pub(super) struct Connecting {
     pub(super) expiry_s: u32,
     pub(super) receive_maximum: u16,
     pub(super) will: Option<Testament>,
+    /// How long the client takes to acknowledge a message, in milliseconds.
+    pub(super) answer_ms: u64,
 }
 
 /// A will.
@@ -61,6 +64,8 @@ pub(super) enum Presence {
 struct Link {
     connection: Connection,
     client: Client<Message>,
+    /// Answers to messages, and when each is due.
+    answers: VecDeque<(u64, QoS, PacketId)>,
 }
 
 /// A message of the ledger.
@@ -117,7 +122,7 @@ pub(super) enum Heard {
 impl Connecting {
     /// A client of that version that keeps its session for so long.
     pub(super) fn new(version: Version, expiry_s: u32) -> Self {
-        Connecting { version, expiry_s, receive_maximum: u16::MAX, will: None }
+        Connecting { version, expiry_s, receive_maximum: u16::MAX, will: None, answer_ms: 0 }
     }
 }
 
@@ -156,7 +161,7 @@ impl Member {
             session = Session::resumed();
         }
         let client = self.settings.begin(&self.name, session, now_ms);
-        self.link = Some(Link { connection, client });
+        self.link = Some(Link { connection, client, answers: VecDeque::new() });
         self.connection += 1;
         if self.settings.expiry_s > 0 && self.presence == Presence::Absent {
             self.presence = Presence::Unknown;
@@ -202,7 +207,8 @@ impl Member {
     ///
     /// The connection has ended, for whatever reason. What came before is in `heard`.
     pub(super) fn receive(&mut self, buffer: &mut [u8], now_ms: u64, heard: &mut Vec<Heard>) -> Outcome {
-        let Some(Link { connection, client }) = &mut self.link else { return Ok(()) };
+        let Some(Link { connection, client, answers }) = &mut self.link else { return Ok(()) };
+        let answer_ms = self.settings.answer_ms;
         let received = connection.receive_frames(buffer, |frame, _| {
             let event = client.handle_frame(&frame, now_ms)?;
             match &event {
@@ -214,7 +220,7 @@ impl Member {
             }
             let Some((event, answer)) = event.and_then(take_down) else { return Ok(()) };
             if let Some((qos, packet_id)) = answer {
-                client.acknowledge(qos, packet_id, ReasonCode::Success);
+                answers.push_back((now_ms + answer_ms, qos, packet_id));
             }
             heard.push(event);
             Ok(())
@@ -226,13 +232,16 @@ impl Member {
         self.flush(now_ms)
     }
 
-    /// Sends what waits to be sent, as far as the socket takes it.
+    /// Sends what waits to be sent and is due, as far as the socket takes it.
     ///
     /// # Errors
     ///
     /// The connection has ended.
     pub(super) fn flush(&mut self, now_ms: u64) -> Outcome {
-        let Some(Link { connection, client }) = &mut self.link else { return Ok(()) };
+        let Some(Link { connection, client, answers }) = &mut self.link else { return Ok(()) };
+        while let Some((_, qos, packet_id)) = answers.pop_front_if(|(due_ms, ..)| *due_ms <= now_ms) {
+            client.acknowledge(qos, packet_id, ReasonCode::Success);
+        }
         connection.outgoing_mut().append(client.poll_output(now_ms));
         connection.flush()
     }

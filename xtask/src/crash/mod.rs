@@ -24,7 +24,7 @@ mod testator;
 mod visitor;
 mod wal;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::{Args, ValueEnum};
@@ -52,6 +52,9 @@ pub(crate) struct Arguments {
     /// Where vaux-broker keeps what must survive
     #[arg(long, value_enum, default_value_t = Engine::Disk, conflicts_with = "peers")]
     engine: Engine,
+    /// How sure vaux-broker is of what it acknowledges
+    #[arg(long, value_enum, default_value_t = Durability::Commit, conflicts_with = "peers")]
+    durability: Durability,
     /// The cargo profile that vaux-broker is built with
     #[arg(long, default_value = "dev")]
     profile: String,
@@ -60,10 +63,19 @@ pub(crate) struct Arguments {
     lose_batch: bool,
 }
 
+/// `store.engine` of the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Engine {
     Disk,
     Memory,
+}
+
+/// `store.durability` of the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Durability {
+    Commit,
+    Interval,
+    None,
 }
 
 /// Runs all rounds with each broker.
@@ -97,13 +109,18 @@ fn peers(arguments: &Arguments) -> Outcome<Vec<Peer>> {
         Some(path) => path.clone(),
         None => build::program("vaux-broker", "vaux-broker", &arguments.profile)?,
     };
-    Ok(vec![vaux(&program, arguments.engine)])
+    Ok(vec![Peer::vaux_configured(&program, &store_configuration(arguments))])
 }
 
-fn vaux(program: &Path, engine: Engine) -> Peer {
-    let engine = match engine {
+fn store_configuration(arguments: &Arguments) -> String {
+    let engine = match arguments.engine {
         Engine::Disk => "disk",
         Engine::Memory => "memory",
     };
-    Peer::vaux_configured(program, &format!("[store]\nengine = \"{engine}\"\n"))
+    let durability = match arguments.durability {
+        Durability::Commit => "commit",
+        Durability::Interval => "interval",
+        Durability::None => "none",
+    };
+    format!("[store]\nengine = \"{engine}\"\ndurability = \"{durability}\"\n")
 }

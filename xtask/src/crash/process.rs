@@ -135,7 +135,7 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// There is no store with a log to cut.
+    /// The log cannot be cut.
     pub(super) fn lose_batch(&self) -> Outcome<u64> {
         wal::drop_last_commit(&self.data_folder().join("store.db-wal"))
     }

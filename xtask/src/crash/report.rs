@@ -62,8 +62,8 @@ impl Violation {
     }
 }
 
-/// How many violations of a round are told in words. What is left out is counted all the same.
-const TOLD: usize = 20;
+/// How many violations of a round are told in words, for each check. What is left out is counted all the same.
+const TOLD: usize = 4;
 
 /// What has come together over the rounds.
 #[derive(Debug, Default)]
@@ -90,10 +90,13 @@ impl Report {
     pub(super) fn take_words(&mut self) -> (Vec<String>, u64) {
         let fresh = std::mem::take(&mut self.fresh);
         let count = fresh.iter().map(|violation| violation.count).sum();
-        let mut words: Vec<String> =
-            fresh.iter().take(TOLD).map(|violation| violation.what.clone()).collect();
-        if fresh.len() > TOLD {
-            words.push(format!("and {} more of such", fresh.len() - TOLD));
+        let mut words = Vec::new();
+        for (check, name) in ALL {
+            let of_check: Vec<_> = fresh.iter().filter(|violation| violation.check == check).collect();
+            words.extend(of_check.iter().take(TOLD).map(|violation| violation.what.clone()));
+            if of_check.len() > TOLD {
+                words.push(format!("and {} more: {name}", of_check.len() - TOLD));
+            }
         }
         (words, count)
     }
@@ -131,7 +134,7 @@ mod tests {
         }
         let (words, count) = report.take_words();
         assert_eq!((words.len(), count, report.violations()), (TOLD + 1, 30, 30));
-        assert_eq!(words.last().unwrap(), "and 10 more of such");
+        assert_eq!(words.last().unwrap(), "and 26 more: in order");
         assert_eq!(report.take_words(), (Vec::new(), 0));
         assert!(report.to_string().contains("in order                                    50          30\n"));
     }

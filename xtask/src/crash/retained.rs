@@ -56,15 +56,14 @@ impl KeptTopic {
         let latest = match latest {
             Some((lane, number, note)) => {
                 let what = if note.is_clear { "deletion" } else { "message" };
-                let writer = ledger.lane(lane).map_or("", |lane| &lane.writer);
-                format!("{what} number {number} of lane {lane}, by {writer}, was acknowledged after that")
+                format!("{what} number {number} {} was acknowledged", by(ledger, lane))
             }
             None => "nothing was acknowledged".to_owned(),
         };
         let what = match found {
             Found::Nothing => format!("{topic} has no retained message; {latest}"),
             Found::Message(lane, number) => {
-                format!("{topic} has the retained message number {number} of lane {lane}; {latest}")
+                format!("{topic} has the retained message number {number} {}; {latest}", by(ledger, lane))
             }
             Found::Strange => format!("{topic} has a retained message that nobody sent there"),
         };
@@ -105,6 +104,12 @@ impl KeptTopic {
             |(lane, notes)| notes.iter().enumerate().map(move |(number, note)| (lane, number as u64, note)),
         )
     }
+}
+
+fn by(ledger: &Ledger, lane: u32) -> String {
+    ledger
+        .lane(lane)
+        .map_or_else(String::new, |lane| format!("by {} with QoS {}", lane.writer, lane.qos.bits()))
 }
 
 #[cfg(test)]
@@ -178,7 +183,7 @@ mod tests {
         let (words, count) = report.take_words();
         assert_eq!(count, 1);
         assert!(
-            words[0].contains("kept has no retained message; message number 0 of lane 0, by a"),
+            words[0].contains("kept has no retained message; message number 0 by a with QoS 1 was"),
             "{words:?}"
         );
         ledger.send(0, false);

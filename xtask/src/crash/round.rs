@@ -78,7 +78,11 @@ impl Run {
             0 => String::new(),
             count => format!(", {count} starts killed"),
         };
-        let verdict = if count == 0 { "right".to_owned() } else { format!("{count} VIOLATIONS") };
+        let verdict = match count {
+            0 => "right".to_owned(),
+            1 => "1 VIOLATION".to_owned(),
+            count => format!("{count} VIOLATIONS"),
+        };
         println!(
             "round {round}: {} after {} ms{broken}{checked}; {} acknowledged so far: {verdict}",
             plan.ending.name(),

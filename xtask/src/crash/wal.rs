@@ -5,7 +5,7 @@
 //! large the database is ends a commit.
 
 use std::fs::OpenOptions;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::Read;
 use std::path::Path;
 
 use crate::Outcome;
@@ -13,20 +13,23 @@ use crate::Outcome;
 const HEADER_BYTES: usize = 32;
 const FRAME_HEADER_BYTES: usize = 24;
 
-/// Cuts the log in front of its last commit, and says how many bytes it was long. 0: there is none in the log.
+/// Cuts the log in front of its last commit, and says how many bytes it was long. 0: there is none in the log, or no log,
+/// which ends with a broker that ends in good order.
 ///
 /// # Errors
 ///
 /// The log cannot be read or cut.
 pub(super) fn drop_last_commit(path: &Path) -> Outcome<u64> {
     let unusable = |error| format!("cannot cut {}: {error}", path.display());
+    if !path.exists() {
+        return Ok(0);
+    }
     let mut file = OpenOptions::new().read(true).write(true).open(path).map_err(unusable)?;
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).map_err(unusable)?;
     let commits = commit_ends(&bytes);
     let Some(&end) = commits.last() else { return Ok(0) };
     let start = commits.iter().rev().nth(1).copied().unwrap_or(HEADER_BYTES);
-    file.seek(SeekFrom::Start(0)).map_err(unusable)?;
     file.set_len(start as u64).map_err(unusable)?;
     Ok((end - start) as u64)
 }
@@ -79,5 +82,6 @@ mod tests {
         assert_eq!(std::fs::read(&path).unwrap(), log(&frames[..1]));
         assert!(drop_last_commit(&path).unwrap() > 0);
         assert_eq!(drop_last_commit(&path).unwrap(), 0);
+        assert_eq!(drop_last_commit(&folder.path().join("none")).unwrap(), 0);
     }
 }
