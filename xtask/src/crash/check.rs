@@ -141,7 +141,8 @@ impl Expiring {
         self.stays_away.iter_mut().for_each(|visitor| visitor.member.cut());
     }
 
-    /// One returns before its session has run out, if this comes in time.
+    /// One returns before its session has run out, if this comes in time. A broker that was killed counts clients as
+    /// disconnected from its start, one that ended in good order from their end.
     ///
     /// # Errors
     ///
@@ -149,12 +150,11 @@ impl Expiring {
     pub(super) fn judge_early(
         &mut self,
         broker: SocketAddr,
-        started: Instant,
+        disconnected: Instant,
         report: &mut Report,
     ) -> Outcome {
         let is_present = self.returns.connect(broker)?;
-        // Disconnected when the broker began anew, which is no earlier than its process was started.
-        if started.elapsed() < EXPIRY {
+        if disconnected.elapsed() < EXPIRY {
             report.judge(Check::SessionExpired, 1);
             if !is_present {
                 let what = format!("the session of {} ended too early", self.returns.member.name);

@@ -104,6 +104,11 @@ impl Run {
         let broker = self.crowd.broker;
         let mut expiring = if plan.is_slow { Some(Expiring::begin(broker, round)?) } else { None };
         self.load(plan.load)?;
+        // Before SIGTERM, or the broker would wait for them to close.
+        let left = Instant::now();
+        if plan.ending == Ending::Terminate {
+            expiring.iter_mut().for_each(Expiring::lose);
+        }
         self.end(plan)?;
         expiring.iter_mut().for_each(Expiring::lose);
         if self.loses_batches {
@@ -115,7 +120,8 @@ impl Run {
         let begun = self.start()?;
         let ready = Instant::now();
         if let Some(expiring) = &mut expiring {
-            expiring.judge_early(self.crowd.broker, begun, &mut self.crowd.report)?;
+            let disconnected = if plan.ending == Ending::Terminate { left } else { begun };
+            expiring.judge_early(self.crowd.broker, disconnected, &mut self.crowd.report)?;
         }
         if plan.is_hurried {
             return self.crowd.connect_all(|client| is_there(client, plan));

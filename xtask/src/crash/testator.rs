@@ -17,9 +17,18 @@ pub(super) struct Testator {
     /// Whether that CONNECT was answered and the connection has not ended.
     is_armed: bool,
     /// The delayed will of the connection before, which a timely return takes back.
-    pending: Option<(u64, u64)>,
+    pending: Option<Pending>,
     /// Wills that a goodbye took back, which a crash may have undone.
     revoked: Vec<u64>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Pending {
+    number: u64,
+    /// When it is due at the earliest, and at the latest: a broker that was killed begins to count when it starts, one
+    /// that ended in good order had begun before.
+    earliest_ms: u64,
+    latest_ms: u64,
 }
 
 /// How much later than due a will may be published.
@@ -48,11 +57,11 @@ impl Testator {
         let (Heard::Connected { .. }, Some(number)) = (heard, self.number) else { return };
         self.is_armed = true;
         ledger.set(self.lane, number, State::Forbidden);
-        let Some((delayed, due_ms)) = self.pending.take() else { return };
-        if now_ms < due_ms {
-            ledger.set(self.lane, delayed, State::Forbidden);
-        } else if now_ms < due_ms + SLACK_MS {
-            ledger.set(self.lane, delayed, State::GivenUp);
+        let Some(Pending { number, earliest_ms, latest_ms }) = self.pending.take() else { return };
+        if now_ms < earliest_ms {
+            ledger.set(self.lane, number, State::Forbidden);
+        } else if now_ms < latest_ms + SLACK_MS {
+            ledger.set(self.lane, number, State::GivenUp);
         }
     }
 
@@ -64,14 +73,14 @@ impl Testator {
         if self.delay_s > 0 {
             let due_ms = lost_ms + u64::from(self.delay_s) * 1000;
             ledger.set_not_before(self.lane, number, due_ms);
-            self.pending = Some((number, due_ms));
+            self.pending = Some(Pending { number, earliest_ms: due_ms, latest_ms: due_ms });
         }
     }
 
     /// The broker began anew at `now_ms`, and counts delays from there.
     pub(super) fn broker_started(&mut self, now_ms: u64) {
-        if let Some((_, due_ms)) = &mut self.pending {
-            *due_ms = (*due_ms).max(now_ms + u64::from(self.delay_s) * 1000);
+        if let Some(pending) = &mut self.pending {
+            pending.latest_ms = now_ms + u64::from(self.delay_s) * 1000;
         }
     }
 
@@ -145,10 +154,17 @@ mod tests {
         let mut case = connected(1);
         case.testator.lose(&mut case.ledger, 10);
         assert_eq!(case.ledger.note(0, 0).unwrap().not_before_ms, 1010);
-        // The broker was away meanwhile, and counts from its start.
-        case.testator.broker_started(500);
-        case.return_at(1499);
+        case.return_at(1009);
         assert_eq!(case.state(), State::Forbidden);
+    }
+
+    #[test]
+    fn a_return_while_a_broker_that_was_away_may_count_anew_says_nothing() {
+        let mut case = connected(1);
+        case.testator.lose(&mut case.ledger, 10);
+        case.testator.broker_started(500);
+        case.return_at(1500 + SLACK_MS - 1);
+        assert_eq!(case.state(), State::GivenUp);
     }
 
     #[test]
