@@ -58,7 +58,7 @@ pub(crate) struct Arguments {
     /// The cargo profile that vaux-broker is built with
     #[arg(long, default_value = "dev")]
     profile: String,
-    /// Take the last commit out of vaux-broker's store before each start, to see that it is noticed
+    /// Take the last three commits out of vaux-broker's store before each start, to see that it is noticed
     #[arg(long, conflicts_with = "peers")]
     lose_batch: bool,
 }

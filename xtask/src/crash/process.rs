@@ -43,6 +43,10 @@ pub(super) struct Process {
     broker: Option<Broker>,
 }
 
+/// How many commits make the batch that a store loses on purpose: the very last may be about nothing that was
+/// acknowledged before the end.
+const LOST_COMMITS: usize = 3;
+
 /// How long the broker may take to end when asked to.
 const TERMINATION_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -131,13 +135,13 @@ impl Process {
         Ok(None)
     }
 
-    /// Takes the last commit out of vaux-broker's store, as a store would that said "durable" too early.
+    /// Takes the last commits out of vaux-broker's store, as a store would that said "durable" too early.
     ///
     /// # Errors
     ///
     /// The log cannot be cut.
     pub(super) fn lose_batch(&self) -> Outcome<u64> {
-        wal::drop_last_commit(&self.data_folder().join("store.db-wal"))
+        wal::drop_last_commits(&self.data_folder().join("store.db-wal"), LOST_COMMITS)
     }
 
     fn data_folder(&self) -> PathBuf {

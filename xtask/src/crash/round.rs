@@ -112,7 +112,7 @@ impl Run {
         self.end(plan)?;
         expiring.iter_mut().for_each(Expiring::lose);
         if self.loses_batches {
-            self.process.lose_batch()?;
+            println!("{} bytes are taken out of the store", self.process.lose_batch()?);
         }
         for after in &plan.broken_starts {
             self.process.start_and_kill(*after)?;

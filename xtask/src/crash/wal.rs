@@ -1,4 +1,4 @@
-//! Taking the last commit out of a write-ahead log of SQLite: how the checker is shown a store that lies.
+//! Taking the last commits out of a write-ahead log of SQLite: how the checker is shown a store that lies.
 //!
 //! <https://www.sqlite.org/fileformat2.html#the_write_ahead_log>: a header of 32 bytes, then frames, each with a header
 //! of 24 bytes and a page. A frame whose salts are not the header's is left over from before. A frame that says how
@@ -13,13 +13,13 @@ use crate::Outcome;
 const HEADER_BYTES: usize = 32;
 const FRAME_HEADER_BYTES: usize = 24;
 
-/// Cuts the log in front of its last commit, and says how many bytes it was long. 0: there is none in the log, or no log,
-/// which ends with a broker that ends in good order.
+/// Cuts the log in front of its last `count` commits, and says how many bytes went. 0: no commit is in the log, or there
+/// is no log, as after an end in good order.
 ///
 /// # Errors
 ///
 /// The log cannot be read or cut.
-pub(super) fn drop_last_commit(path: &Path) -> Outcome<u64> {
+pub(super) fn drop_last_commits(path: &Path, count: usize) -> Outcome<u64> {
     let unusable = |error| format!("cannot cut {}: {error}", path.display());
     if !path.exists() {
         return Ok(0);
@@ -29,7 +29,7 @@ pub(super) fn drop_last_commit(path: &Path) -> Outcome<u64> {
     file.read_to_end(&mut bytes).map_err(unusable)?;
     let commits = commit_ends(&bytes);
     let Some(&end) = commits.last() else { return Ok(0) };
-    let start = commits.iter().rev().nth(1).copied().unwrap_or(HEADER_BYTES);
+    let start = commits.iter().rev().nth(count).copied().unwrap_or(HEADER_BYTES);
     file.set_len(start as u64).map_err(unusable)?;
     Ok((end - start) as u64)
 }
@@ -78,10 +78,10 @@ mod tests {
         // Two commits, the second of two frames; then one that did not end, and one from before.
         let frames = [(9, 7), (0, 7), (9, 7), (0, 7), (9, 6)];
         std::fs::write(&path, log(&frames)).unwrap();
-        assert_eq!(drop_last_commit(&path).unwrap(), 2 * (FRAME_HEADER_BYTES + PAGE_BYTES) as u64);
+        assert_eq!(drop_last_commits(&path, 1).unwrap(), 2 * (FRAME_HEADER_BYTES + PAGE_BYTES) as u64);
         assert_eq!(std::fs::read(&path).unwrap(), log(&frames[..1]));
-        assert!(drop_last_commit(&path).unwrap() > 0);
-        assert_eq!(drop_last_commit(&path).unwrap(), 0);
-        assert_eq!(drop_last_commit(&folder.path().join("none")).unwrap(), 0);
+        assert!(drop_last_commits(&path, 1).unwrap() > 0);
+        assert_eq!(drop_last_commits(&path, 1).unwrap(), 0);
+        assert_eq!(drop_last_commits(&folder.path().join("none"), 1).unwrap(), 0);
     }
 }
