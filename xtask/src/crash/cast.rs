@@ -5,6 +5,7 @@ use vaux_mqtt::{QoS, Version};
 
 use super::crowd::{Crowd, Part};
 use super::fickle::Fickle;
+use super::group::Sharer;
 use super::ledger::Ledger;
 use super::member::{Connecting, Member};
 use super::publisher::Publisher;
@@ -97,6 +98,10 @@ pub(super) fn assemble(rng: Rng) -> Outcome<(Crowd, Vec<KeptTopic>)> {
         let settings = Connecting { receive_maximum, answer_ms, ..Connecting::new(version, KEPT_S) };
         let subscriber = Subscriber::new(name, filters, habit, &ledger);
         parts.push((Member::new(name, settings), Part::Subscriber(subscriber)));
+    }
+    for (name, version) in [("g0", Version::V5), ("g1", Version::V311)] {
+        let settings = Connecting { answer_ms: 20, ..Connecting::new(version, KEPT_S) };
+        parts.push((Member::new(name, settings), Part::Sharer(Sharer::default())));
     }
     parts.push((Member::new(FICKLE, Connecting::new(Version::V5, KEPT_S)), Part::Fickle(Fickle::new())));
     let kept = KeptTopic::of_lanes(&ledger, kept.into_iter());

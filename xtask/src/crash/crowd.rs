@@ -8,6 +8,7 @@ use fastrand::Rng;
 use mio::{Events, Poll};
 
 use super::fickle::Fickle;
+use super::group::{Group, Sharer};
 use super::ledger::{Ledger, State};
 use super::member::{Heard, Member, Presence};
 use super::publisher::Publisher;
@@ -27,6 +28,7 @@ pub(super) struct Crowd {
     /// When the broker was told to end, in milliseconds; `None` while it runs. Then connections end.
     ended_ms: Option<u64>,
     pub(super) clients: Vec<Client>,
+    group: Group,
     pub(super) ledger: Ledger,
     pub(super) report: Report,
     pub(super) rng: Rng,
@@ -52,6 +54,7 @@ pub(super) enum Part {
     Subscriber(Subscriber),
     Testator(Testator),
     Fickle(Fickle),
+    Sharer(Sharer),
 }
 
 /// How long nothing has to come until what is owed counts as lost.
@@ -76,6 +79,7 @@ impl Crowd {
             broker: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             ended_ms: None,
             clients,
+            group: Group::new(&ledger),
             ledger,
             report: Report::default(),
             rng,
@@ -193,6 +197,7 @@ impl Crowd {
             Part::Subscriber(subscriber) => subscriber.habit == Habit::Restless && happens(400),
             Part::Testator(_) => happens(800),
             Part::Fickle(_) => happens(1000),
+            Part::Sharer(_) => happens(300),
         };
         match part {
             Part::Publisher(publisher) => {
@@ -276,6 +281,7 @@ impl Crowd {
                 testator.hear(&heard, ledger, now_ms);
             }
             Part::Fickle(fickle) => fickle.hear(&heard),
+            Part::Sharer(sharer) => sharer.hear(member, &heard, &mut self.group, ledger, report),
         }
     }
 
@@ -345,13 +351,24 @@ impl Crowd {
                     subscriber.owed(&self.ledger) + u64::from(!subscriber.is_subscribed())
                 }
                 Part::Fickle(fickle) => u64::from(fickle.is_waiting()),
+                Part::Sharer(sharer) => u64::from(!sharer.is_subscribed()),
                 Part::Testator(_) => 0,
             };
         }
-        open
+        open + if self.is_group_complete() { self.group.owed(&self.ledger) } else { 0 }
+    }
+
+    /// Whether all who share the subscription are there.
+    fn is_group_complete(&self) -> bool {
+        let is_there =
+            |client: &Client| !matches!(client.part, Part::Sharer(_)) || client.member.is_connected();
+        self.clients.iter().all(is_there)
     }
 
     fn give_up(&mut self) {
+        if self.is_group_complete() {
+            self.group.declare_lost(&self.ledger, &mut self.report);
+        }
         for Client { member, part, .. } in &mut self.clients {
             let name = &member.name;
             if member.is_linked() && !member.is_connected() {

@@ -10,6 +10,7 @@ mod cast;
 mod check;
 mod crowd;
 mod fickle;
+mod group;
 mod ledger;
 mod member;
 mod plan;

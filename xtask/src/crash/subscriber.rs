@@ -157,7 +157,8 @@ impl Subscriber {
     }
 }
 
-fn matches(filter: &str, topic: &str) -> bool {
+/// Whether a filter is for a topic.
+pub(super) fn matches(filter: &str, topic: &str) -> bool {
     TopicFilter::new(filter)
         .is_ok_and(|filter| TopicName::new(topic).is_ok_and(|topic| filter.matches(topic)))
 }
