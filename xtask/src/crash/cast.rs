@@ -55,12 +55,13 @@ const SUBSCRIBERS: [Row; 8] = [
     Row { answer_ms: 100, ..row("s7", Version::V5, &[("t/#", Q2), ("will/#", Q1)], Habit::Online) },
 ];
 
-/// Their names, versions, how long their session is kept, QoS and delay of their wills.
-const TESTATORS: [(&str, Version, u32, QoS, u32); 4] = [
-    ("w0", Version::V5, KEPT_S, Q2, 0),
-    ("w1", Version::V311, 0, Q1, 0),
-    ("w2", Version::V5, KEPT_S, Q2, 5),
-    (STAYS_AWAY, Version::V5, KEPT_S, Q1, 1),
+/// Their names, versions, how long their session is kept, QoS and delay of their wills, and whether they are retained.
+const TESTATORS: [(&str, Version, u32, QoS, u32, bool); 5] = [
+    ("w0", Version::V5, KEPT_S, Q2, 0, false),
+    ("w1", Version::V311, 0, Q1, 0, false),
+    ("w2", Version::V5, KEPT_S, Q2, 5, false),
+    (STAYS_AWAY, Version::V5, KEPT_S, Q1, 1, false),
+    ("w4", Version::V311, KEPT_S, Q1, 0, true),
 ];
 
 /// The client that in some rounds does not return before its will is due.
@@ -89,10 +90,11 @@ pub(super) fn assemble(rng: Rng) -> Outcome<(Crowd, Vec<KeptTopic>)> {
         let member = Member::new(&name, Connecting::new(version, KEPT_S));
         parts.push((member, Part::Publisher(Publisher::new(plain, own))));
     }
-    for (name, version, expiry_s, qos, delay_s) in TESTATORS {
+    for (name, version, expiry_s, qos, delay_s, is_retained) in TESTATORS {
         let lane = ledger.add_lane(name, &format!("will/{name}"), qos, true);
+        kept.extend(is_retained.then_some(lane));
         let member = Member::new(name, Connecting::new(version, expiry_s));
-        parts.push((member, Part::Testator(Testator::new(lane, delay_s))));
+        parts.push((member, Part::Testator(Testator::new(lane, delay_s, is_retained))));
     }
     for Row { name, version, filters, habit, receive_maximum, answer_ms } in SUBSCRIBERS {
         let settings = Connecting { receive_maximum, answer_ms, ..Connecting::new(version, KEPT_S) };

@@ -30,7 +30,7 @@ const FENCE: &str = "fence";
 pub(super) fn retained(broker: SocketAddr, crowd: &mut Crowd, topics: &mut [KeptTopic]) -> Outcome {
     let mut inspector = Visitor::new(cast::inspector())?;
     inspector.connect(broker)?;
-    let filters = [("kept/#".to_owned(), QoS::AtLeastOnce), (FENCE.to_owned(), QoS::AtLeastOnce)];
+    let filters = ["kept/#", "will/#", FENCE].map(|filter| (filter.to_owned(), QoS::AtLeastOnce));
     inspector.member.subscribe(&filters, None, true).ok_or("SUBSCRIBE cannot be sent")?;
     let mut found = vec![Found::Nothing; topics.len()];
     let mut wanted = topics.iter().filter(|topic| topic.must_have(&crowd.ledger)).count();

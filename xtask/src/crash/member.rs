@@ -49,6 +49,7 @@ pub(super) struct Testament {
     pub(super) qos: QoS,
     pub(super) payload: Vec<u8>,
     pub(super) delay_s: u32,
+    pub(super) retain: bool,
 }
 
 /// What is known about whether the broker has the session.
@@ -309,7 +310,7 @@ impl Connecting {
             properties,
             will: self.will.as_ref().map(|will| Will {
                 qos: will.qos,
-                retain: false,
+                retain: will.retain,
                 properties: will_properties,
                 topic: &will.topic,
                 payload: &will.payload,

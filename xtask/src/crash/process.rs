@@ -144,6 +144,11 @@ impl Process {
         wal::drop_last_commits(&self.data_folder().join("store.db-wal"), LOST_COMMITS)
     }
 
+    /// Whether vaux-broker found its store damaged and has set it aside.
+    pub(super) fn has_set_aside(&self) -> bool {
+        self.data_folder().join("quarantine").exists()
+    }
+
     fn data_folder(&self) -> PathBuf {
         Path::new(self.folder.path()).join("data")
     }

@@ -80,7 +80,8 @@ impl KeptTopic {
             }
             Found::Message(lane, number) => {
                 let is_here = self.lanes.contains(&lane);
-                let note = ledger.note(lane, number).filter(|note| is_here && !note.is_clear);
+                let may_come = |note: &&Note| !note.is_clear && note.state != State::Forbidden;
+                let note = ledger.note(lane, number).filter(|note| is_here && may_come(note));
                 note.is_some_and(|note| self.may_be_latest(ledger, lane, number, note))
             }
             Found::Strange => false,

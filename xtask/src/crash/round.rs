@@ -97,6 +97,10 @@ impl Run {
         self.crowd.report.judge(Check::Process, 1);
         let address = self.process.start()?.address;
         self.crowd.broker_started(address);
+        if self.process.has_set_aside() {
+            let what = "the broker found its store damaged";
+            self.crowd.report.add(Violation::new(Check::Process, what));
+        }
         Ok(begun)
     }
 

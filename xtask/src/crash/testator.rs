@@ -12,6 +12,7 @@ use super::member::{Heard, Member, Testament};
 pub(super) struct Testator {
     lane: u32,
     pub(super) delay_s: u32,
+    is_retained: bool,
     /// The will of the latest CONNECT.
     number: Option<u64>,
     /// Whether that CONNECT was answered and the connection has not ended.
@@ -36,8 +37,16 @@ const SLACK_MS: u64 = 1500;
 
 impl Testator {
     /// A client whose wills are the messages of `lane`.
-    pub(super) fn new(lane: u32, delay_s: u32) -> Self {
-        Testator { lane, delay_s, number: None, is_armed: false, pending: None, revoked: Vec::new() }
+    pub(super) fn new(lane: u32, delay_s: u32, is_retained: bool) -> Self {
+        Testator {
+            lane,
+            delay_s,
+            is_retained,
+            number: None,
+            is_armed: false,
+            pending: None,
+            revoked: Vec::new(),
+        }
     }
 
     /// Writes the will for the next CONNECT.
@@ -49,7 +58,8 @@ impl Testator {
             .lane(self.lane)
             .map_or(("".into(), QoS::AtMostOnce), |lane| (lane.topic.clone(), lane.qos));
         let payload = ledger::payload(self.lane, number);
-        member.settings.will = Some(Testament { topic, qos, payload, delay_s: self.delay_s });
+        member.settings.will =
+            Some(Testament { topic, qos, payload, delay_s: self.delay_s, retain: self.is_retained });
     }
 
     /// Takes in what the broker said.
@@ -122,7 +132,7 @@ mod tests {
         let mut ledger = Ledger::default();
         let lane = ledger.add_lane("w", "will/w", QoS::AtLeastOnce, true);
         let mut member = Member::new("w", Connecting::new(Version::V5, 60));
-        let mut testator = Testator::new(lane, delay_s);
+        let mut testator = Testator::new(lane, delay_s, false);
         testator.write_will(&mut member, &mut ledger);
         assert_eq!(ledger.note(lane, 0).unwrap().state, State::Sent);
         testator.hear(&CONNECTED, &mut ledger, 0);
