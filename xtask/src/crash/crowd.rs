@@ -60,6 +60,9 @@ pub(super) enum Part {
 /// How long nothing has to come until what is owed counts as lost.
 const QUIET_MS: u64 = 3000;
 
+/// How long it is waited at most while something still comes: the same connection may break again and again.
+const SETTLE_MS: u64 = 30_000;
+
 /// How long a client stays away that lost its connection on purpose, at most.
 const AWAY_MS: u64 = 250;
 
@@ -312,7 +315,8 @@ impl Crowd {
     ///
     /// The broker accepts no connection.
     pub(super) fn settle(&mut self) -> Outcome {
-        let mut quiet_since_ms = self.now_ms();
+        let begun_ms = self.now_ms();
+        let mut quiet_since_ms = begun_ms;
         let mut before = (u64::MAX, 0);
         loop {
             self.turn(Duration::from_millis(20))?;
@@ -326,10 +330,11 @@ impl Crowd {
             if open == 0 {
                 return Ok(());
             }
-            if (open, self.heard_count) != before {
+            let is_endless = now_ms - begun_ms > SETTLE_MS;
+            if (open, self.heard_count) != before && !is_endless {
                 before = (open, self.heard_count);
                 quiet_since_ms = now_ms;
-            } else if now_ms - quiet_since_ms > QUIET_MS {
+            } else if is_endless || now_ms - quiet_since_ms > QUIET_MS {
                 self.give_up();
                 return Ok(());
             }
