@@ -58,7 +58,7 @@ pub(super) enum Part {
 }
 
 /// How long nothing has to come until what is owed counts as lost.
-const QUIET_MS: u64 = 3000;
+const QUIET_MS: u64 = 8000;
 
 /// How long it is waited at most while something still comes: the same connection may break again and again.
 const SETTLE_MS: u64 = 30_000;
@@ -110,7 +110,14 @@ impl Crowd {
 
     /// From now on the broker may end connections: it is told to end.
     pub(super) fn broker_ends(&mut self) {
-        self.ended_ms = Some(self.now_ms());
+        let now_ms = self.now_ms();
+        self.ended_ms = Some(now_ms);
+        // What follows from the end of one connection may come before that end is seen.
+        for client in &mut self.clients {
+            if let Part::Testator(testator) = &mut client.part {
+                testator.lose(&mut self.ledger, now_ms);
+            }
+        }
     }
 
     /// Connects a client that is not.
@@ -282,6 +289,9 @@ impl Crowd {
                     report.judge(Check::Wills, 1);
                 }
                 testator.hear(&heard, ledger, now_ms);
+                if let Some(ended_ms) = self.ended_ms {
+                    testator.lose(ledger, ended_ms);
+                }
             }
             Part::Fickle(fickle) => fickle.hear(&heard),
             Part::Sharer(sharer) => sharer.hear(member, &heard, &mut self.group, ledger, report),

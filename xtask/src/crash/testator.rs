@@ -33,7 +33,7 @@ struct Pending {
 }
 
 /// How much later than due a will may be published.
-const SLACK_MS: u64 = 1500;
+const SLACK_MS: u64 = 2000;
 
 impl Testator {
     /// A client whose wills are the messages of `lane`.

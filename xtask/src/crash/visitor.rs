@@ -21,7 +21,7 @@ pub(super) struct Visitor {
 }
 
 /// How long an answer may take.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 
 impl Visitor {
     /// A client that is not connected.
