@@ -163,6 +163,8 @@ impl Shard {
         self.core.handle_timeout(now);
         self.run_effects(now);
         self.end_turn(now);
+        // The others may still have wills to publish: a client here would miss those that are retained.
+        self.all_restored.wait();
     }
 
     fn sleep(&mut self, events: &mut Events) -> std::io::Result<()> {
