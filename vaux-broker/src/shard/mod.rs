@@ -265,10 +265,7 @@ impl Shard {
     }
 
     fn submit(&mut self, now: Time) {
-        if let Some(submission) = self.core.take_submission() {
-            self.commits.submitted(submission.sequence);
-            self.store.submit(submission);
-        }
+        self.submit_records();
         self.core.handle_store_state(now, self.store.state());
         self.run_effects(now);
         let durable = self.store.durable();
@@ -280,14 +277,19 @@ impl Shard {
         self.request_pages();
     }
 
+    fn submit_records(&mut self) {
+        if let Some(submission) = self.core.take_submission() {
+            self.commits.submitted(submission.sequence);
+            self.store.submit(submission);
+        }
+    }
+
     /// Asks the store for parts of queues: behind what was recorded of the messages in them.
     fn request_pages(&mut self) {
         if !self.core.has_page_requests() {
             return;
         }
-        if let Some(submission) = self.core.take_submission() {
-            self.store.submit(submission);
-        }
+        self.submit_records();
         for request in self.core.take_page_requests() {
             self.store.request_page(request);
         }
