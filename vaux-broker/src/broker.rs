@@ -264,7 +264,7 @@ impl Broker {
             };
             unchanged.extend(fixed_differences(old, &config.listeners[new]));
             let terms = Box::new(ListenerTerms {
-                settings: self.listener_settings(&config.listeners[new], index),
+                settings: self.listener_settings(&config, new, index),
                 tls: tls.get(new).cloned().flatten(),
                 web_socket: web_socket_rules(&config.listeners[new]),
             });
@@ -284,6 +284,11 @@ impl Broker {
         current.log.filter = config.log.filter;
         unchanged.extend(self.reload_http(&mut current, &config.http));
         unchanged
+    }
+
+    /// Puts other rights in force: for connected clients, for what waits for them, and for wills that are to come.
+    pub fn change_rights(&self, rights: &Arc<dyn Authorize>) {
+        self.post_all(|| Mail::Rights(Arc::clone(rights)));
     }
 
     /// Sends all connected clients to another server, for now or for good. `server_reference` is a list of `host` or
@@ -335,7 +340,7 @@ impl Broker {
         let all_connections = Arc::new(AtomicUsize::new(0));
         let mut shards: Vec<Vec<ShardListener>> = self.mailboxes.iter().map(|_| Vec::new()).collect();
         for (index, (listener, socket)) in config.listeners.iter().zip(sockets).enumerate() {
-            let settings = self.listener_settings(listener, index);
+            let settings = self.listener_settings(&config, index, index);
             let connections = Arc::new(AtomicUsize::new(0));
             for shard in &mut shards {
                 let socket = socket.try_clone().map_err(StartError::Io)?;
@@ -354,8 +359,11 @@ impl Broker {
         Ok(shards)
     }
 
-    fn listener_settings(&self, listener: &ListenerConfig, index: usize) -> Arc<ListenerSettings> {
-        let allow_anonymous = listener.allows_anonymous(self.addresses[index].address.ip());
+    /// Of a listener by its place in the configuration, and its place among those that are open.
+    fn listener_settings(&self, config: &Config, configured: usize, open: usize) -> Arc<ListenerSettings> {
+        let listener = &config.listeners[configured];
+        let address = self.addresses[open].address.ip();
+        let allow_anonymous = listener.allows_anonymous(address, config.auth.authenticates(listener));
         Arc::new(ListenerSettings::new(listener, allow_anonymous))
     }
 

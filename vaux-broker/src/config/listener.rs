@@ -16,7 +16,8 @@ pub struct ListenerConfig {
     pub kind: ListenerKind,
     /// The address and port.
     pub bind: Bind,
-    /// Whether clients may connect without saying who they are. `None`: on loopback only.
+    /// Whether clients may connect without saying who they are. `None`: on loopback only, while
+    /// nothing authenticates.
     pub allow_anonymous: Option<bool>,
     /// The protocol versions that are served, without repetition.
     pub versions: Vec<Version>,
@@ -29,6 +30,10 @@ pub struct ListenerConfig {
     pub mount: String,
     /// How the client identifiers begin that the broker assigns.
     pub auto_id_prefix: String,
+    /// User names and hashes of passwords, instead of those of `[auth]`.
+    pub password_file: Option<PathBuf>,
+    /// An access list, instead of that of `[auth]`.
+    pub acl_file: Option<PathBuf>,
     /// Certificate and versions, for a listener with TLS.
     pub tls: ListenerTls,
     /// Path and origins, for a listener with WebSocket.
@@ -48,14 +53,16 @@ impl ListenerConfig {
             max_connections: 100_000,
             mount: String::new(),
             auto_id_prefix: "auto-".into(),
+            password_file: None,
+            acl_file: None,
             tls: ListenerTls::default(),
             ws: ListenerWs::default(),
         }
     }
 
     /// Whether clients may connect without saying who they are when the listener is bound to `address`.
-    pub fn allows_anonymous(&self, address: IpAddr) -> bool {
-        self.allow_anonymous.unwrap_or_else(|| address.to_canonical().is_loopback())
+    pub fn allows_anonymous(&self, address: IpAddr, has_authentication: bool) -> bool {
+        self.allow_anonymous.unwrap_or_else(|| !has_authentication && address.to_canonical().is_loopback())
     }
 }
 

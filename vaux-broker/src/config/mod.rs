@@ -14,6 +14,7 @@
 //! assert_eq!(config.check(), Ok(()));
 //! ```
 
+mod auth;
 mod check;
 mod codec;
 mod http;
@@ -34,6 +35,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use auth::{AuthConfig, JwtAlgorithm, JwtConfig};
 pub use http::HttpConfig;
 pub use limits::Limits;
 pub use listener::{Bind, ListenerConfig, ListenerKind, ListenerTls, ListenerWs, TlsVersion};
@@ -58,6 +60,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// What the broker tells about itself.
     pub sys: SysConfig,
+    /// Who clients are, and what they may do.
+    pub auth: AuthConfig,
     /// Where operators and their tools look into the broker by HTTP.
     pub http: HttpConfig,
     /// What is logged, and how.

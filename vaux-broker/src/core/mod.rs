@@ -31,6 +31,7 @@ mod metrics;
 mod observe;
 mod outbox;
 mod page;
+mod permission;
 mod publish;
 mod pump;
 mod restore;
@@ -99,8 +100,8 @@ pub struct Shared {
     pub interest: Interest,
     /// Retained messages.
     pub retained: Arc<Retained>,
-    /// Who may do what.
-    pub rights: Arc<dyn Authorize>,
+    /// Who may do what at the start. What is in force each worker has for itself.
+    first_rights: Arc<dyn Authorize>,
     /// How many workers there are.
     pub workers: u16,
     /// Sessions of all workers.
@@ -126,7 +127,7 @@ impl Shared {
         Shared {
             interest: Interest::default(),
             retained: Arc::default(),
-            rights,
+            first_rights: rights,
             workers,
             sessions: AtomicUsize::new(0),
             active_sessions: AtomicUsize::new(0),
@@ -170,6 +171,7 @@ pub struct Core {
     worker: WorkerId,
     shared: Arc<Shared>,
     settings: Arc<Settings>,
+    rights: Arc<dyn Authorize>,
     connections: Slab<Connection>,
     next_generation: u32,
     sessions: Slab<Session>,
@@ -286,6 +288,7 @@ impl Core {
             queue_memory: QueueMemory::default(),
             page_requests: Vec::new(),
             store_state: StoreState::Good,
+            rights: Arc::clone(&shared.first_rights),
             shared,
             settings,
             connections: Slab::new(),

@@ -82,6 +82,12 @@ impl Core {
             };
             // A transient session keeps no messages, and is never resumed.
             let Some(delivery) = delivery else { continue };
+            if !self.may_receive(session, delivery.message.content().topic) {
+                self.sessions[session.0 as usize].outbound.forget(packet_id);
+                self.drop_for(now, session, DropCause::NotAuthorized, delivery.message.content().topic);
+                self.finish_delivery(session, Some(&delivery));
+                continue;
+            }
             let needs = match qos {
                 QoS::ExactlyOnce => self.needs_for_resend(session),
                 _ => Sequence::NONE,
@@ -115,6 +121,11 @@ impl Core {
             let Some(delivery) = self.sessions[session.0 as usize].queue.pop() else { break };
             if delivery.message.content().is_expired(now) {
                 self.drop_for(now, session, DropCause::Expired, delivery.message.content().topic);
+                self.finish_delivery(session, Some(&delivery));
+                continue;
+            }
+            if !self.may_receive(session, delivery.message.content().topic) {
+                self.drop_for(now, session, DropCause::NotAuthorized, delivery.message.content().topic);
                 self.finish_delivery(session, Some(&delivery));
                 continue;
             }
@@ -210,6 +221,9 @@ impl Core {
         let messages = self.shared.retained.next(filter, position, room, now);
         let is_done = messages.len() < room;
         for message in messages {
+            if !self.may_receive(session, message.content().topic) {
+                continue;
+            }
             self.send_retained(now, slot, session, &replay, message);
         }
         if !is_done {
@@ -320,9 +334,6 @@ impl Core {
         replay: &Replay,
         message: Arc<Message>,
     ) {
-        if message.content().topic.starts_with('$') && !self.may_receive(session, message.content().topic) {
-            return;
-        }
         let qos = match self.settings.mqtt.upgrade_outgoing_qos {
             true => replay.qos,
             false => replay.qos.min(message.qos),

@@ -77,6 +77,13 @@ impl Core {
             return self.post(member.home, Letter::Picked(Box::new(picked)));
         }
         let Some(&session) = self.by_sid.get(&member.sid) else { return };
+        if !is_repicked && !self.may_receive(session, publication.content.topic) {
+            let members = self.shared.interest.members(group);
+            let strategy = self.settings.mqtt.shared_strategy;
+            if let Some(other) = pick(&members, 0, strategy, Some(member.sid)) {
+                return self.send_to_member(now, publication, other, group, true);
+            }
+        }
         let terms = terms_of(member.qos, member.retain_as_published, member.identifier);
         self.deliver(now, publication, session, &terms, Some(group));
     }

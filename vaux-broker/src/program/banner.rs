@@ -100,7 +100,8 @@ fn connect(listener: &ListenerConfig, address: &ListenerAddress, authority: &Aut
         let ListenerAddress { kind, address, .. } = address;
         return format!("{kind}://{host}:{}{}", address.port(), listener.ws.path);
     }
-    format!("mosquitto_pub{cafile} -h {host} -p {} -t hello -m world", address.address.port())
+    let user = if listener.allow_anonymous == Some(false) { " -u USER -P PASSWORD" } else { "" };
+    format!("mosquitto_pub{cafile} -h {host} -p {}{user} -t hello -m world", address.address.port())
 }
 
 /// The path as a shell takes it.
@@ -132,6 +133,7 @@ mod tests {
             config.listeners.push(listener);
         }
         config.listeners[2].tls.cert = Some("own.pem".into());
+        config.listeners[2].allow_anonymous = Some(false);
         config.http.token_file = Some("token".into());
         let addresses = config.listeners.iter().map(|listener| ListenerAddress {
             name: listener.name.clone(),

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use crate::auth::FileError;
 use crate::config::ConfigError;
 use crate::tls::TlsError;
 use crate::{StartError, TokenError};
@@ -25,6 +26,8 @@ pub(super) enum ProgramError {
     Config(ConfigError),
     /// A certificate or key that the operator named.
     Certificate(TlsError),
+    /// A file that says who may connect.
+    Security(FileError),
     /// There is no place for the data.
     NoDataDir,
     /// The data directory cannot be used.
@@ -59,6 +62,7 @@ impl ProgramError {
             ProgramError::File { path, error } => format!("{}: {}", path.display(), error.message),
             ProgramError::Config(error) => error.to_string(),
             ProgramError::Certificate(error) | ProgramError::Authority(error) => error.to_string(),
+            ProgramError::Security(error) => error.to_string(),
             ProgramError::NoDataDir => {
                 "this user has no home directory to keep data in; say where with --data-dir".into()
             }
@@ -82,6 +86,7 @@ impl ProgramError {
             | ProgramError::File { .. }
             | ProgramError::Config(_)
             | ProgramError::Certificate(_)
+            | ProgramError::Security(_)
             | ProgramError::Token(_)
             | ProgramError::Start(StartError::Token(_))
             | ProgramError::Authority(TlsError::NotCovered { .. } | TlsError::NotAName { .. })

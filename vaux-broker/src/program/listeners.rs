@@ -9,6 +9,7 @@ use rustls::ServerConfig;
 
 use super::error::ProgramError;
 use crate::admin::Token;
+use crate::auth::{AccessLists, Sources};
 use crate::config::{Bind, Config, ListenerConfig};
 use crate::tls::{Authority, ServedNames, host_name, server_config};
 
@@ -31,7 +32,10 @@ pub(super) fn prepare(
     let hosts = config.listeners.iter().filter(|listener| needs_authority(listener));
     let hosts: Vec<_> = hosts.map(|listener| listener.bind.host.clone()).collect();
     let config = resolve(config)?;
-    for listener in config.listeners.iter().filter(|listener| listener.allow_anonymous != Some(true)) {
+    let is_closed = |listener: &&ListenerConfig| {
+        listener.allow_anonymous != Some(true) && !config.auth.authenticates(listener)
+    };
+    for listener in config.listeners.iter().filter(is_closed) {
         tracing::warn!("nobody can connect to listener {:?}: there is no authentication", listener.name);
     }
     let mut issued = None;
@@ -63,9 +67,12 @@ pub(super) fn prepare(
 /// Everything that [`prepare`] checks, without making or locking anything.
 pub(super) fn check(config: Config) -> Result<(), ProgramError> {
     check_token(&config)?;
-    for listener in &resolve(config)?.listeners {
+    let config = resolve(config)?;
+    for listener in &config.listeners {
         load(listener)?;
     }
+    Sources::read(&config).map_err(ProgramError::Security)?;
+    AccessLists::read(&config).map_err(ProgramError::Security)?;
     Ok(())
 }
 
@@ -94,11 +101,13 @@ fn load(listener: &ListenerConfig) -> Result<Option<Arc<ServerConfig>>, ProgramE
 fn resolve(mut config: Config) -> Result<Config, ProgramError> {
     for listener in &mut config.listeners {
         let address = address_of(&listener.bind)?;
-        let allows_anonymous = listener.allows_anonymous(address.ip());
-        if !allows_anonymous && !address.ip().to_canonical().is_loopback() {
+        let has_authentication = config.auth.authenticates(listener);
+        let allows_anonymous = listener.allows_anonymous(address.ip(), has_authentication);
+        if !allows_anonymous && !has_authentication && !address.ip().to_canonical().is_loopback() {
             return Err(ProgramError::Usage(format!(
-                "listener {:?} on {} can be reached from other machines, and there is no authentication; give \
-                 --allow-anonymous (in the file: allow_anonymous = true) if anyone may connect, or listen on 127.0.0.1",
+                "listener {:?} on {} can be reached from other machines, and there is no authentication; name a \
+                 password_file in [auth], give --allow-anonymous (in the file: allow_anonymous = true) if anyone may \
+                 connect, or listen on 127.0.0.1",
                 listener.name, listener.bind
             )));
         }

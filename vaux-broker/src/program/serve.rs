@@ -13,8 +13,10 @@ use super::error::ProgramError;
 use super::listeners;
 use super::logging::Log;
 use super::settings::Settings;
+use crate::auth::{AccessLists, Sources, Users};
 use crate::config::Config;
 use crate::core::Counters;
+use crate::rights::Authorize;
 use crate::tls::Authority;
 use crate::{Broker, Recovered};
 
@@ -39,6 +41,7 @@ struct Caught {
 /// A running broker and what is needed to change it.
 pub(super) struct Running {
     pub(super) broker: Arc<Broker>,
+    pub(super) users: Arc<Users>,
     pub(super) settings: Settings,
     /// As it was last loaded, with the names of hosts.
     pub(super) config: Config,
@@ -108,6 +111,11 @@ impl Running {
         let mut config = self.settings.load()?;
         listeners::check_token(&config)?;
         let prepared = listeners::prepare(config.clone(), &self.authority, SystemTime::now())?;
+        let sources = Sources::read(&prepared.config).map_err(ProgramError::Security)?;
+        let access: Arc<dyn Authorize> =
+            Arc::new(AccessLists::read(&prepared.config).map_err(ProgramError::Security)?);
+        self.users.change(sources);
+        self.broker.change_rights(&access);
         let mut unchanged = self.broker.reload(prepared.config, prepared.tls);
         unchanged.extend(self.log.reload(&config.log)?);
         if config.data_dir != self.config.data_dir {

@@ -211,6 +211,7 @@ impl Shard {
             Mail::Redirect(reason, server_reference) => {
                 self.core.handle_redirect(now, reason, &server_reference);
             }
+            Mail::Rights(rights) => self.core.handle_rights(rights),
             Mail::Settings(settings) => self.core.handle_settings(now, settings),
             Mail::Listener(index, terms) => {
                 if let Some(listener) = self.listeners.get_mut(index) {
