@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use serde_json::json;
+use vaux_broker::auth::FileError;
 use vaux_broker::store::disk::StoreError;
 use vaux_client::{ConnectError, ConnectErrorKind, Disconnected, ReasonCode, RequestError};
 
@@ -76,6 +77,15 @@ pub(crate) enum CliError {
         name: String,
         /// What is wrong with it.
         source: InputError,
+    },
+    /// A security file cannot be used.
+    Security(FileError),
+    /// A password file does not have the user that it was to lose.
+    NoUser {
+        /// The file.
+        path: PathBuf,
+        /// Its user.
+        user: String,
     },
     /// Standard input or output failed.
     Stdio(io::Error),
@@ -181,6 +191,10 @@ impl CliError {
             }
             CliError::Input { name, source } => {
                 Report::new(Exit::Usage, format!("{name}: {source}")).with_hint(input_hint(source))
+            }
+            CliError::Security(error) => Report::new(Exit::Internal, error.to_string()),
+            CliError::NoUser { path, user } => {
+                Report::new(Exit::Internal, format!("{}: there is no user {user:?}", path.display()))
             }
             // Whoever read our output has seen enough.
             CliError::Stdio(error) if error.kind() == io::ErrorKind::BrokenPipe => {

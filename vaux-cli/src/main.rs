@@ -38,6 +38,8 @@ enum Command {
     Rr(Box<commands::rr::RrArgs>),
     Get(Box<commands::get::GetArgs>),
     Decode(commands::decode::DecodeArgs),
+    Acl(commands::acl::AclArgs),
+    Passwd(commands::passwd::PasswdArgs),
     Store(commands::store::StoreArgs),
     Test(Box<commands::test::TestArgs>),
     Why(Box<commands::why::WhyArgs>),
@@ -80,6 +82,8 @@ fn run(command: Command) -> ExitCode {
         Command::Sub(args) => (args.talk.talk(), args.output.json, commands::sub::run(*args)),
         Command::Rr(args) => (args.talk.talk(), args.output.json, commands::rr::run(*args)),
         Command::Get(args) => (args.talk.talk(), args.output.json, commands::get::run(*args)),
+        Command::Acl(args) => (TalkArgs::default().talk(), args.wants_json(), commands::acl::run(&args)),
+        Command::Passwd(args) => (TalkArgs::default().talk(), false, commands::passwd::run(&args)),
         Command::Store(args) => (TalkArgs::default().talk(), args.json(), commands::store::run(&args)),
         // Its JSON lines are packets, and nothing else.
         Command::Test(args) => (TalkArgs::default().talk(), false, commands::test::run(&args)),

@@ -1,8 +1,10 @@
 //! The commands, one module each: its arguments, whose doc comments are its help, and `run`.
 
+pub(crate) mod acl;
 pub(crate) mod broker;
 pub(crate) mod decode;
 pub(crate) mod get;
+pub(crate) mod passwd;
 pub(crate) mod pub_;
 pub(crate) mod rr;
 pub(crate) mod store;

@@ -5,7 +5,7 @@
 mod args;
 mod environment;
 mod operator;
-mod password;
+pub(crate) mod password;
 mod property;
 mod publisher;
 mod session;

@@ -1,11 +1,13 @@
 //! The `vaux` program as a user runs it: arguments in; output, messages and exit code out.
 
+mod acl;
 #[cfg(test)]
 mod broker;
 mod conformance;
 mod decode;
 #[cfg(test)]
 mod messages;
+mod passwd;
 mod program;
 #[cfg(test)]
 mod requests;
