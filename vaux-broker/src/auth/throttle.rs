@@ -24,6 +24,14 @@ const WINDOW: Duration = Duration::from_secs(60);
 const MAX_ADDRESSES: usize = 1 << 16;
 
 impl Throttle {
+    /// Whether the address has failed more often than `per_minute` in this minute.
+    pub(super) fn is_slowed(&self, address: IpAddr, per_minute: u32, now: Instant) -> bool {
+        let addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        addresses.get(&network(address)).is_some_and(|failures| {
+            failures.count > per_minute && now.duration_since(failures.since) < WINDOW
+        })
+    }
+
     /// Counts a failure. True when the address has failed more often than `per_minute` in this minute.
     pub(super) fn is_too_often(&self, address: IpAddr, per_minute: u32, now: Instant) -> bool {
         let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
@@ -63,7 +71,9 @@ mod tests {
         for _ in 0..3 {
             assert!(!throttle.is_too_often(here, 3, now));
         }
+        assert!(!throttle.is_slowed(here, 3, now));
         assert!(throttle.is_too_often(here, 3, now + Duration::from_secs(59)));
+        assert!(throttle.is_slowed(here, 3, now) && !throttle.is_slowed(here, 3, now + WINDOW));
         assert!(!throttle.is_too_often(IpAddr::from([192, 0, 2, 2]), 3, now));
         assert!(!throttle.is_too_often(here, 3, now + WINDOW));
     }

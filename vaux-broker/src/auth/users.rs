@@ -2,8 +2,6 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::mpsc::SyncSender;
-use std::sync::mpsc::TrySendError::{Disconnected, Full};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -14,7 +12,7 @@ use super::jwt;
 use super::password_file::PasswordFile;
 use super::scram;
 use super::sources::Sources;
-use super::threads::{self, WaitingRoom};
+use super::threads::{Threads, WaitingRoom};
 use super::throttle::Throttle;
 use crate::authenticate::{AnonymousOnly, Authenticate};
 use crate::core::{ConnectRequest, ExchangeState, Refusal, Step, StepAnswer};
@@ -26,7 +24,7 @@ use crate::shard::{Reply, StepReply};
 pub struct Users {
     sources: RwLock<Arc<Sources>>,
     checker: Arc<Checker>,
-    logins: SyncSender<Login>,
+    logins: Threads<Login>,
 }
 
 /// A client whose password is to be hashed.
@@ -49,7 +47,7 @@ struct Checker {
 /// Hashing at one time. More would take the cores from the workers, and their memory from everybody.
 const HASHING_THREADS: usize = 2;
 
-/// Logins that wait to be hashed.
+/// Logins that wait to be hashed, from addresses that failed too often and from others.
 const MAX_LOGINS: usize = 16_384;
 
 /// How long a refusal waits when its address failed too often. Shorter than clients and the broker wait for CONNACK.
@@ -79,7 +77,7 @@ impl Users {
                 on_threads.log_in(login);
             }
         };
-        let logins = threads::start("auth-hash", HASHING_THREADS, MAX_LOGINS, log_in)?;
+        let logins = Threads::start("auth-hash", HASHING_THREADS, MAX_LOGINS, log_in)?;
         Ok(Users { sources: RwLock::new(Arc::new(sources)), checker, logins })
     }
 
@@ -123,7 +121,13 @@ impl Authenticate for Users {
             failures_per_minute: sources.failures_per_minute,
             gives_up_at: Instant::now() + sources.connect_timeout,
         };
-        if let Err(Full(login) | Disconnected(login)) = self.logins.try_send(login) {
+        // Who guesses does not keep others waiting.
+        let is_suspect = self.checker.throttle.is_slowed(
+            login.request.peer.ip(),
+            login.failures_per_minute,
+            Instant::now(),
+        );
+        if let Err(login) = self.logins.give(login, is_suspect) {
             login.reply.send(login.request, Err(TOO_BUSY));
         }
     }
