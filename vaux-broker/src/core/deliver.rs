@@ -137,7 +137,9 @@ impl Core {
         }
         let state = &self.sessions[session.0 as usize];
         let connection = state.connection.filter(|&slot| !self.connections[slot as usize].awaits_connack());
+        // It may pass what waits with QoS above 0, but not its own kind.
         if qos == QoS::AtMostOnce
+            && !state.queue.holds_qos0()
             && let Some(slot) = connection
         {
             self.send_qos0(now, publication, slot, session, terms, retain);

@@ -54,6 +54,11 @@ impl Queue {
         self.entries.is_empty()
     }
 
+    /// Whether a message with QoS 0 waits.
+    pub fn holds_qos0(&self) -> bool {
+        self.qos0 > 0
+    }
+
     /// The bytes that count against the limit.
     pub fn bytes(&self) -> usize {
         self.bytes
