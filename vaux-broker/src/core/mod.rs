@@ -369,9 +369,14 @@ impl Core {
         }
     }
 
-    /// Whether [`Core::take_dirty`] would give any.
-    pub fn has_dirty(&self) -> bool {
+    /// Whether the end of a turn would carry anything out: to the store, to other workers, or to clients. What
+    /// happens while one is being carried out may leave something for the next.
+    pub fn has_output(&self) -> bool {
         !self.dirty.is_empty()
+            || self.recorder.has_pending()
+            || self.has_page_requests()
+            || self.has_events()
+            || self.lanes.iter().any(|parcel| !parcel.is_empty())
     }
 
     /// What was recorded since the last time.

@@ -171,8 +171,7 @@ impl Shard {
         let mailbox = &self.mailboxes[usize::from(self.worker.0)];
         let has_work = !self.readable.is_empty()
             || !self.accepting.is_empty()
-            || self.core.has_dirty()
-            || self.core.has_events();
+            || self.core.has_output();
         let timeout = if has_work || !mailbox.prepare_sleep() {
             Some(Duration::ZERO)
         } else {

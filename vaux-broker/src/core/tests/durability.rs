@@ -122,3 +122,23 @@ fn nobody_is_told_goodbye_before_connack() {
         assert!(!sim.is_open(client));
     }
 }
+
+#[test]
+fn what_a_durable_result_leads_to_asks_for_another_turn() {
+    let mut sim = slow();
+    let subscriber = sim.open_durable("s");
+    sim.subscribe(subscriber, "a", ExactlyOnce);
+    sim.commit();
+    sim.cut(subscriber);
+    let publisher = sim.open_durable("p");
+    sim.publish(publisher, "a", "x", ExactlyOnce, 1);
+    sim.commit();
+    sim.connect_and_see(&Hello::durable("s"));
+    let core = &mut sim.cores[0];
+    assert!(!core.has_output());
+    let (_, submission) = sim.submitted.pop_back().unwrap();
+    core.handle_durable(sim.now, submission.sequence);
+    // The message is sent now, which has to be durable before it leaves.
+    core.take_dirty(&mut Vec::new());
+    assert!(core.has_output());
+}
