@@ -7,6 +7,7 @@ mod exchange;
 mod limits;
 mod observe;
 mod qos;
+mod restart;
 mod sessions;
 mod sharing;
 mod simulation;
