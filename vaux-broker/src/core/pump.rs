@@ -338,10 +338,16 @@ impl Core {
             true => replay.qos,
             false => replay.qos.min(message.qos),
         };
+        let is_recorded = self.sessions[session.0 as usize].is_stored() && qos > QoS::AtMostOnce;
+        // The store knows deliveries by the number of the message: the copy that is sent live, or for another
+        // subscription, is another delivery.
+        let message = match is_recorded {
+            true => Arc::new(Message::new(self.shared.next_mid(), &message.content())),
+            false => message,
+        };
         let delivery =
             Delivery { message, qos, retain: true, identifiers: replay.identifiers.clone(), group: None };
-        let state = &self.sessions[session.0 as usize];
-        if state.is_stored() && qos > QoS::AtMostOnce {
+        if is_recorded {
             self.record_delivery(session, delivery.clone(), None);
         }
         self.send_queued(now, slot, session, delivery);

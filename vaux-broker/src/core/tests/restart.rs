@@ -158,3 +158,28 @@ fn a_message_that_cannot_be_read_is_counted_and_those_behind_it_come() {
     assert_eq!(payloads, ["1", "3"]);
     assert_eq!(sim.cores[0].counters().dropped.damaged, 1);
 }
+
+#[test]
+fn a_message_that_came_live_and_retained_is_two_deliveries() {
+    let mut sim = Sim::stored(1);
+    let subscriber = sim.open_durable("s");
+    sim.subscribe(subscriber, "a", QoS::ExactlyOnce);
+    let publisher = sim.open_durable("p");
+    let publish = Publish {
+        retain: true,
+        qos: QoS::ExactlyOnce,
+        packet_id: Some(id(1)),
+        payload: b"x",
+        ..Publish::new("a")
+    };
+    sim.send_publish(publisher, &publish);
+    sim.subscribe(subscriber, "a", QoS::ExactlyOnce);
+    sim.commit();
+    sim.see(subscriber);
+    sim.crash(0);
+    let (client, _) = sim.connect_and_see(&Hello::durable("s"));
+    sim.commit();
+    let again =
+        |id| Seen::Publish { topic: "a".into(), payload: "x".into(), qos: 2, dup: true, retain: id == 2, id };
+    assert_eq!(sim.see(client), [Seen::ConnAck(true, ReasonCode::Success), again(1), again(2)]);
+}
