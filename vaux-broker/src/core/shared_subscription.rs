@@ -211,6 +211,13 @@ impl Core {
     /// Sends a message to another member. It comes back when there is none who could take it.
     fn offer(&mut self, now: Time, holder: u64, delivery: Delivery) -> Option<Delivery> {
         let group = delivery.group.clone()?;
+        if delivery.message.content().is_expired(now) {
+            self.forget_held(holder, &delivery);
+            if let Some(&session) = self.by_sid.get(&holder) {
+                self.drop_for(now, session, DropCause::Expired, delivery.message.content().topic);
+            }
+            return None;
+        }
         let members = self.shared.interest.members(&group);
         let is_member = members.iter().any(|member| member.sid == holder);
         let strategy = self.settings.mqtt.shared_strategy;
@@ -221,11 +228,16 @@ impl Core {
         let Some(member) = member else { return Some(delivery) };
         self.frames.clear();
         self.send_to_member(now, &mut Publication::of(&delivery.message), member, &group, true);
+        self.forget_held(holder, &delivery);
+        None
+    }
+
+    /// A session no longer holds a message.
+    fn forget_held(&mut self, holder: u64, delivery: &Delivery) {
         if self.by_sid.get(&holder).is_some_and(|session| self.sessions[session.0 as usize].is_stored()) {
             let mid = delivery.message.mid;
             self.recorder.record(|| Record::Delivered { sid: holder, mid });
         }
-        None
     }
 
     /// A member has come online: those who are offline offer what they hold.
