@@ -42,6 +42,18 @@ impl Core {
             self.list_backlog(session);
         }
         self.count_in_flight(session);
+        self.look_at_shared(now, session);
+    }
+
+    /// What a session holds of shared subscriptions that it has left is offered to their members, once they are all
+    /// there.
+    fn look_at_shared(&mut self, now: Time, session: SessionSlot) {
+        let state = &mut self.sessions[session.0 as usize];
+        if state.queue.iter().any(|delivery| delivery.group.is_some()) {
+            state.member.get_or_insert_default();
+            let sid = state.sid;
+            self.set_timer(now, Timer::Session(sid));
+        }
     }
 
     /// Forgets retained messages that expired meanwhile, and watches the others. For one worker, once all is restored.

@@ -128,6 +128,14 @@ impl Queue {
         Some(delivery)
     }
 
+    /// What waits in memory, oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = &Delivery> {
+        self.entries.iter().filter_map(|entry| match entry {
+            Entry::Here(delivery) => Some(&**delivery),
+            Entry::Away { .. } => None,
+        })
+    }
+
     /// Takes out the messages that `is_wanted` picks, in their order. Those that are not in memory stay.
     pub fn extract(&mut self, is_wanted: impl Fn(&Delivery) -> bool) -> Vec<Delivery> {
         let is_wanted = |entry: &Entry| matches!(entry, Entry::Here(delivery) if is_wanted(delivery));

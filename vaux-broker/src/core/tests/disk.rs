@@ -134,6 +134,12 @@ impl Disk {
         self.deliveries.retain(|_, (delivery, _)| !is_picked(delivery));
     }
 
+    /// The number of a client's session.
+    pub(super) fn sid_of(&self, client_id: &str) -> u64 {
+        let mut sessions = self.sessions.values();
+        sessions.find(|session| *session.key.client_id == *client_id).map(|session| session.sid).unwrap()
+    }
+
     /// How many deliveries are kept.
     pub(super) fn delivery_count(&self) -> usize {
         self.deliveries.len() + self.releasing.len()

@@ -1,6 +1,7 @@
 //! What a broker makes of what it finds when it starts again.
 
 use super::*;
+use crate::store::Record;
 
 #[test]
 fn a_session_is_what_it_was_after_a_crash() {
@@ -182,4 +183,31 @@ fn a_message_that_came_live_and_retained_is_two_deliveries() {
     let again =
         |id| Seen::Publish { topic: "a".into(), payload: "x".into(), qos: 2, dup: true, retain: id == 2, id };
     assert_eq!(sim.see(client), [Seen::ConnAck(true, ReasonCode::Success), again(1), again(2)]);
+}
+
+#[test]
+fn what_a_member_holds_that_has_left_goes_to_another_one() {
+    let mut sim = Sim::stored(2);
+    let [left, stays] = ["left", "stays"].map(|name| {
+        let member = sim.open_durable(name);
+        sim.subscribe(member, "$share/g/a", QoS::AtLeastOnce);
+        sim.cut(member);
+        member
+    });
+    assert_ne!(left, stays);
+    let publisher = sim.open_durable("p");
+    for packet_id in 1..=4 {
+        sim.publish(publisher, "a", &packet_id.to_string(), QoS::AtLeastOnce, packet_id);
+    }
+    sim.commit();
+    // The broker dies when it has noted that the member leaves, and before what it holds has gone to others.
+    let sid = sim.disk.sid_of("left");
+    let records = vec![Record::Unsubscribed { sid, filter: "$share/g/a".into() }];
+    let submission = Submission { sequence: Sequence(1), records };
+    sim.disk.write(&submission, &sim.shared.retained);
+    sim.crash(0);
+    let (client, _) = sim.connect_and_see(&Hello::durable("stays"));
+    sim.commit();
+    let count = sim.see(client).iter().filter(|seen| matches!(seen, Seen::Publish { .. })).count();
+    assert_eq!(count, 4);
 }
