@@ -150,7 +150,10 @@ impl Queue {
     /// The numbers of the messages that are to be read now, so that about `max_bytes` are in memory; `None` when
     /// enough are, none is missing, or some are being read already.
     pub fn next_page(&mut self, max_bytes: usize) -> Option<Vec<u64>> {
-        if self.away == 0 || self.is_paging || self.memory_bytes > max_bytes / 2 {
+        // What is in memory behind the first message is of no use before that one is.
+        let has_enough =
+            self.memory_bytes > max_bytes / 2 && matches!(self.entries.front(), Some(Entry::Here(_)));
+        if self.away == 0 || self.is_paging || has_enough {
             return None;
         }
         let (mut mids, mut bytes) = (Vec::new(), self.memory_bytes);
@@ -306,5 +309,13 @@ mod tests {
         assert_eq!(mids(&mut queue), [4, 5]);
         assert_eq!(queue.next_page(1), Some(vec![6]), "at least one");
         assert_eq!((queue.len(), queue.bytes()), (1, size));
+    }
+
+    #[test]
+    fn the_first_message_is_read_however_much_is_in_memory_behind_it() {
+        let mut queue = Queue::default();
+        assert!(queue.push(delivery(1, QoS::AtLeastOnce), 9, usize::MAX, Some(0)).is_ok());
+        assert!(queue.push(delivery(2, QoS::AtMostOnce), 9, usize::MAX, None).is_ok());
+        assert_eq!(queue.next_page(1), Some(vec![1]));
     }
 }
