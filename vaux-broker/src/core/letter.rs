@@ -274,5 +274,9 @@ impl Core {
         let recorded = picked.recorded();
         let mut publication = Publication::of(&picked.message).recorded_for(recorded);
         self.deliver(now, &mut publication, session, &terms, Some(&picked.group));
+        if self.sessions[session.0 as usize].connection.is_none() {
+            // Who came online while it was on its way did not see that it would wait here.
+            self.repick_of(now, session);
+        }
     }
 }
