@@ -169,9 +169,7 @@ impl Shard {
 
     fn sleep(&mut self, events: &mut Events) -> std::io::Result<()> {
         let mailbox = &self.mailboxes[usize::from(self.worker.0)];
-        let has_work = !self.readable.is_empty()
-            || !self.accepting.is_empty()
-            || self.core.has_output();
+        let has_work = !self.readable.is_empty() || !self.accepting.is_empty() || self.core.has_output();
         let timeout = if has_work || !mailbox.prepare_sleep() {
             Some(Duration::ZERO)
         } else {

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use vaux_mqtt::PacketId;
 
 use crate::message::Message;
-use crate::retained::Retained;
 use crate::session::{Delivery, SessionSubscription};
 use crate::store::{Contents, Page, PageRequest, Record, SessionRecord, StoredSession, Submission, Waiting};
 
@@ -24,12 +23,12 @@ pub(super) struct Disk {
 }
 
 impl Disk {
-    /// Writes a submission. Of retained messages the tree's present state is written.
-    pub(super) fn write(&mut self, submission: &Submission, tree: &Retained) {
-        submission.records.iter().for_each(|record| self.apply(record, tree));
+    /// Writes a submission. `retained` says what the tree holds.
+    pub(super) fn write(&mut self, submission: &Submission, retained: impl Fn(&str) -> Option<Arc<Message>>) {
+        submission.records.iter().for_each(|record| self.apply(record, &retained));
     }
 
-    fn apply(&mut self, record: &Record, tree: &Retained) {
+    fn apply(&mut self, record: &Record, retained: &impl Fn(&str) -> Option<Arc<Message>>) {
         match record.clone() {
             Record::Session(session) => {
                 self.last_sid = self.last_sid.max(session.sid);
@@ -74,7 +73,7 @@ impl Disk {
                 self.received.remove(&(sid, packet_id));
             }
             Record::Retained { topic } => {
-                match tree.message(&topic) {
+                match retained(&topic) {
                     Some(message) => self.retained.insert(topic, message),
                     None => self.retained.remove(&topic),
                 };
@@ -140,8 +139,23 @@ impl Disk {
         sessions.find(|session| *session.key.client_id == *client_id).map(|session| session.sid).unwrap()
     }
 
-    /// How many deliveries are kept.
-    pub(super) fn delivery_count(&self) -> usize {
-        self.deliveries.len() + self.releasing.len()
+    /// The topics and payloads of the retained messages.
+    pub(super) fn retained_payloads(&self) -> impl Iterator<Item = (String, String)> {
+        self.retained.iter().map(|(topic, message)| {
+            (topic.to_string(), String::from_utf8_lossy(message.payload()).into_owned())
+        })
+    }
+
+    /// The retained message of a topic.
+    pub(super) fn retained_at(&self, topic: &str) -> Option<Arc<Message>> {
+        self.retained.get(topic).cloned()
+    }
+
+    /// Whether there is anything of a session that is not there.
+    pub(super) fn has_rows_of_others(&self) -> bool {
+        let subscribers = self.subscriptions.keys().map(|(sid, _)| sid);
+        let receivers = self.deliveries.keys().map(|(sid, _)| sid);
+        let exchanges = self.releasing.iter().chain(&self.received).map(|(sid, _)| sid);
+        subscribers.chain(receivers).chain(exchanges).any(|sid| !self.sessions.contains_key(sid))
     }
 }

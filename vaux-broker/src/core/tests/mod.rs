@@ -1,6 +1,5 @@
 //! Core, driven by packets: several workers over one [`Shared`], in one thread, with time as a number.
 
-mod crash;
 mod disk;
 mod durability;
 mod exchange;
@@ -158,7 +157,7 @@ impl Sim {
     /// The power fails while the next `kept` submissions are on their way to the disk, and the broker starts again.
     fn crash(&mut self, kept: usize) {
         for (_, submission) in self.submitted.drain(..).take(kept) {
-            self.disk.write(&submission, &self.shared.retained);
+            self.disk.write(&submission, |topic| self.shared.retained.message(topic));
         }
         let workers = self.cores.len() as u16;
         let restarted = Sim::with(workers, Settings::clone(&self.settings), self.recorder);
@@ -340,7 +339,7 @@ impl Sim {
     fn commit_some(&mut self, count: usize) {
         let count = count.min(self.submitted.len());
         for (worker, submission) in self.submitted.drain(..count) {
-            self.disk.write(&submission, &self.shared.retained);
+            self.disk.write(&submission, |topic| self.shared.retained.message(topic));
             self.written += 1;
             self.cores[worker].handle_durable(self.now, submission.sequence);
         }

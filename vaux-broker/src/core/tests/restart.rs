@@ -204,7 +204,7 @@ fn what_a_member_holds_that_has_left_goes_to_another_one() {
     let sid = sim.disk.sid_of("left");
     let records = vec![Record::Unsubscribed { sid, filter: "$share/g/a".into() }];
     let submission = Submission { sequence: Sequence(1), records };
-    sim.disk.write(&submission, &sim.shared.retained);
+    sim.disk.write(&submission, |_| None);
     sim.crash(0);
     let (client, _) = sim.connect_and_see(&Hello::durable("stays"));
     sim.commit();
