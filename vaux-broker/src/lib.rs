@@ -24,6 +24,7 @@ pub mod router;
 pub mod session;
 mod shard;
 pub mod store;
+mod sync;
 mod time;
 pub mod tls;
 mod transport;

@@ -8,11 +8,12 @@
 mod scan;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError};
 
 use vaux_mqtt::topic::TopicFilter;
 
 use crate::message::Message;
+use crate::sync::RwLock;
 use crate::time::Time;
 
 /// All retained messages.

@@ -6,6 +6,7 @@ mod exchange;
 mod limits;
 mod observe;
 mod qos;
+mod races;
 mod restart;
 mod sessions;
 mod sharing;
