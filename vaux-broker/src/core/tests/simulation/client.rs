@@ -58,8 +58,8 @@ pub(super) struct ClientSession {
     pub(super) subscriptions: Vec<ClientSubscription>,
     /// Messages of QoS 2 between PUBLISH and PUBREL.
     pub(super) held: BTreeMap<u16, usize>,
-    /// How often each message came anew, with RETAIN and without.
-    pub(super) received: HashMap<(usize, bool), usize>,
+    /// How often each message came anew, with RETAIN and without, by QoS.
+    pub(super) received: HashMap<(usize, bool), [usize; 3]>,
     /// The last message of each publisher, topic and QoS.
     pub(super) newest: HashMap<(usize, String, u8), usize>,
     /// A moment when its connection was surely there.

@@ -352,7 +352,8 @@ impl World {
         };
         let floor = matches().filter_map(|one| one.floor(publish.topic)).min();
         let is_first = !session.received.contains_key(&(number, publish.retain));
-        let count = session.received.entry((number, publish.retain)).or_default();
+        let counts = session.received.entry((number, publish.retain)).or_default();
+        let count = &mut counts[usize::from(publish.qos.bits())];
         *count += usize::from(!publish.dup || publish.qos == QoS::ExactlyOnce);
         let count = *count;
         let key = (publication.publisher, publication.topic.clone(), publish.qos.bits());
