@@ -87,6 +87,22 @@ pub(crate) enum CliError {
         /// Its user.
         user: String,
     },
+    /// A file that cannot be written.
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A recording, or another input of lines, that does not read.
+    Recording {
+        /// The file.
+        name: String,
+        /// The line, counted from 1.
+        line: u64,
+        /// What is wrong with it.
+        why: String,
+    },
     /// Standard input or output failed.
     Stdio(io::Error),
     /// The operating system refused what should always work.
@@ -195,6 +211,12 @@ impl CliError {
             CliError::Security(error) => Report::new(Exit::Internal, error.to_string()),
             CliError::NoUser { path, user } => {
                 Report::new(Exit::Internal, format!("{}: there is no user {user:?}", path.display()))
+            }
+            CliError::Write { path, source } => {
+                Report::new(Exit::Internal, format!("cannot write {}: {source}", path.display()))
+            }
+            CliError::Recording { name, line, why } => {
+                Report::new(Exit::Usage, format!("{name}, line {line}: {why}"))
             }
             // Whoever read our output has seen enough.
             CliError::Stdio(error) if error.kind() == io::ErrorKind::BrokenPipe => {

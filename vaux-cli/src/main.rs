@@ -5,6 +5,7 @@ mod commands;
 mod connection;
 mod input;
 mod output;
+mod recording;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -37,6 +38,8 @@ enum Command {
     Sub(Box<commands::sub::SubArgs>),
     Rr(Box<commands::rr::RrArgs>),
     Get(Box<commands::get::GetArgs>),
+    Record(Box<commands::record::RecordArgs>),
+    Replay(Box<commands::replay::ReplayArgs>),
     Decode(commands::decode::DecodeArgs),
     Acl(commands::acl::AclArgs),
     Passwd(commands::passwd::PasswdArgs),
@@ -85,6 +88,8 @@ fn run(command: Command) -> ExitCode {
         Command::Acl(args) => (TalkArgs::default().talk(), args.wants_json(), commands::acl::run(&args)),
         Command::Passwd(args) => (TalkArgs::default().talk(), false, commands::passwd::run(&args)),
         Command::Store(args) => (TalkArgs::default().talk(), args.json(), commands::store::run(&args)),
+        Command::Record(args) => (args.talk.talk(), false, commands::record::run(*args)),
+        Command::Replay(args) => (args.talk.talk(), args.json, commands::replay::run(*args)),
         // Its JSON lines are packets, and nothing else.
         Command::Test(args) => (TalkArgs::default().talk(), false, commands::test::run(&args)),
         Command::Why(args) => (args.talk.talk(), args.json, commands::why::run(*args)),

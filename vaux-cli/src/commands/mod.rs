@@ -6,6 +6,8 @@ pub(crate) mod decode;
 pub(crate) mod get;
 pub(crate) mod passwd;
 pub(crate) mod pub_;
+pub(crate) mod record;
+pub(crate) mod replay;
 pub(crate) mod rr;
 pub(crate) mod store;
 pub(crate) mod sub;

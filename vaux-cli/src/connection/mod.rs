@@ -274,6 +274,21 @@ impl Plan {
         }
     }
 
+    /// Host and port of the server.
+    pub(crate) fn address(&self) -> String {
+        self.target.address()
+    }
+
+    /// Whether this is the server at an address such as `localhost:8883`. Names of this machine are the same.
+    pub(crate) fn is_server_at(&self, address: &str) -> bool {
+        let Some((host, port)) = address.rsplit_once(':') else { return false };
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let other = Target { host: host.to_owned(), ..self.target.clone() };
+        let is_same_host = host.eq_ignore_ascii_case(&self.target.host)
+            || (other.is_loopback() && self.target.is_loopback());
+        is_same_host && port == self.target.port.to_string()
+    }
+
     /// The server as a URL.
     pub(crate) fn server(&self) -> String {
         self.target.to_string()

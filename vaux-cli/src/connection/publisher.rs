@@ -31,7 +31,10 @@ pub(crate) struct Publisher {
     /// Whether each outcome is written as JSON.
     json: bool,
     talk: Talk,
-    /// The last message that the server refused.
+    /// How many messages the server has taken, or with QoS 0 the network.
+    published: u64,
+    /// How many it has not taken, and why not the last of them.
+    refusals: u64,
     refused: Option<RequestError>,
 }
 
@@ -45,7 +48,7 @@ struct Sent {
 
 impl Publisher {
     pub(crate) fn new(client: Client, json: bool, talk: Talk) -> Publisher {
-        Publisher { client, tickets: VecDeque::new(), json, talk, refused: None }
+        Publisher { client, tickets: VecDeque::new(), json, talk, published: 0, refusals: 0, refused: None }
     }
 
     /// Hands a message over. Waits while too many are under way.
@@ -61,6 +64,17 @@ impl Publisher {
     pub(crate) fn under_way(&self) -> usize {
         self.tickets.len()
     }
+
+    /// How many messages the server has taken, or with QoS 0 the network.
+    pub(crate) fn published(&self) -> u64 {
+        self.published
+    }
+
+    /// How many messages the server has not taken.
+    pub(crate) fn refused(&self) -> u64 {
+        self.refusals
+    }
+
     /// Waits until at most `left` messages are under way.
     pub(crate) async fn settle(&mut self, left: usize) -> Result<(), Failure> {
         while self.tickets.len() > left {
@@ -92,6 +106,7 @@ impl Publisher {
     fn conclude(&mut self, sent: &Sent, outcome: Result<Published, RequestError>) -> Result<(), Failure> {
         match outcome {
             Ok(published) => {
+                self.published += 1;
                 self.talk.debug(format_args!("published {}: {}", sent.topic, published.reason));
                 if self.json {
                     write_json(sent, &published)?;
@@ -99,6 +114,7 @@ impl Publisher {
                 Ok(())
             }
             Err(error @ (RequestError::Refused { .. } | RequestError::Invalid(_))) => {
+                self.refusals += 1;
                 if let Some(before) = self.refused.replace(error) {
                     self.talk.error(format_args!("not published: {before}"));
                 }

@@ -48,6 +48,14 @@ impl Target {
         }
     }
 
+    /// Host and port, as they stand in a URL.
+    pub(super) fn address(&self) -> String {
+        match self.host.contains(':') {
+            true => format!("[{}]:{}", self.host, self.port),
+            false => format!("{}:{}", self.host, self.port),
+        }
+    }
+
     /// Whether the name stands for this machine whatever a name server says.
     pub(super) fn is_loopback(&self) -> bool {
         match self.host.parse::<IpAddr>() {
@@ -63,10 +71,7 @@ impl Target {
 impl std::fmt::Display for Target {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let scheme = scheme(self.web_socket_path.is_some(), self.tls);
-        match self.host.contains(':') {
-            true => write!(f, "{scheme}://[{}]:{}", self.host, self.port)?,
-            false => write!(f, "{scheme}://{}:{}", self.host, self.port)?,
-        }
+        write!(f, "{scheme}://{}", self.address())?;
         self.web_socket_path.as_ref().map_or(Ok(()), |path| f.write_str(path))
     }
 }

@@ -10,6 +10,8 @@ mod messages;
 mod passwd;
 mod program;
 #[cfg(test)]
+mod recordings;
+#[cfg(test)]
 mod requests;
 mod store;
 mod usage;
