@@ -103,6 +103,10 @@ pub(crate) enum CliError {
         /// What is wrong with it.
         why: String,
     },
+    /// A packet that is asked for and would be malformed.
+    NoPacket(String),
+    /// JSON that ends in the middle.
+    JsonCutShort(String),
     /// Standard input or output failed.
     Stdio(io::Error),
     /// The operating system refused what should always work.
@@ -217,6 +221,10 @@ impl CliError {
             }
             CliError::Recording { name, line, why } => {
                 Report::new(Exit::Usage, format!("{name}, line {line}: {why}"))
+            }
+            CliError::NoPacket(why) => Report::new(Exit::Malformed, why.as_str()),
+            CliError::JsonCutShort(at) => {
+                Report::new(Exit::CutShort, format!("{at}: the input ends in the middle of it"))
             }
             // Whoever read our output has seen enough.
             CliError::Stdio(error) if error.kind() == io::ErrorKind::BrokenPipe => {

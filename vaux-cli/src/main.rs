@@ -44,6 +44,7 @@ enum Command {
     Acl(commands::acl::AclArgs),
     Passwd(commands::passwd::PasswdArgs),
     Store(commands::store::StoreArgs),
+    Encode(commands::encode::EncodeArgs),
     Test(Box<commands::test::TestArgs>),
     Why(Box<commands::why::WhyArgs>),
 }
@@ -93,6 +94,7 @@ fn run(command: Command) -> ExitCode {
         // Its JSON lines are packets, and nothing else.
         Command::Test(args) => (TalkArgs::default().talk(), false, commands::test::run(&args)),
         Command::Why(args) => (args.talk.talk(), args.json, commands::why::run(*args)),
+        Command::Encode(args) => (args.talk(), false, commands::encode::run(&args)),
         Command::Decode(args) => (args.talk(), false, commands::decode::run(&args)),
     };
     outcome.unwrap_or_else(|error| error.report(talk, json)).into()

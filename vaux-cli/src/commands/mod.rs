@@ -3,6 +3,7 @@
 pub(crate) mod acl;
 pub(crate) mod broker;
 pub(crate) mod decode;
+pub(crate) mod encode;
 pub(crate) mod get;
 pub(crate) mod passwd;
 pub(crate) mod pub_;

@@ -1,12 +1,28 @@
-//! JSON lines that this program wrote, read again: properties in the dress that `output::json` gives them.
+//! JSON lines that this program wrote, read again: bytes and properties in the dress that `output::json` gives them.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 use vaux_client::{Property, PropertyBuffer};
 use vaux_mqtt::property::PropertyId;
 
 use crate::output::json::property_name;
+
+/// The bytes under `name`, or in base64 under `{name}_base64`.
+pub(crate) fn bytes(object: &Map<String, Json>, name: &str) -> Result<Option<Vec<u8>>, String> {
+    let encoded_name = format!("{name}_base64");
+    match (object.get(name), object.get(&encoded_name)) {
+        (Some(_), Some(_)) => Err(format!("it has both {name} and {encoded_name}")),
+        (None | Some(Json::Null), None) => Ok(None),
+        (Some(Json::String(text)), None) => Ok(Some(text.clone().into_bytes())),
+        (None, Some(Json::String(text))) => {
+            let decoded = STANDARD.decode(text);
+            decoded.map(Some).map_err(|error| format!("{encoded_name} is no base64: {error}"))
+        }
+        (Some(_), None) => Err(format!("{name} is no string")),
+        (None, Some(_)) => Err(format!("{encoded_name} is no string")),
+    }
+}
 
 /// Properties such as `[["content-type", "text/plain"], ["user-property", "unit", "°C"]]`.
 pub(crate) fn properties(list: &Json) -> Result<PropertyBuffer, String> {

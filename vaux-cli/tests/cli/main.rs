@@ -6,6 +6,8 @@ mod broker;
 mod conformance;
 mod decode;
 #[cfg(test)]
+mod encode;
+#[cfg(test)]
 mod messages;
 mod passwd;
 mod program;
