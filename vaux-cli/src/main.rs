@@ -40,6 +40,7 @@ enum Command {
     Get(Box<commands::get::GetArgs>),
     Record(Box<commands::record::RecordArgs>),
     Replay(Box<commands::replay::ReplayArgs>),
+    Retained(commands::retained::RetainedArgs),
     Decode(commands::decode::DecodeArgs),
     Acl(commands::acl::AclArgs),
     Passwd(commands::passwd::PasswdArgs),
@@ -94,6 +95,7 @@ fn run(command: Command) -> ExitCode {
         // Its JSON lines are packets, and nothing else.
         Command::Test(args) => (TalkArgs::default().talk(), false, commands::test::run(&args)),
         Command::Why(args) => (args.talk.talk(), args.json, commands::why::run(*args)),
+        Command::Retained(args) => (args.talk(), args.json(), commands::retained::run(args)),
         Command::Encode(args) => (args.talk(), false, commands::encode::run(&args)),
         Command::Decode(args) => (args.talk(), false, commands::decode::run(&args)),
     };

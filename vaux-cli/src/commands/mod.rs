@@ -9,6 +9,7 @@ pub(crate) mod passwd;
 pub(crate) mod pub_;
 pub(crate) mod record;
 pub(crate) mod replay;
+pub(crate) mod retained;
 pub(crate) mod rr;
 pub(crate) mod store;
 pub(crate) mod sub;

@@ -15,6 +15,8 @@ mod program;
 mod recordings;
 #[cfg(test)]
 mod requests;
+#[cfg(test)]
+mod retained;
 mod store;
 mod usage;
 mod why;

@@ -18,7 +18,8 @@ use crate::connection::{
 };
 use crate::output::talk::{Talk, TalkArgs};
 use crate::recording::Header;
-use output::{Output, parse_size};
+pub(super) use output::Output;
+use output::parse_size;
 
 /// Record messages, to be replayed
 #[derive(Args, Debug)]

@@ -16,7 +16,7 @@ use crate::recording::{Header, Reader, write_header, write_record};
 const BUFFER_BYTES: usize = 64 * 1024;
 
 /// Where a recording goes.
-pub(super) struct Output {
+pub(in crate::commands) struct Output {
     /// The file, unless it is standard output.
     path: Option<PathBuf>,
     out: BufWriter<Box<dyn Write>>,
@@ -30,7 +30,7 @@ pub(super) struct Output {
 
 impl Output {
     /// Opens the file and writes the header of a recording that began at `start`.
-    pub(super) fn open(
+    pub(in crate::commands) fn open(
         path: Option<&Path>,
         append: bool,
         rotate: Option<NonZeroU64>,
@@ -52,7 +52,7 @@ impl Output {
     }
 
     /// Writes a message that arrived now.
-    pub(super) fn write(&mut self, message: &Message) -> Result<(), CliError> {
+    pub(in crate::commands) fn write(&mut self, message: &Message) -> Result<(), CliError> {
         if self.rotate.is_some_and(|size| self.written >= size.get()) {
             self.rotate()?;
         }
@@ -63,7 +63,7 @@ impl Output {
     }
 
     /// Has all that was written reach the file.
-    pub(super) fn flush(&mut self) -> Result<(), CliError> {
+    pub(in crate::commands) fn flush(&mut self) -> Result<(), CliError> {
         self.out.flush().map_err(|error| self.failed(error))
     }
 

@@ -7,7 +7,7 @@ mod schedule;
 mod step;
 
 use std::io::{BufWriter, Write, stdout};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -19,7 +19,7 @@ use crate::output::talk::{Talk, TalkArgs};
 use crate::recording::write_record;
 use mapping::Mapping;
 use player::Player;
-use schedule::{Bound, Pace, Pick, Retained, Schedule, Source, parse_speed};
+use schedule::{Bound, Pace, Pick, Retained, Schedule, Source, Speed, parse_speed};
 
 /// Publish what was recorded
 #[derive(Args, Debug)]
@@ -30,7 +30,7 @@ pub(crate) struct ReplayArgs {
     file: PathBuf,
     /// How fast: 2 is twice as fast as it was, max without any pause
     #[arg(long, value_name = "FACTOR|max", default_value = "1", value_parser = parse_speed)]
-    speed: schedule::Speed,
+    speed: Speed,
     /// How many times to play it; without a number for ever
     #[arg(long = "loop", value_name = "N", num_args = 0..=1, require_equals = true, value_parser = clap::value_parser!(u64).range(1..))]
     laps: Option<Option<u64>>,
@@ -132,7 +132,16 @@ pub(crate) fn run(args: ReplayArgs) -> Result<Exit, CliError> {
     if !is_mapped && !args.yes {
         refuse_recorded(&schedule, &plan)?;
     }
-    let player = Player { step: args.step, json: args.json, speed: args.speed, talk };
+    let player = Player { step: args.step, json: args.json, speed: args.speed, verb: "replayed", talk };
+    block_on(player.run(plan, schedule))
+}
+
+/// Publishes the retained messages of a recording at once, also into the broker that they are of.
+pub(super) fn import(file: &Path, plan: Plan, talk: Talk) -> Result<Exit, CliError> {
+    let pick = Pick { retained: Retained::Only, ..Pick::default() };
+    let pace = Pace { speed: Speed::Max, max_gap: None, laps: Some(1) };
+    let schedule = Schedule::open(Source::new(file, false), pick, pace)?;
+    let player = Player { step: false, json: false, speed: Speed::Max, verb: "imported", talk };
     block_on(player.run(plan, schedule))
 }
 

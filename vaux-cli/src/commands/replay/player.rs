@@ -25,6 +25,8 @@ pub(super) struct Player {
     pub(super) step: bool,
     pub(super) json: bool,
     pub(super) speed: Speed,
+    /// What the report calls it.
+    pub(super) verb: &'static str,
     pub(super) talk: Talk,
 }
 
@@ -113,7 +115,7 @@ impl Player {
             return writeln!(stdout(), "{report}").map_err(CliError::Stdio);
         }
         let messages = if published == 1 { "message" } else { "messages" };
-        let mut report = format!("replayed {published} {messages} in {seconds:.3} s");
+        let mut report = format!("{} {published} {messages} in {seconds:.3} s", self.verb);
         if refused > 0 {
             report.push_str(&format!(", {refused} refused"));
         }
