@@ -10,8 +10,9 @@ mod recording;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use clap::builder::Resettable;
 use clap::error::ErrorKind;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use cli_error::{CliError, Exit};
 use output::talk::TalkArgs;
@@ -22,7 +23,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// MQTT from the command line
 #[derive(Debug, Parser)]
-#[command(name = "vaux", version, disable_version_flag = true, max_term_width = 100)]
+#[command(name = "vaux", version, disable_version_flag = true, max_term_width = 100, after_help = NOTES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -30,6 +31,15 @@ struct Cli {
     #[arg(long, action = clap::ArgAction::Version)]
     version: (),
 }
+
+const NOTES: &str = "\
+`vaux help COMMAND` tells of one command.
+
+Examples:
+  vaux broker
+  vaux sub -t 'demo/#' -v
+  vaux pub -t demo/hello -m hi
+  vaux decode c000";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -48,10 +58,14 @@ enum Command {
     Encode(commands::encode::EncodeArgs),
     Test(Box<commands::test::TestArgs>),
     Why(Box<commands::why::WhyArgs>),
+    Completions(commands::completions::CompletionsArgs),
+    Man(commands::man::ManArgs),
 }
 
 fn main() -> ExitCode {
-    match Cli::try_parse_from(with_help_of_broker(std::env::args_os().collect())) {
+    let args = with_help_of_broker(std::env::args_os().collect());
+    let matches = examples_first(Cli::command()).try_get_matches_from(args);
+    match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => run(cli.command),
         Err(error) => answer(error).into(),
     }
@@ -65,6 +79,22 @@ fn with_help_of_broker(args: Vec<OsString>) -> Vec<OsString> {
         }
         _ => args,
     }
+}
+
+/// Puts what stands behind `Examples:` in the help of a command in front of its flags.
+fn examples_first(mut command: clap::Command) -> clap::Command {
+    const TEMPLATE: &str =
+        "{about-with-newline}\n{usage-heading} {usage}\n\n{before-help}{all-args}{after-help}";
+    let notes = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    if let Some((notes, examples)) = notes.split_once("Examples:\n") {
+        let notes = notes.trim_end().to_owned();
+        command = command.help_template(TEMPLATE).before_help(format!("Examples:\n{examples}"));
+        command = match notes.as_str() {
+            "" => command.after_help(Resettable::Reset),
+            _ => command.after_help(notes),
+        };
+    }
+    command.mut_subcommands(examples_first)
 }
 
 /// What clap has to say instead of a parsed command line: help, the version, or what is wrong.
@@ -96,6 +126,10 @@ fn run(command: Command) -> ExitCode {
         Command::Test(args) => (TalkArgs::default().talk(), false, commands::test::run(&args)),
         Command::Why(args) => (args.talk.talk(), args.json, commands::why::run(*args)),
         Command::Retained(args) => (args.talk(), args.json(), commands::retained::run(args)),
+        Command::Completions(args) => {
+            (TalkArgs::default().talk(), false, commands::completions::run(&args, Cli::command()))
+        }
+        Command::Man(args) => (TalkArgs::default().talk(), false, commands::man::run(&args, Cli::command())),
         Command::Encode(args) => (args.talk(), false, commands::encode::run(&args)),
         Command::Decode(args) => (args.talk(), false, commands::decode::run(&args)),
     };

@@ -2,9 +2,11 @@
 
 pub(crate) mod acl;
 pub(crate) mod broker;
+pub(crate) mod completions;
 pub(crate) mod decode;
 pub(crate) mod encode;
 pub(crate) mod get;
+pub(crate) mod man;
 pub(crate) mod passwd;
 pub(crate) mod pub_;
 pub(crate) mod record;

@@ -17,6 +17,8 @@ mod recordings;
 mod requests;
 #[cfg(test)]
 mod retained;
+#[cfg(test)]
+mod shells;
 mod store;
 mod usage;
 mod why;
