@@ -2,7 +2,9 @@
 
 use std::collections::VecDeque;
 use std::io::Write;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Instant;
 
 use serde_json::json;
 use vaux_client::{Client, Message, PublishTicket, Published, QoS, RequestError};
@@ -91,6 +93,23 @@ impl Publisher {
         match self.tickets.pop_front() {
             Some((sent, _)) => self.conclude(&sent, outcome),
             None => Ok(()),
+        }
+    }
+
+    /// Waits until a time, for ever if there is none, and looks at outcomes meanwhile.
+    pub(crate) async fn wait_until(&mut self, due: Option<Instant>) -> Result<(), Failure> {
+        let Some(due) = due else { return std::future::pending().await };
+        // A timer is not exact: what is due now does not wait for it.
+        if due <= Instant::now() {
+            return Ok(());
+        }
+        let mut time = pin!(tokio::time::sleep_until(due.into()));
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut time => return Ok(()),
+                outcome = self.conclude_oldest(), if self.under_way() > 0 => outcome?,
+            }
         }
     }
 

@@ -7,10 +7,36 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use clap::Args;
 
+use super::{Form, read};
 use crate::cli_error::CliError;
 
 /// The longest packet there is, so that no payload can be longer.
 pub(crate) const MAX_PAYLOAD_BYTES: usize = 268_435_455;
+
+/// How a payload is written down.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Encoding {
+    /// As it is.
+    #[default]
+    Utf8,
+    /// Hex digits with any separators.
+    Hex,
+    /// Base64 with either alphabet.
+    Base64,
+}
+
+impl Encoding {
+    /// The payload itself.
+    pub(crate) fn decode(self, written: Bytes) -> Result<Bytes, String> {
+        let form = match self {
+            Encoding::Utf8 => return Ok(written),
+            Encoding::Hex => Form::Hex,
+            Encoding::Base64 => Form::Base64,
+        };
+        let decoded = read(written.into(), Some(form));
+        decoded.map(|(_, payload)| payload.into()).map_err(|error| error.to_string())
+    }
+}
 
 /// Where a payload comes from.
 #[derive(Args, Clone, Debug)]

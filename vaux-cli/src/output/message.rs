@@ -22,6 +22,9 @@ pub(crate) struct MessageArgs {
     /// What to print of a message, in mosquitto_sub's sequences: %t topic, %p payload, %j JSON …
     #[arg(short = 'F', value_name = "FORMAT", conflicts_with = "json", allow_hyphen_values = true)]
     format: Option<Format>,
+    /// Print payloads in hex, with what is text in them
+    #[arg(long, conflicts_with_all = ["format", "json"])]
+    hex: bool,
     /// Print messages without the end of a line
     #[arg(short = 'N')]
     no_eol: bool,
@@ -49,10 +52,27 @@ impl MessageArgs {
             form,
             ends_line: !self.no_eol,
             pretty: self.pretty,
-            is_terminal: stdout().is_terminal(),
+            hex: if self.hex {
+                Hex::Always
+            } else if stdout().is_terminal() {
+                Hex::NoText
+            } else {
+                Hex::Never
+            },
             palette: Palette::new(color.is_on(&stdout())),
         })
     }
+}
+
+/// Which payloads are shown in hex.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hex {
+    /// All.
+    Always,
+    /// Those that are no text: a person reads them.
+    NoText,
+    /// None.
+    Never,
 }
 
 /// What is written of a message.
@@ -77,8 +97,7 @@ pub(crate) struct MessageWriter {
     ends_line: bool,
     /// Whether JSON is laid out over several lines.
     pretty: bool,
-    /// Whether a person reads: then payloads that are no text are shown in hex.
-    is_terminal: bool,
+    hex: Hex,
     /// The colours.
     palette: Palette,
 }
@@ -90,7 +109,7 @@ impl MessageWriter {
         match &self.form {
             // As mosquitto_sub does: without payload there is nothing to print.
             Form::Payload if message.payload.is_empty() => return Ok(true),
-            Form::Payload if self.is_terminal && !is_text(&message.payload) => {
+            Form::Payload if self.is_shown_in_hex(&message.payload) => {
                 write_view(out, &message.payload, self.palette)?;
                 return Ok(true);
             }
@@ -107,7 +126,7 @@ impl MessageWriter {
     }
 
     fn write_verbose(&self, out: &mut impl Write, message: &Message) -> io::Result<()> {
-        let topic = if self.is_terminal && !is_text(message.topic.as_bytes()) {
+        let topic = if self.hex == Hex::NoText && !is_text(message.topic.as_bytes()) {
             message.topic.escape_debug().to_string()
         } else {
             message.topic.to_string()
@@ -115,7 +134,7 @@ impl MessageWriter {
         write!(out, "{}", self.palette.title(&topic))?;
         if message.payload.is_empty() {
             out.write_all(b" (null)")?;
-        } else if self.is_terminal && !is_text(&message.payload) {
+        } else if self.is_shown_in_hex(&message.payload) {
             writeln!(out)?;
             return write_view(out, &message.payload, self.palette);
         } else {
@@ -123,6 +142,14 @@ impl MessageWriter {
             out.write_all(&message.payload)?;
         }
         self.end_line(out)
+    }
+
+    fn is_shown_in_hex(&self, payload: &[u8]) -> bool {
+        match self.hex {
+            Hex::Always => true,
+            Hex::NoText => !is_text(payload),
+            Hex::Never => false,
+        }
     }
 
     fn end_line(&self, out: &mut impl Write) -> io::Result<()> {

@@ -34,7 +34,7 @@ pub(crate) struct Record {
 }
 
 /// The properties that belong to a message wherever it goes, without those of one connection.
-fn lasting(properties: &Properties<'_>) -> PropertyBuffer {
+pub(crate) fn lasting(properties: &Properties<'_>) -> PropertyBuffer {
     let mut lasting = PropertyBuffer::new();
     for property in properties.iter() {
         if !matches!(property, Property::TopicAlias(_) | Property::SubscriptionIdentifier(_)) {

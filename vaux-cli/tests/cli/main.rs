@@ -18,6 +18,8 @@ mod requests;
 #[cfg(test)]
 mod retained;
 #[cfg(test)]
+mod selecting;
+#[cfg(test)]
 mod shells;
 mod store;
 mod usage;

@@ -143,21 +143,7 @@ impl Playing {
     /// Waits until the message is due, and looks at outcomes meanwhile.
     async fn wait_for(&mut self, cue: &Cue) -> Result<(), Failure> {
         self.progress.draw(self.publisher.published(), cue.fraction);
-        let Some(due) = self.start.checked_add(cue.due) else {
-            return std::future::pending().await;
-        };
-        // A timer is not exact: what is due now does not wait for it.
-        if due <= Instant::now() {
-            return Ok(());
-        }
-        let mut time = std::pin::pin!(tokio::time::sleep_until(due.into()));
-        loop {
-            tokio::select! {
-                biased;
-                () = &mut time => return Ok(()),
-                outcome = self.publisher.conclude_oldest(), if self.publisher.under_way() > 0 => outcome?,
-            }
-        }
+        self.publisher.wait_until(self.start.checked_add(cue.due)).await
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod receive;
 mod remove;
+mod select;
 
 use std::num::NonZeroU64;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use crate::connection::{
 use crate::output::message::MessageArgs;
 use crate::output::talk::TalkArgs;
 use receive::Receiver;
+use select::{Condition, Selection};
 
 /// Subscribe and print messages
 #[derive(Args, Debug)]
@@ -51,6 +53,12 @@ pub(crate) struct SubArgs {
     /// Remove from the server the retained messages that arrive, except those that -T filters out
     #[arg(long)]
     remove_retained: bool,
+    /// Print messages whose JSON payload has this value at this place, such as state.on=true; all must, if repeated
+    #[arg(long = "match", value_name = "PATH=VALUE", allow_hyphen_values = true)]
+    conditions: Vec<Condition>,
+    /// Print a message only when its payload is not the one before under its topic
+    #[arg(long)]
+    changed: bool,
     /// When the server is to send retained messages [default: always]
     #[arg(long, value_name = "always|new|never", hide_possible_values = true)]
     retain_handling: Option<RetainHandlingChoice>,
@@ -79,6 +87,7 @@ Examples:
   vaux sub -t '#' -v
   vaux sub -t 'room/+/temperature' -F '%I %t %p'
   vaux sub -t status -C 1 -W 10
+  vaux sub -t 'lamp/#' --match state.on=true --changed -v
   vaux sub -h broker.example -t '#' --json | jq .topic
   vaux sub -t 'old/#' --remove-retained --retained-only -W 5";
 

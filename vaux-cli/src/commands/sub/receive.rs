@@ -10,7 +10,7 @@ use vaux_client::{
 };
 
 use super::remove::Remover;
-use super::{Requests, SubArgs};
+use super::{Condition, Requests, Selection, SubArgs};
 use crate::cli_error::{CliError, Exit};
 use crate::connection::{
     Interrupt, Place, Plan, PropertyLists, Session, any_matches, close, subscribe, tell,
@@ -29,6 +29,8 @@ const BUFFER_BYTES: usize = 64 * 1024;
 pub(super) struct Receiver {
     writer: MessageWriter,
     filter_out: Vec<String>,
+    conditions: Vec<Condition>,
+    only_changes: bool,
     count: Option<NonZeroU64>,
     no_retained: bool,
     retained_only: bool,
@@ -47,6 +49,8 @@ impl Receiver {
         Receiver {
             writer,
             filter_out: args.filter_out.clone(),
+            conditions: args.conditions.clone(),
+            only_changes: args.changed,
             count: args.count,
             no_retained: args.no_retained,
             retained_only: args.retained_only,
@@ -72,6 +76,7 @@ impl Receiver {
             receiver: &self,
             out: BufWriter::with_capacity(BUFFER_BYTES, stdout().lock()),
             remover: self.remove_retained.then(|| Remover::start(session.client.clone(), talk)),
+            selection: Selection::new(self.conditions.clone(), self.only_changes),
             printed: 0,
             refused: None,
             ended: None,
@@ -91,6 +96,7 @@ struct Receiving<'a> {
     receiver: &'a Receiver,
     out: BufWriter<StdoutLock<'static>>,
     remover: Option<Remover>,
+    selection: Selection,
     printed: u64,
     /// A subscription that the server refused while it granted others.
     refused: Option<CliError>,
@@ -182,6 +188,9 @@ impl Receiving<'_> {
             if flags.no_retained {
                 return Ok(Next::GoOn);
             }
+        }
+        if !self.selection.takes(message) {
+            return Ok(Next::GoOn);
         }
         if !flags.writer.write(&mut self.out, message)? {
             self.talk.error(format_args!("the payload is not valid JSON on topic {:?}", message.topic));
