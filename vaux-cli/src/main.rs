@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 use clap::builder::Resettable;
 use clap::error::ErrorKind;
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use cli_error::{CliError, Exit};
 use output::talk::TalkArgs;
@@ -64,11 +64,39 @@ enum Command {
 
 fn main() -> ExitCode {
     let args = with_help_of_broker(std::env::args_os().collect());
-    let matches = examples_first(Cli::command()).try_get_matches_from(args);
+    let command = examples_first(Cli::command());
+    let matches = command.clone().try_get_matches_from(&args);
+    let matches = match matches.map(|matches| with_profile(command, matches, args)) {
+        Ok(Ok(matches)) => matches,
+        Ok(Err(error)) => return error.report(TalkArgs::default().talk(), false).into(),
+        Err(error) => return answer(error).into(),
+    };
     match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => run(cli.command),
         Err(error) => answer(error).into(),
     }
+}
+
+/// Parses again with the flags of a profile that are none of the connection, if there are any.
+fn with_profile(
+    command: clap::Command,
+    matches: ArgMatches,
+    args: Vec<OsString>,
+) -> Result<Result<ArgMatches, clap::Error>, CliError> {
+    let (mut innermost, mut given, mut depth) = (&command, &matches, 1);
+    while let Some((name, matches)) = given.subcommand()
+        && let Some(subcommand) = innermost.find_subcommand(name)
+    {
+        (innermost, given, depth) = (subcommand, matches, depth + 1);
+    }
+    let words = connection::other_flags(innermost, given)?;
+    if words.is_empty() {
+        return Ok(Ok(matches));
+    }
+    // Commands with a connection have their names in front of all flags.
+    let (front, back) = args.split_at(depth);
+    let all = front.iter().cloned().chain(words).chain(back.iter().cloned());
+    Ok(command.try_get_matches_from(all))
 }
 
 /// `vaux help broker` is answered by the broker, which knows its flags.

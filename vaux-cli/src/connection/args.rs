@@ -75,6 +75,12 @@ pub(crate) struct ConnectArgs {
     /// Data directory of the broker on this machine, whose tls/ca.pem is trusted for it
     #[arg(long, value_name = "DIR")]
     pub(super) data_dir: Option<PathBuf>,
+    /// File of flags, one a line, that count where nothing else says otherwise
+    #[arg(short = 'o', long, value_name = "FILE", conflicts_with = "profile")]
+    pub(super) options: Option<PathBuf>,
+    /// The file of flags with this name in ~/.config/vaux/profiles
+    #[arg(long, value_name = "NAME")]
+    pub(super) profile: Option<String>,
 }
 
 /// Whether WebSocket is spoken, and how it is asked for.
@@ -252,6 +258,9 @@ impl ConnectArgs {
         if self.password.is_some() || self.password_file.is_some() {
             (lower.password, lower.password_file) = (None, None);
         }
+        if self.options.is_some() || self.profile.is_some() {
+            (lower.options, lower.profile) = (None, None);
+        }
         ConnectArgs {
             host: self.host.or(lower.host),
             port: self.port.or(lower.port),
@@ -272,6 +281,8 @@ impl ConnectArgs {
             will: self.will.over(lower.will),
             tls: self.tls.over(lower.tls),
             data_dir: self.data_dir.or(lower.data_dir),
+            options: self.options.or(lower.options),
+            profile: self.profile.or(lower.profile),
         }
     }
 }

@@ -1,11 +1,12 @@
 //! From flags to a connection: what the flags and the environment say, whom to trust, who to be.
 //!
-//! The order is: flags, `VAUX_*` variables, defaults.
+//! The order is: flags, `VAUX_*` variables, a file of flags, defaults.
 
 mod args;
 mod environment;
 mod operator;
 pub(crate) mod password;
+mod profile;
 mod property;
 mod publisher;
 mod session;
@@ -24,6 +25,7 @@ use vaux_client::{
 use crate::cli_error::CliError;
 use crate::output::talk::Talk;
 pub(crate) use args::{ConnectArgs, parse_qos};
+pub(crate) use profile::other_flags;
 pub(crate) use property::{Place, PropertyLists};
 pub(crate) use publisher::{Failure, Publisher};
 pub(crate) use session::{Interrupt, Session, block_on, close, tell};
@@ -47,10 +49,18 @@ pub(crate) struct Plan {
 }
 
 impl ConnectArgs {
-    /// These flags over the variables of the environment.
+    /// These flags over the variables of the environment, and those over a file of flags.
     pub(crate) fn with_environment(self) -> Result<ConnectArgs, CliError> {
         self.check()?;
-        Ok(self.over(environment::read(|name| std::env::var_os(name))?))
+        let upper = self.over(environment::read(|name| std::env::var_os(name))?);
+        match profile::path(upper.options.as_deref(), upper.profile.as_deref())? {
+            Some(path) => {
+                let lower = profile::connection_flags(&path)?;
+                lower.check()?;
+                Ok(upper.over(lower))
+            }
+            None => Ok(upper),
+        }
     }
 
     /// What to connect to and how, for a command that gives properties to the packets in `places`.

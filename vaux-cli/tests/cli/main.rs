@@ -10,6 +10,8 @@ mod encode;
 #[cfg(test)]
 mod messages;
 mod passwd;
+#[cfg(test)]
+mod profiles;
 mod program;
 #[cfg(test)]
 mod recordings;
