@@ -36,6 +36,13 @@ pub enum ConnectError {
         /// What the system said.
         source: io::Error,
     },
+    /// The proxy does not connect to the server.
+    Proxy {
+        /// Host and port of the proxy.
+        proxy: String,
+        /// What it said, or what is wrong with its answer.
+        reason: String,
+    },
     /// TLS could not be established: certificate not trusted, wrong name, no common version …
     Tls {
         /// The name that the certificate was to be valid for.
@@ -71,6 +78,8 @@ pub enum ConnectStage {
     Resolve,
     /// The TCP connection.
     Tcp,
+    /// The answer of the proxy.
+    Proxy,
     /// The TLS handshake.
     Tls,
     /// The opening handshake of WebSocket.
@@ -112,6 +121,7 @@ impl ConnectError {
             ConnectError::Options(_) | ConnectError::File { .. } => ConnectErrorKind::Options,
             ConnectError::Resolve { .. }
             | ConnectError::Tcp { .. }
+            | ConnectError::Proxy { .. }
             | ConnectError::Tls { .. }
             | ConnectError::WebSocket { .. }
             | ConnectError::Lost(_) => ConnectErrorKind::Unreachable,
@@ -179,6 +189,7 @@ impl fmt::Display for ConnectError {
             ConnectError::File { path, reason } => write!(f, "{}: {reason}", path.display()),
             ConnectError::Resolve { host, source } => write!(f, "cannot resolve {host}: {source}"),
             ConnectError::Tcp { address, source } => write!(f, "cannot connect to {address}: {source}"),
+            ConnectError::Proxy { proxy, reason } => write!(f, "not through the proxy {proxy}: {reason}"),
             ConnectError::Tls { server_name, source } => write!(f, "TLS with {server_name} failed: {source}"),
             ConnectError::WebSocket { path, reason } => write!(f, "no WebSocket at {path}: {reason}"),
             ConnectError::Timeout(stage) => write!(f, "timed out waiting for {stage}"),
@@ -209,6 +220,7 @@ impl fmt::Display for ConnectStage {
         f.write_str(match self {
             ConnectStage::Resolve => "the address of the server",
             ConnectStage::Tcp => "the TCP connection",
+            ConnectStage::Proxy => "the proxy",
             ConnectStage::Tls => "the TLS handshake",
             ConnectStage::WebSocket => "the WebSocket handshake",
             ConnectStage::ConnAck => "the server's answer to CONNECT",

@@ -44,7 +44,7 @@ pub use options::ConnectOptions;
 pub use reconnect::ReconnectPolicy;
 pub use scram::ScramSha256;
 pub use subscription::{Answer, Messages, Subscribe, Subscription};
-pub use transport::{TlsOptions, WebSocketOptions};
+pub use transport::{Socks5Proxy, TlsOptions, WebSocketOptions};
 pub use url::ServerUrl;
 
 pub use vaux_mqtt::packet::{PacketId, RetainHandling, SubscriptionOptions};

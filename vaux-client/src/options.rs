@@ -12,7 +12,7 @@ use crate::authenticator::Authenticator;
 use crate::error::ConnectError;
 use crate::message::Message;
 use crate::reconnect::ReconnectPolicy;
-use crate::transport::{TlsOptions, WebSocketOptions};
+use crate::transport::{Socks5Proxy, TlsOptions, WebSocketOptions};
 use crate::url::ServerUrl;
 
 /// Where to connect to, as whom, and how the client behaves.
@@ -34,6 +34,7 @@ pub struct ConnectOptions {
     pub(crate) host: String,
     pub(crate) port: u16,
     pub(crate) bind: Option<IpAddr>,
+    pub(crate) proxy: Option<Socks5Proxy>,
     pub(crate) tls: Option<TlsOptions>,
     pub(crate) web_socket: Option<WebSocketOptions>,
     pub(crate) version: Version,
@@ -66,6 +67,7 @@ impl ConnectOptions {
             host: host.into(),
             port,
             bind: None,
+            proxy: None,
             tls: None,
             web_socket: None,
             version: Version::V5,
@@ -111,6 +113,13 @@ impl ConnectOptions {
     #[must_use]
     pub fn bind(mut self, address: IpAddr) -> Self {
         self.bind = Some(address);
+        self
+    }
+
+    /// Connects through a proxy, which looks up the name of the server.
+    #[must_use]
+    pub fn proxy(mut self, proxy: Socks5Proxy) -> Self {
+        self.proxy = Some(proxy);
         self
     }
 

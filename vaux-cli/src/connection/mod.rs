@@ -84,6 +84,9 @@ impl ConnectArgs {
         if let Some(address) = self.bind {
             options = options.bind(address);
         }
+        if let Some(proxy) = self.proxy.clone() {
+            options = options.proxy(proxy);
+        }
         if let Some(seconds) = self.keepalive {
             options = options.keep_alive(seconds);
         }
@@ -205,7 +208,9 @@ impl ConnectArgs {
         if password.is_some() && user_name.is_none() && !version.has_properties() {
             return Err(CliError::usage("before version 5 a password needs a user name (-u)"));
         }
-        if password.is_some() && !target.tls && !target.is_loopback() {
+        // What stands for this machine stands for the proxy's there.
+        let stays_here = target.is_loopback() && self.proxy.is_none();
+        if password.is_some() && !target.tls && !stays_here {
             talk.warning(format_args!("the password goes to {} in the clear", target.host));
         }
         if let Some(user_name) = user_name {

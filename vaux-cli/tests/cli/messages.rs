@@ -114,3 +114,16 @@ fn a_server_that_is_not_there_is_exit_code_3() {
     let run = crate::program::run(&["pub", "-h", "127.0.0.1", "-p", &port, "-t", "a", "-m", "m"]);
     assert_eq!(run.code, Some(3), "{}", run.stderr);
 }
+
+#[test]
+fn a_proxy_that_is_not_there_is_exit_code_3() {
+    let broker = Broker::plain();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = format!("socks5h://127.0.0.1:{}", listener.local_addr().unwrap().port());
+    drop(listener);
+    let run = broker.run("pub", &["-t", "a", "-m", "m", "--proxy", &proxy]);
+    assert_eq!(run.code, Some(3), "{}", run.stderr);
+    let run = broker.run("pub", &["-t", "a", "-m", "m", "--proxy", "http://proxy"]);
+    assert_eq!(run.code, Some(2));
+    assert!(run.stderr.contains("socks5h://"), "{}", run.stderr);
+}

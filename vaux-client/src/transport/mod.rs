@@ -1,7 +1,8 @@
-//! Streams of bytes to a server: TCP, TLS over it, and WebSocket over either.
+//! Streams of bytes to a server: TCP, perhaps through a proxy, TLS over it, and WebSocket over either.
 //!
 //! A [`Dialer`] is made once from the options, so that files are read and mistakes found before anything is tried.
 
+mod socks5;
 mod tls;
 mod web_socket;
 
@@ -18,6 +19,7 @@ use tokio_tungstenite::tungstenite::http::Request;
 use crate::error::{ConnectError, ConnectStage};
 use crate::options::ConnectOptions;
 
+pub use socks5::Socks5Proxy;
 pub use tls::TlsOptions;
 pub use web_socket::WebSocketOptions;
 
@@ -32,6 +34,7 @@ pub(crate) struct Dialer {
     host: String,
     port: u16,
     bind: Option<IpAddr>,
+    proxy: Option<Socks5Proxy>,
     tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
     /// The request of the opening handshake.
     web_socket: Option<Request<()>>,
@@ -48,17 +51,20 @@ impl Dialer {
             Some(web_socket) => Some(web_socket.request(&host, port, tls.is_some())?),
             None => None,
         };
-        Ok(Dialer { host, port, bind: options.bind, tls, web_socket })
+        Ok(Dialer { host, port, bind: options.bind, proxy: options.proxy.clone(), tls, web_socket })
     }
 
     /// Connects. `stage` always says what is being waited for, for the case that the caller stops waiting.
     pub(crate) async fn dial(&self, stage: &mut ConnectStage) -> Result<Box<dyn ByteStream>, ConnectError> {
-        *stage = ConnectStage::Resolve;
-        let resolve_error = |source| ConnectError::Resolve { host: self.host.clone(), source };
-        let addresses: Vec<_> =
-            tokio::net::lookup_host((self.host.as_str(), self.port)).await.map_err(resolve_error)?.collect();
-        *stage = ConnectStage::Tcp;
-        let tcp = self.connect_to_any(&addresses).await?;
+        let tcp = match &self.proxy {
+            Some(proxy) => {
+                let mut tcp = self.connect_to_host(&proxy.host, proxy.port, stage).await?;
+                *stage = ConnectStage::Proxy;
+                proxy.connect(&mut tcp, &self.host, self.port).await?;
+                tcp
+            }
+            None => self.connect_to_host(&self.host, self.port, stage).await?,
+        };
         let stream: Box<dyn ByteStream> = match &self.tls {
             Some((config, server_name)) => {
                 *stage = ConnectStage::Tls;
@@ -69,6 +75,19 @@ impl Dialer {
         let Some(request) = &self.web_socket else { return Ok(stream) };
         *stage = ConnectStage::WebSocket;
         web_socket::connect(stream, request.clone()).await
+    }
+
+    async fn connect_to_host(
+        &self,
+        host: &str,
+        port: u16,
+        stage: &mut ConnectStage,
+    ) -> Result<TcpStream, ConnectError> {
+        *stage = ConnectStage::Resolve;
+        let resolve_error = |source| ConnectError::Resolve { host: host.to_owned(), source };
+        let addresses: Vec<_> = tokio::net::lookup_host((host, port)).await.map_err(resolve_error)?.collect();
+        *stage = ConnectStage::Tcp;
+        self.connect_to_any(host, &addresses).await
     }
 
     async fn secure(
@@ -85,7 +104,7 @@ impl Dialer {
     }
 
     /// Tries the addresses in turn.
-    async fn connect_to_any(&self, addresses: &[SocketAddr]) -> Result<TcpStream, ConnectError> {
+    async fn connect_to_any(&self, host: &str, addresses: &[SocketAddr]) -> Result<TcpStream, ConnectError> {
         let fits = |address: &&SocketAddr| self.bind.is_none_or(|bind| bind.is_ipv4() == address.is_ipv4());
         let mut last_error = None;
         for &address in addresses.iter().filter(fits) {
@@ -95,7 +114,7 @@ impl Dialer {
             }
         }
         Err(last_error.unwrap_or_else(|| ConnectError::Resolve {
-            host: self.host.clone(),
+            host: host.to_owned(),
             source: std::io::Error::new(std::io::ErrorKind::NotFound, "no address of a fitting kind"),
         }))
     }
