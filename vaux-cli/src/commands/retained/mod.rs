@@ -51,7 +51,7 @@ enum RetainedCommand {
 /// Which messages, and of which server.
 #[derive(Args, Debug)]
 struct SelectArgs {
-    /// Topic filter; may be repeated [default: #]
+    /// Topic filter; may be repeated; without one it is #
     #[arg(short, long, value_name = "FILTER", allow_hyphen_values = true)]
     topic: Vec<String>,
     /// Filter of topics that are left out; may be repeated
