@@ -101,7 +101,8 @@ impl ConnectArgs {
         if let Some(will) = self.will(properties.of(Place::Will))? {
             options = options.will(will);
         }
-        let operator_token = match self.names_somebody() {
+        // Behind a proxy this machine's names are the proxy's: it must not get the token.
+        let operator_token = match self.names_somebody() || self.proxy.is_some() {
             true => None,
             false => operator::token_file(&target, data_dir.as_deref()),
         };

@@ -44,6 +44,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_proxy_does_not_get_the_token() {
+        use clap::{Args, Command, FromArgMatches};
+        let plan = |flags: &[&str]| {
+            let command = Command::new("vaux").no_binary_name(true).disable_help_flag(true);
+            let matches = crate::connection::ConnectArgs::augment_args(command).get_matches_from(flags);
+            let args = crate::connection::ConnectArgs::from_arg_matches(&matches).unwrap();
+            args.plan(&[], crate::output::talk::TalkArgs::default().talk()).unwrap()
+        };
+        let local = ["-L", "mqtt://localhost", "--data-dir", "/data"];
+        assert!(plan(&local).operator_token.is_some());
+        assert!(plan(&[&local[..], &["--proxy", "socks5h://proxy"]].concat()).operator_token.is_none());
+    }
+
+    #[test]
     fn topics_that_are_for_operators() {
         assert!(is_operators("$SYS/broker/vaux/#"));
         assert!(is_operators("$share/g/$SYS/broker/vaux/events"));

@@ -89,6 +89,7 @@ pub(crate) fn run(args: RecordArgs) -> Result<Exit, CliError> {
         list.iter().try_for_each(|filter| check_filter(flag, filter))?;
     }
     let plan = connect.plan(&[Place::Connect, Place::Will, Place::Subscribe, Place::Disconnect], talk)?;
+    let plan = plan.with_operator(filters.iter().map(String::as_str))?;
     block_on(record(args, plan, filters, talk))
 }
 

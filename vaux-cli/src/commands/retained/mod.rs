@@ -164,6 +164,7 @@ impl SelectArgs {
             list.iter().try_for_each(|filter| check_filter(flag, filter))?;
         }
         let plan = connect.plan(&[Place::Connect, Place::Will, Place::Subscribe, Place::Disconnect], talk)?;
+        let plan = plan.with_operator(filters.iter().map(String::as_str))?;
         Ok((plan, Collector { filters, filter_out: self.filter_out.clone(), idle: self.idle, talk }))
     }
 }
