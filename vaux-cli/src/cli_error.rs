@@ -318,7 +318,11 @@ pub(crate) fn arguments_message(error: &clap::Error) -> String {
     let suggestion =
         [ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand, ContextKind::SuggestedValue]
             .into_iter()
-            .find_map(text)
+            // Of several names the last one is the nearest.
+            .find_map(|kind| match error.get(kind) {
+                Some(ContextValue::Strings(names)) => names.last().cloned(),
+                _ => text(kind),
+            })
             .map(|name| format!("; did you mean {name}?"))
             .unwrap_or_default();
     match error.kind() {

@@ -24,5 +24,7 @@ mod selecting;
 #[cfg(test)]
 mod shells;
 mod store;
+#[cfg(test)]
+mod tour;
 mod usage;
 mod why;
