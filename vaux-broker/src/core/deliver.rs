@@ -455,8 +455,8 @@ impl Core {
         self.lanes[usize::from(worker.0)].push(letter);
     }
 
-    /// Stops the input of a publisher until the lanes have drained.
-    fn pause_publisher(&mut self, sid: u64) {
+    /// Stops the input of a publisher until the lanes and the store have drained.
+    pub(super) fn pause_publisher(&mut self, sid: u64) {
         let Some(session) = self.by_sid.get(&sid) else { return };
         let Some(slot) = self.sessions[session.0 as usize].connection else { return };
         let id = self.connection_id(slot);

@@ -214,9 +214,9 @@ impl Core {
         self.shared.spare_parcels.give(parcel);
     }
 
-    /// Lets publishers go on whose lanes have drained.
+    /// Lets publishers go on when their lanes and the store have drained.
     pub fn release_paused(&mut self, now: Time) {
-        if self.paused.is_empty() || !self.are_lanes_low() {
+        if self.paused.is_empty() || self.is_store_behind || !self.are_lanes_low() {
             return;
         }
         for id in std::mem::take(&mut self.paused) {
@@ -230,7 +230,7 @@ impl Core {
         }
     }
 
-    /// Whether publishers wait for lanes to drain: then [`Core::release_paused`] is to be called again soon.
+    /// Whether publishers wait for lanes or the store to drain: then [`Core::release_paused`] is to be called again soon.
     pub fn has_paused(&self) -> bool {
         !self.paused.is_empty()
     }

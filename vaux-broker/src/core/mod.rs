@@ -187,6 +187,8 @@ pub struct Core {
     /// Parts of queues that are to be read.
     page_requests: Vec<PageRequest>,
     store_state: StoreState,
+    /// Whether much waits to be written.
+    is_store_behind: bool,
     /// Everything up to here is durable.
     durable: Sequence,
     /// Connections that hold answers back until the store has caught up.
@@ -288,6 +290,7 @@ impl Core {
             queue_memory: QueueMemory::default(),
             page_requests: Vec::new(),
             store_state: StoreState::Good,
+            is_store_behind: false,
             rights: Arc::clone(&shared.first_rights),
             shared,
             settings,

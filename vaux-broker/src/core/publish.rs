@@ -75,12 +75,16 @@ impl Core {
             }
         }
         let routed = self.route(now, &mut publication);
+        needs = needs.max(routed.needs);
+        if self.is_store_behind && needs > Sequence::NONE {
+            self.pause_publisher(publication.content.publisher);
+        }
         if let Some(packet_id) = publish.packet_id {
             let reason = match routed.is_matched {
                 true => ReasonCode::Success,
                 false => ReasonCode::NoMatchingSubscribers,
             };
-            self.answer_routed(slot, session, publish.qos, packet_id, reason, needs.max(routed.needs));
+            self.answer_routed(slot, session, publish.qos, packet_id, reason, needs);
         }
         Ok(())
     }

@@ -8,7 +8,18 @@ use crate::store::StoreState;
 use crate::time::Time;
 use vaux_mqtt::ReasonCode;
 
+/// With more than this waiting to be written, those who publish what has to be are not read.
+const BACKLOG_HIGH_BYTES: usize = 64 << 20;
+/// With less than this they are read again.
+const BACKLOG_LOW_BYTES: usize = 32 << 20;
+
 impl Core {
+    /// How many bytes of submissions wait to be written.
+    pub fn handle_store_backlog(&mut self, bytes: usize) {
+        self.is_store_behind =
+            bytes >= if self.is_store_behind { BACKLOG_LOW_BYTES } else { BACKLOG_HIGH_BYTES };
+    }
+
     /// The state of the store, as it is now. After a failure nothing is acknowledged that would have to be kept: stored
     /// sessions lose their connections, so that their clients know.
     pub fn handle_store_state(&mut self, now: Time, state: StoreState) {

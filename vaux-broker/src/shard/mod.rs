@@ -265,6 +265,7 @@ impl Shard {
     fn submit(&mut self, now: Time) {
         self.submit_records();
         self.core.handle_store_state(now, self.store.state());
+        self.core.handle_store_backlog(self.store.backlog_bytes());
         self.run_effects(now);
         let durable = self.store.durable();
         self.commits.durable(durable);

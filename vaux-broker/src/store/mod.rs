@@ -37,6 +37,21 @@ pub struct Submission {
     pub records: Vec<Record>,
 }
 
+impl Submission {
+    /// What it takes while it waits, roughly: a message that several sessions are to get counts once.
+    pub fn size_bytes(&self) -> usize {
+        let mut last_mid = 0;
+        let messages = self.records.iter().map(|record| match record {
+            Record::Delivery { delivery, .. } if delivery.message.mid != last_mid => {
+                last_mid = delivery.message.mid;
+                delivery.message.size_bytes()
+            }
+            _ => 0,
+        });
+        messages.sum::<usize>() + self.records.len() * size_of::<Record>()
+    }
+}
+
 /// An engine that keeps submissions.
 pub trait Store: Send {
     /// A recorder for one worker, which says whether the engine wants records at all.
@@ -55,6 +70,11 @@ pub trait Store: Send {
     /// Takes what was read.
     fn take_pages(&mut self) -> Vec<Page> {
         Vec::new()
+    }
+
+    /// How many bytes of submissions of all workers wait to be written.
+    fn backlog_bytes(&self) -> usize {
+        0
     }
 
     /// Whether it can be written.

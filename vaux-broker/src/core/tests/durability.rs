@@ -142,3 +142,24 @@ fn what_a_durable_result_leads_to_asks_for_another_turn() {
     core.take_dirty(&mut Vec::new());
     assert!(core.has_output());
 }
+
+#[test]
+fn publishers_are_not_read_while_much_waits_for_the_disk() {
+    let mut sim = Sim::stored(1);
+    let offline = sim.open_durable("offline");
+    sim.subscribe(offline, "kept", AtLeastOnce);
+    sim.commit();
+    let publisher = sim.connect(&Hello::new("p"));
+    let (worker, slot) = sim.places[&publisher];
+    sim.cores[worker].handle_store_backlog(64 << 20);
+    sim.publish(publisher, "nobody's", "x", AtLeastOnce, 1);
+    assert!(sim.cores[worker].takes_input(slot), "what is not kept waits for nothing");
+    sim.publish(publisher, "kept", "x", AtLeastOnce, 2);
+    assert!(!sim.cores[worker].takes_input(slot));
+    sim.cores[worker].handle_store_backlog(33 << 20);
+    sim.cores[worker].release_paused(sim.now);
+    assert!(!sim.cores[worker].takes_input(slot), "it is not low yet");
+    sim.cores[worker].handle_store_backlog(31 << 20);
+    sim.cores[worker].release_paused(sim.now);
+    assert!(sim.cores[worker].takes_input(slot));
+}

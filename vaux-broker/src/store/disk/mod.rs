@@ -22,7 +22,7 @@ use std::fmt;
 use std::io;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -130,6 +130,8 @@ pub struct DiskOptions {
 struct Progress {
     /// Up to where each worker's submissions are durable.
     durable: Box<[AtomicU64]>,
+    /// How many bytes of submissions wait to be written.
+    backlog_bytes: AtomicUsize,
     /// Whether there is no room for more.
     is_full: AtomicBool,
     /// Whether a commit failed: then nobody knows what is on the disk.
@@ -196,6 +198,7 @@ impl DiskStore {
     ) -> Result<(Vec<DiskHandle>, JoinHandle<()>), StoreError> {
         let progress = Arc::new(Progress {
             durable: wakes.iter().map(|_| AtomicU64::new(0)).collect(),
+            backlog_bytes: AtomicUsize::new(0),
             is_full: AtomicBool::new(false),
             has_failed: AtomicBool::new(false),
         });
@@ -308,6 +311,7 @@ impl Store for DiskHandle {
 
     fn submit(&mut self, submission: Submission) {
         self.submitted = submission.sequence;
+        self.progress.backlog_bytes.fetch_add(submission.size_bytes(), Ordering::Relaxed);
         // The writer has gone only if it failed, which the state tells.
         let _ = self.jobs.send(Job::Write { worker: self.worker, submission });
     }
@@ -324,6 +328,14 @@ impl Store for DiskHandle {
         match self.durability {
             Durability::None => self.submitted,
             _ => Sequence(self.progress.durable[self.worker].load(Ordering::Acquire)),
+        }
+    }
+
+    fn backlog_bytes(&self) -> usize {
+        // A writer that has gone writes nothing, and keeps nothing.
+        match self.progress.has_failed.load(Ordering::Relaxed) {
+            true => 0,
+            false => self.progress.backlog_bytes.load(Ordering::Relaxed),
         }
     }
 

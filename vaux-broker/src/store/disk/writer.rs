@@ -47,6 +47,8 @@ pub(super) struct Writer {
     wanted: Vec<Wanted>,
     /// The last submission of each worker in the batch, 0 for none.
     latest: Vec<u64>,
+    /// What the submissions in the batch take.
+    batch_bytes: usize,
     last_sync: Instant,
     is_unsynced: bool,
     /// More free pages are to go back to the file system.
@@ -89,6 +91,7 @@ impl Writer {
             retained,
             options,
             latest: vec![0; wakes.len()],
+            batch_bytes: 0,
             wakes,
             progress,
             reader,
@@ -189,6 +192,7 @@ impl Writer {
         match job {
             Job::Write { worker, submission } => {
                 self.latest[worker] = submission.sequence.0;
+                self.batch_bytes += submission.size_bytes();
                 submission.records.into_iter().for_each(|record| batch.add(record));
             }
             Job::Read(wanted) => self.wanted.push(wanted),
@@ -246,6 +250,8 @@ impl Writer {
 
     /// Tells the workers how far they are durable.
     fn publish(&mut self) {
+        let written = std::mem::take(&mut self.batch_bytes);
+        self.progress.backlog_bytes.fetch_sub(written, Ordering::Relaxed);
         for (worker, latest) in self.latest.iter_mut().enumerate() {
             if *latest > 0 {
                 self.progress.durable[worker].store(*latest, Ordering::Release);
