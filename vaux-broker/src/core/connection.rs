@@ -44,6 +44,8 @@ pub(super) struct Connection {
     pub(super) maximum_packet_size: usize,
     /// Whether reason strings may go with other packets than CONNACK and DISCONNECT.
     pub(super) wants_problem_information: bool,
+    /// Messages to the client that its session has not counted yet.
+    pub(super) messages_out: u64,
     pub(super) is_dirty: bool,
     /// Whether it is listed among those whose sockets took nothing.
     pub(super) is_blocked: bool,
@@ -212,6 +214,7 @@ impl Core {
             connected_at: now,
             maximum_packet_size: usize::MAX,
             wants_problem_information: true,
+            messages_out: 0,
             is_dirty: false,
             is_blocked: false,
             is_traced: false,

@@ -346,8 +346,9 @@ impl Core {
         self.counters.packets_sent += 1;
         self.counters.messages_sent += 1;
         self.counters.payload_bytes_sent += content.payload.len() as u64;
-        let connection = &self.connections[slot as usize];
-        self.sessions[connection.session.0 as usize].traffic.messages_out += 1;
+        // Counted with the connection, whose outbox is being written to: a session's memory is farther away.
+        let connection = &mut self.connections[slot as usize];
+        connection.messages_out += 1;
         if connection.is_traced {
             self.trace_sent(now, slot, content);
         }

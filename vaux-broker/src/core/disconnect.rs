@@ -172,6 +172,7 @@ impl Core {
         let state = &mut self.sessions[session.0 as usize];
         debug_assert_eq!(state.connection, Some(slot));
         state.connection = None;
+        state.traffic.messages_out += std::mem::take(&mut self.connections[slot as usize].messages_out);
         if let Some(member) = &state.member {
             member.online.store(false, Ordering::Relaxed);
         }

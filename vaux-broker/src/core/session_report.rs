@@ -49,7 +49,7 @@ impl Core {
         put("inflight", json!(state.outbound.len()));
         put("queued", json!(state.queue.len()));
         put("queued_bytes", json!(state.queue.bytes()));
-        let traffic = &state.traffic;
+        let traffic = self.traffic(state);
         put("messages_in", json!(traffic.messages_in));
         put("messages_out", json!(traffic.messages_out));
         put("bytes_in", json!(traffic.bytes_in));
@@ -58,6 +58,13 @@ impl Core {
         let will_topic = state.will.as_ref().map(|will| &will.topic[state.key.mount.len()..]);
         put("will_topic", json!(will_topic));
         report
+    }
+
+    /// What went through a session, with what its connection has counted.
+    fn traffic(&self, state: &Session) -> Traffic {
+        let connection = state.connection.map(|slot| &self.connections[slot as usize]);
+        let counted = connection.map_or(0, |connection| connection.messages_out);
+        Traffic { messages_out: state.traffic.messages_out + counted, ..state.traffic }
     }
 
     /// The report as a message. `None` when its topic does not match the filter.
@@ -108,8 +115,9 @@ impl Core {
     fn publish_report(&mut self, now: Time, session: SessionSlot) {
         let topic = session_topic(&self.sessions[session.0 as usize].key.client_id);
         let report = Value::Object(self.session_report(session)).to_string();
-        let state = &mut self.sessions[session.0 as usize];
-        state.reported = activity(state);
+        let state = &self.sessions[session.0 as usize];
+        let activity = activity(state, &self.traffic(state));
+        self.sessions[session.0 as usize].reported = activity;
         self.publish_own(now, &topic, report.as_bytes(), false);
     }
 
@@ -131,7 +139,10 @@ impl Core {
         let end = usize::try_from(count * elapsed_ms / interval_ms).unwrap_or(usize::MAX);
         for index in refresh.next..end {
             let session = SessionSlot(index as u32);
-            let is_news = self.sessions.get(index).is_some_and(|state| state.reported != activity(state));
+            let is_news = self
+                .sessions
+                .get(index)
+                .is_some_and(|state| state.reported != activity(state, &self.traffic(state)));
             if is_news {
                 self.report_later(session);
             }
@@ -145,8 +156,8 @@ impl Core {
 }
 
 /// A number that changes with every figure of the report.
-fn activity(state: &Session) -> u64 {
-    let Traffic { messages_in, messages_out, bytes_in, bytes_out } = state.traffic;
+fn activity(state: &Session, traffic: &Traffic) -> u64 {
+    let Traffic { messages_in, messages_out, bytes_in, bytes_out } = *traffic;
     messages_in + messages_out + bytes_in + bytes_out + state.dropped + state.queue.bytes() as u64
 }
 
