@@ -56,6 +56,7 @@ enum Command {
     Passwd(commands::passwd::PasswdArgs),
     Encode(commands::encode::EncodeArgs),
     Store(commands::store::StoreArgs),
+    Top(Box<commands::top::TopArgs>),
     Test(Box<commands::test::TestArgs>),
     Why(Box<commands::why::WhyArgs>),
     Completions(commands::completions::CompletionsArgs),
@@ -150,6 +151,7 @@ fn run(command: Command) -> ExitCode {
         Command::Store(args) => (TalkArgs::default().talk(), args.json(), commands::store::run(&args)),
         Command::Record(args) => (args.talk.talk(), false, commands::record::run(*args)),
         Command::Replay(args) => (args.talk.talk(), args.json, commands::replay::run(*args)),
+        Command::Top(args) => (args.talk.talk(), false, commands::top::run(*args)),
         // Its JSON lines are packets, and nothing else.
         Command::Test(args) => (TalkArgs::default().talk(), false, commands::test::run(&args)),
         Command::Why(args) => (args.talk.talk(), args.json, commands::why::run(*args)),

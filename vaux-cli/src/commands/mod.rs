@@ -16,4 +16,5 @@ pub(crate) mod rr;
 pub(crate) mod store;
 pub(crate) mod sub;
 pub(crate) mod test;
+pub(crate) mod top;
 pub(crate) mod why;

@@ -179,7 +179,7 @@ impl ConnectArgs {
     }
 
     /// Whether the user says who to be.
-    fn names_somebody(&self) -> bool {
+    pub(crate) fn names_somebody(&self) -> bool {
         let url = self.url.as_ref().map(|url| &url.server);
         self.username.is_some()
             || self.password.is_some()

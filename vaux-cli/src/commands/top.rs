@@ -1,0 +1,146 @@
+//! `vaux top`: the dashboard.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use vaux_client::{ConnectErrorKind, Version};
+use vaux_tui::{Dashboard, Ended, Live, Settings, ThemeName};
+
+use crate::cli_error::{CliError, Exit};
+use crate::connection::{ConnectArgs, Place, ReconnectArgs, Session, block_on, check_filter, parse_seconds};
+use crate::output::talk::TalkArgs;
+
+/// Watch a broker on a dashboard
+#[derive(Args, Debug)]
+#[command(disable_help_flag = true, after_help = NOTES)]
+pub(crate) struct TopArgs {
+    /// Topic filter to subscribe to; may be repeated
+    #[arg(short, long, value_name = "FILTER", allow_hyphen_values = true)]
+    topic: Vec<String>,
+    /// Seconds between two drawings, at least 0.1
+    #[arg(long, value_name = "SECONDS", default_value = "0.25", value_parser = parse_interval)]
+    interval: Duration,
+    /// Colours for a dark or a light terminal, or none [default: dark, with NO_COLOR mono]
+    #[arg(long, value_name = "dark|light|mono", hide_possible_values = true)]
+    theme: Option<ThemeChoice>,
+    /// Draw with the characters of ASCII only
+    #[arg(long)]
+    ascii: bool,
+    /// Offer nothing that changes anything: no publishing, no kicking
+    #[arg(long)]
+    read_only: bool,
+    /// Play a recording of `vaux record` instead of watching a broker
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["topic", "reconnect"])]
+    replay: Option<PathBuf>,
+    #[command(flatten)]
+    reconnect: ReconnectArgs,
+    #[command(flatten)]
+    connect: ConnectArgs,
+    #[command(flatten)]
+    pub(crate) talk: TalkArgs,
+    /// Print help
+    #[arg(long, action = clap::ArgAction::Help, help_heading = "Output")]
+    help: (),
+}
+
+const NOTES: &str = "\
+On the machine of a vaux broker the dashboard is its operator, and sees sessions, subscriptions and events; elsewhere an \
+ACL must grant that, or -u and -P say who to be. Of other brokers it shows what their $SYS/broker tells. Messages are \
+only subscribed to with -t, or with the key s. The key ? lists all keys.
+
+Examples:
+  vaux top
+  vaux top -t '#'
+  vaux top -h broker.example -u admin -P --read-only
+  vaux top --replay plant.rec";
+
+/// What `--theme` can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum ThemeChoice {
+    Dark,
+    Light,
+    Mono,
+}
+
+/// Seconds between drawings.
+fn parse_interval(text: &str) -> Result<Duration, &'static str> {
+    let interval = parse_seconds(text)?;
+    let is_sensible = interval >= Duration::from_millis(100) && interval <= Duration::from_secs(3600);
+    is_sensible.then_some(interval).ok_or("it is between 0.1 and 3600 seconds")
+}
+
+/// Connects, or reads the recording, and shows the dashboard.
+pub(crate) fn run(args: TopArgs) -> Result<Exit, CliError> {
+    args.topic.iter().try_for_each(|filter| check_filter("-t", filter))?;
+    if !Dashboard::has_terminal() {
+        return Err(CliError::usage("the dashboard needs a terminal for its input and output"));
+    }
+    match &args.replay {
+        Some(path) => replay(&args, path),
+        None => watch(args),
+    }
+}
+
+impl TopArgs {
+    fn settings(&self, server: String, version: Version, filters: Vec<String>) -> Settings {
+        // Any value but the empty one counts, as no-color.org asks for.
+        let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let theme = match self.theme {
+            Some(ThemeChoice::Dark) => ThemeName::Dark,
+            Some(ThemeChoice::Light) => ThemeName::Light,
+            Some(ThemeChoice::Mono) => ThemeName::Mono,
+            None if no_color => ThemeName::Mono,
+            None => ThemeName::Dark,
+        };
+        Settings { server, version, filters, theme, ascii: self.ascii, read_only: self.read_only }
+    }
+}
+
+fn replay(args: &TopArgs, path: &Path) -> Result<Exit, CliError> {
+    let file = File::open(path).map_err(|source| CliError::File { path: path.to_owned(), source })?;
+    let settings = args.settings(path.display().to_string(), Version::V5, Vec::new());
+    let dashboard = Dashboard::of_recording(settings, BufReader::new(file), args.interval)
+        .map_err(|error| CliError::usage(format!("{}: {error}", path.display())))?;
+    block_on(show(dashboard))
+}
+
+fn watch(args: TopArgs) -> Result<Exit, CliError> {
+    let talk = args.talk.talk();
+    let connect = args.connect.clone().with_environment()?;
+    let mut filters = args.topic.clone();
+    if filters.is_empty() {
+        filters.extend(connect.url_topic().map(str::to_owned));
+    }
+    let names_somebody = connect.names_somebody();
+    let plan = connect.plan(&[Place::Connect, Place::Will], talk)?;
+    let own_options = plan.options.clone();
+    let mut plan = plan.with_operator(["$SYS/broker/vaux/#"])?;
+    let interval = args.interval;
+    let policy = args.reconnect.policy();
+    block_on(async {
+        let session = match Session::open(&plan, policy, talk).await {
+            // The token in the data directory is of no use to another broker on this machine.
+            Err(CliError::Connect { source, .. })
+                if !names_somebody && source.kind() == ConnectErrorKind::Authentication =>
+            {
+                plan.options = own_options;
+                Session::open(&plan, policy, talk).await?
+            }
+            outcome => outcome?,
+        };
+        let settings = args.settings(plan.server(), plan.version, filters);
+        let live = Live { client: session.client, events: session.events, messages: session.messages };
+        show(Dashboard::of_broker(settings, live, interval)).await
+    })
+}
+
+async fn show(dashboard: Dashboard) -> Result<Exit, CliError> {
+    match dashboard.run().await.map_err(CliError::Stdio)? {
+        Ended::Quit => Ok(Exit::Ok),
+        Ended::Interrupted => Ok(Exit::Interrupted),
+        Ended::Terminated => Ok(Exit::Terminated),
+    }
+}
