@@ -64,6 +64,8 @@ enum Place {
     Broker,
     /// With a broker, unless nothing may be changed.
     Writing,
+    /// On Subscriptions with a broker that answers.
+    Answering,
     /// On Sessions with a broker that answers.
     Asking,
     /// On Sessions with a broker that answers, unless nothing may be changed.
@@ -109,7 +111,7 @@ const fn bind(
     Binding { keys, shown, action, place, name, help }
 }
 
-use Place::{Anywhere, Asking, Broker, Folding, Managing, Recording, Screens, Writing};
+use Place::{Answering, Anywhere, Asking, Broker, Folding, Managing, Recording, Screens, Writing};
 use Screen::{Inspect, Log, Overview, Sessions, Subscriptions, Topics};
 
 const LISTS: Place = Screens(&[Topics, Sessions, Subscriptions, Inspect, Log]);
@@ -173,7 +175,7 @@ pub(crate) const KEYMAP: &[Binding] = &[
         Action::View,
         Screens(&[Topics, Inspect]),
         "view",
-        "payload as text or JSON, as diff, as bytes",
+        "payload as text, JSON or Sparkplug, as diff, as bytes",
     ),
     bind(
         &[key('n')],
@@ -183,8 +185,8 @@ pub(crate) const KEYMAP: &[Binding] = &[
         "plot next",
         "plot the next number of the payload",
     ),
-    bind(&[key('o')], "o", Action::Sort, Screens(&[Sessions]), "sort", "sort by the next column"),
-    bind(&[key('O')], "O", Action::Reverse, Screens(&[Sessions]), "reverse", "turn the order around"),
+    bind(&[key('o')], "o", Action::Sort, Asking, "sort", "sort by the next column"),
+    bind(&[key('O')], "O", Action::Reverse, Asking, "reverse", "turn the order around"),
     bind(
         &[key('w')],
         "w",
@@ -195,7 +197,7 @@ pub(crate) const KEYMAP: &[Binding] = &[
     ),
     bind(&[key('t')], "t", Action::Trace, Managing, "trace", "trace its packets into Log, or stop to"),
     bind(&[key('x')], "x", Action::Kick, Managing, "kick", "end its connection"),
-    bind(&[key('r')], "r", Action::Refresh, Screens(&[Subscriptions]), "refresh", "ask again"),
+    bind(&[key('r')], "r", Action::Refresh, Answering, "refresh", "ask again"),
     bind(
         &[key('/')],
         "/",
@@ -260,6 +262,7 @@ impl Binding {
             Folding => state.screen == Topics && has_broker,
             Broker => has_broker,
             Writing => has_broker && !state.settings.read_only,
+            Answering => state.screen == Subscriptions && state.can_ask(),
             Asking => is_session,
             Managing => is_session && !state.settings.read_only,
             Recording => !has_broker,

@@ -77,7 +77,9 @@ impl Screen {
     pub(super) fn resume(&mut self, has_mouse: bool) -> io::Result<()> {
         if std::mem::take(&mut self.is_suspended) {
             take_over(has_mouse)?;
-            self.terminal.clear()?;
+            // A new one draws everything anew. The old one would ask the terminal where its cursor is, and the answer would
+            // go to who reads the keys.
+            self.terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
         }
         Ok(())
     }

@@ -1,6 +1,8 @@
-//! Payloads as people read them: text, JSON, bytes; what changed since the one before; numbers to plot.
+//! Payloads as people read them: text, JSON, Sparkplug, bytes; what changed since the one before; numbers to plot.
 
 use serde_json::Value;
+
+use super::sparkplug::Sparkplug;
 
 /// How a payload is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,9 +48,10 @@ const MAX_SHOWN_BYTES: usize = 64 << 10;
 const MAX_COMPARED: usize = 400;
 
 /// The kind of a payload in a word.
-pub(crate) fn kind(payload: &[u8]) -> &'static str {
+pub(crate) fn kind(topic: &str, payload: &[u8]) -> &'static str {
     match std::str::from_utf8(payload) {
         _ if payload.is_empty() => "empty",
+        _ if Sparkplug::read(topic, payload).is_some() => "Sparkplug",
         Ok(text) if is_json(text) => "JSON",
         Ok(text) if !has_controls(text) => "text",
         _ => "binary",
@@ -85,18 +88,23 @@ fn hex(bytes: &[u8]) -> String {
     digits.join(" ")
 }
 
-/// The lines of a payload, which follows `before`.
-pub(crate) fn lines(payload: &[u8], before: Option<&[u8]>, view: PayloadView) -> Vec<PayloadLine> {
+/// The lines of a payload under a topic, which follows `before`.
+pub(crate) fn lines(
+    topic: &str,
+    payload: &[u8],
+    before: Option<&[u8]>,
+    view: PayloadView,
+) -> Vec<PayloadLine> {
     let same = |text: String| PayloadLine { change: Change::Same, text };
     let shown = &payload[..payload.len().min(MAX_SHOWN_BYTES)];
     let mut lines: Vec<PayloadLine> = match view {
         PayloadView::Hex => dump(shown).into_iter().map(same).collect(),
-        PayloadView::Auto => laid_out(shown).into_iter().map(same).collect(),
+        PayloadView::Auto => laid_out(topic, shown).into_iter().map(same).collect(),
         PayloadView::Diff => match before {
-            None => laid_out(shown).into_iter().map(same).collect(),
+            None => laid_out(topic, shown).into_iter().map(same).collect(),
             Some(before) => {
                 let before = &before[..before.len().min(MAX_SHOWN_BYTES)];
-                difference(&laid_out(before), &laid_out(shown))
+                difference(&laid_out(topic, before), &laid_out(topic, shown))
             }
         },
     };
@@ -106,8 +114,11 @@ pub(crate) fn lines(payload: &[u8], before: Option<&[u8]>, view: PayloadView) ->
     lines
 }
 
-/// JSON over several lines, text as it is, anything else as bytes.
-fn laid_out(payload: &[u8]) -> Vec<String> {
+/// Sparkplug metric by metric, JSON over several lines, text as it is, anything else as bytes.
+fn laid_out(topic: &str, payload: &[u8]) -> Vec<String> {
+    if let Some(sparkplug) = Sparkplug::read(topic, payload) {
+        return sparkplug.lines();
+    }
     match std::str::from_utf8(payload) {
         Ok(text) if is_json(text) => {
             let value: Value = serde_json::from_str(text).unwrap_or_default();
@@ -168,10 +179,12 @@ fn difference(old: &[String], new: &[String]) -> Vec<PayloadLine> {
 /// More numbers than this are not offered.
 const MAX_NUMBERS: usize = 64;
 
-/// The numbers in a payload with the way to each: a number alone, or those of JSON.
-pub(crate) fn numbers(payload: &[u8]) -> Vec<(String, f64)> {
+/// The numbers in a payload with the way to each: a number alone, those of JSON, metrics of Sparkplug.
+pub(crate) fn numbers(topic: &str, payload: &[u8]) -> Vec<(String, f64)> {
     let mut found = Vec::new();
-    if payload.len() <= MAX_SHOWN_BYTES
+    if let Some(sparkplug) = Sparkplug::read(topic, payload) {
+        found = sparkplug.numbers();
+    } else if payload.len() <= MAX_SHOWN_BYTES
         && let Ok(text) = std::str::from_utf8(payload)
     {
         if let Ok(number) = text.trim().parse::<f64>() {
@@ -225,7 +238,7 @@ mod tests {
 
     #[test]
     fn json_is_compared_line_by_line() {
-        let diff = lines(br#"{"a":1,"b":3}"#, Some(br#"{"a":1,"b":2}"#), PayloadView::Diff);
+        let diff = lines("t", br#"{"a":1,"b":3}"#, Some(br#"{"a":1,"b":2}"#), PayloadView::Diff);
         assert_eq!(marked(&diff), [" {", "   \"a\": 1,", "-  \"b\": 2", "+  \"b\": 3", " }"]);
     }
 
@@ -238,23 +251,23 @@ mod tests {
             (b"\x00\xff", "binary", "00 ff"),
             (b"\x1b[2J", "binary", "1b 5b 32 4a"),
         ] {
-            assert_eq!((kind(payload), one_line(payload, 100).as_str()), (is_kind, line));
+            assert_eq!((kind("t", payload), one_line(payload, 100).as_str()), (is_kind, line));
         }
         assert_eq!(one_line("aé".as_bytes(), 2), "a");
     }
 
     #[test]
     fn numbers_have_the_way_to_them() {
-        let found = numbers(br#"{"t":{"c":21.5},"l":[1,"x",3],"n":null}"#);
+        let found = numbers("t", br#"{"t":{"c":21.5},"l":[1,"x",3],"n":null}"#);
         let names: Vec<_> = found.iter().map(|(path, number)| format!("{path}={number}")).collect();
         assert_eq!(names, ["t.c=21.5", "l[0]=1", "l[2]=3"]);
-        assert_eq!(numbers(b" 7 "), [(String::new(), 7.0)]);
-        assert_eq!(numbers(b"NaN"), []);
+        assert_eq!(numbers("t", b" 7 "), [(String::new(), 7.0)]);
+        assert_eq!(numbers("t", b"NaN"), []);
     }
 
     #[test]
     fn bytes_are_dumped_sixteen_in_a_row() {
-        let rows = lines(&(0..20).collect::<Vec<u8>>(), None, PayloadView::Hex);
+        let rows = lines("t", &(0..20).collect::<Vec<u8>>(), None, PayloadView::Hex);
         assert_eq!(rows.len(), 2);
         assert_eq!(rows[1].text.trim_end(), format!("{:04x}  {:48} ....", 16, "10 11 12 13 "));
     }

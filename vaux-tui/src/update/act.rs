@@ -282,7 +282,9 @@ fn toggle_mouse(state: &mut State) -> Vec<Effect> {
 fn copy(state: &mut State) -> Vec<Effect> {
     let text = match state.screen {
         Screen::Overview => None,
-        Screen::Topics => state.topics.history.back().map(|(_, payload)| text_of(payload)),
+        Screen::Topics => {
+            state.topics.history.back().map(|(_, payload)| text_of(&selected_topic(state), payload))
+        }
         Screen::Sessions => state.sessions.current().map(|session| session.client_id.clone()),
         Screen::Subscriptions => {
             state.subscriptions.row(state.subscriptions.cursor.selected).map(|one| one.filter.clone())
@@ -303,9 +305,11 @@ fn copy(state: &mut State) -> Vec<Effect> {
 }
 
 /// A payload as text, or its bytes in hexadecimal.
-fn text_of(payload: &[u8]) -> String {
-    match (payload::kind(payload), std::str::from_utf8(payload)) {
-        ("binary", _) | (_, Err(_)) => payload.iter().map(|byte| format!("{byte:02x}")).collect(),
+fn text_of(topic: &str, payload: &[u8]) -> String {
+    match (payload::kind(topic, payload), std::str::from_utf8(payload)) {
+        ("binary" | "Sparkplug", _) | (_, Err(_)) => {
+            payload.iter().map(|byte| format!("{byte:02x}")).collect()
+        }
         (_, Ok(text)) => text.to_owned(),
     }
 }

@@ -13,7 +13,8 @@ const PLOT_HEIGHT: u16 = 5;
 /// Draws the plot of a number in the payloads of the selected topic, when there is one, and takes its place off `area`.
 pub(super) fn draw_plot(canvas: &mut Canvas<'_>, state: &State, area: &mut Rect) {
     let Some((_, newest)) = state.topics.history.back() else { return };
-    let numbers = payload::numbers(newest);
+    let topic = state.topics.selected.map_or("", |node| state.topics.node(node).topic());
+    let numbers = payload::numbers(topic, newest);
     if numbers.is_empty() || area.height < PLOT_HEIGHT + 4 {
         return;
     }
@@ -23,7 +24,9 @@ pub(super) fn draw_plot(canvas: &mut Canvas<'_>, state: &State, area: &mut Rect)
     let history = &state.topics.history;
     let shown = history.iter().skip(history.len().saturating_sub(area.width.into()));
     let values: Vec<f64> = shown
-        .filter_map(|(_, payload)| payload::numbers(payload).into_iter().find(|(name, _)| name == path))
+        .filter_map(|(_, payload)| {
+            payload::numbers(topic, payload).into_iter().find(|(name, _)| name == path)
+        })
         .map(|(_, value)| value)
         .collect();
     let low = values.iter().copied().fold(f64::INFINITY, f64::min);
@@ -46,7 +49,7 @@ pub(super) fn draw_payload(
     canvas: &mut Canvas<'_>,
     state: &State,
     area: Rect,
-    payload: &[u8],
+    (topic, payload): (&str, &[u8]),
     before: Option<&[u8]>,
     scroll: u16,
 ) {
@@ -60,7 +63,7 @@ pub(super) fn draw_payload(
         PayloadView::Hex => "bytes",
     };
     canvas.text(area.x, area.y, area.width, view, canvas.theme.title);
-    let lines = payload::lines(payload, before, state.payload_view);
+    let lines = payload::lines(topic, payload, before, state.payload_view);
     let room = usize::from(area.height - 1);
     let first = usize::from(scroll).min(lines.len().saturating_sub(room));
     for (y, line) in (area.y + 1..area.bottom()).zip(lines.iter().skip(first)) {

@@ -105,11 +105,12 @@ fn draw_decoded(canvas: &mut Canvas<'_>, state: &State, area: Rect, has_border: 
     let inner = canvas.panel(area, has_border, "Packet");
     let Some(seen) = state.inspect.current() else { return };
     if state.payload_view == PayloadView::Hex || state.payload_view == PayloadView::Diff {
-        let title = format!("{} · {}", seen.message.topic, payload::kind(&seen.message.payload));
+        let title =
+            format!("{} · {}", seen.message.topic, payload::kind(&seen.message.topic, &seen.message.payload));
         canvas.text(inner.x, inner.y, inner.width, &title, canvas.theme.dim);
         let rest = Rect { y: inner.y + 1, height: inner.height.saturating_sub(1), ..inner };
         let before = state.inspect.before_current().map(|seen| &seen.message.payload[..]);
-        let payload = &seen.message.payload;
+        let payload = (&*seen.message.topic, &seen.message.payload[..]);
         return super::detail::draw_payload(canvas, state, rest, payload, before, state.inspect.scroll);
     }
     let bytes = packet(&seen.message, state.settings.version);

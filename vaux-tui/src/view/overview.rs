@@ -40,17 +40,24 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, state: &State, areas: &Areas) {
 
 /// Without borders: rates and totals, line by line.
 fn draw_small(canvas: &mut Canvas<'_>, state: &State, area: Rect) {
-    let overview = &state.overview;
     let mut rows = Vec::new();
-    for (label, series, is_bytes) in charts(overview) {
+    for (label, series, is_bytes) in charts(state) {
         rows.push((label.to_owned(), per_second(series.last(), is_bytes), Style::new()));
     }
     rows.extend(totals(state));
     draw_totals(canvas, area, &rows, false);
 }
 
-fn charts(overview: &Overview) -> [(&'static str, &Series, bool); 4] {
-    [
+/// What is charted: name, values, whether they are bytes.
+fn charts(state: &State) -> Vec<(&'static str, &Series, bool)> {
+    let overview = &state.overview;
+    if state.replay.is_some() {
+        return vec![
+            ("Messages", &overview.received, false),
+            ("Bytes of payload", &overview.bytes_received, true),
+        ];
+    }
+    vec![
         ("Messages in", &overview.received, false),
         ("Messages out", &overview.sent, false),
         ("Bytes in", &overview.bytes_received, true),
@@ -63,8 +70,8 @@ fn per_second(value: f64, is_bytes: bool) -> String {
 }
 
 fn draw_charts(canvas: &mut Canvas<'_>, state: &State, area: Rect) {
-    let all = charts(&state.overview);
-    let shown = if area.width >= 100 { 4 } else { 2 };
+    let all = charts(state);
+    let shown = if area.width >= 100 { all.len() as u16 } else { 2 };
     let width = area.width / shown;
     for (index, (label, series, is_bytes)) in (0..shown).zip(all) {
         let x = area.x + index * width;

@@ -79,6 +79,9 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, state: &State, areas: &Areas) {
 }
 
 fn title(state: &State) -> String {
+    if !state.can_ask() {
+        return "Sessions".to_owned();
+    }
     let sessions = &state.sessions;
     let mut title = format!("Sessions: {}", number(sessions.total() as u64));
     if !sessions.search.is_empty() {

@@ -48,6 +48,9 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, state: &State, areas: &Areas) {
 }
 
 fn title(state: &State) -> String {
+    if !state.can_ask() {
+        return "Subscriptions".to_owned();
+    }
     let list = &state.subscriptions;
     let mut title = match list.search.is_empty() {
         true => format!("Subscriptions: {}", number(list.all.len() as u64)),

@@ -173,7 +173,10 @@ fn draw_detail(canvas: &mut Canvas<'_>, state: &State, area: Rect, has_border: b
         put(canvas, &plural(node.topics.into(), "topic"), theme.dim);
         return;
     };
-    let kind = last.payload.as_ref().map_or("forgotten to save memory", |payload| payload::kind(payload));
+    let kind = last
+        .payload
+        .as_ref()
+        .map_or("forgotten to save memory", |payload| payload::kind(node.topic(), payload));
     let retained =
         if last.retain { format!(" · {} retained", canvas.glyphs.retained) } else { String::new() };
     let age = duration(now.saturating_sub(last.at) / 1000);
@@ -183,5 +186,5 @@ fn draw_detail(canvas: &mut Canvas<'_>, state: &State, area: Rect, has_border: b
     let before = state.topics.history.len().checked_sub(2).and_then(|index| state.topics.history.get(index));
     let before = before.map(|(_, payload)| &payload[..]);
     let payload = last.payload.as_deref().unwrap_or_default();
-    detail::draw_payload(canvas, state, inner, payload, before, state.topics.scroll);
+    detail::draw_payload(canvas, state, inner, (node.topic(), payload), before, state.topics.scroll);
 }
