@@ -111,7 +111,7 @@ impl LogEntry {
         let kind = text("event");
         let weight = match kind {
             "connect" | "subscribe" => Weight::Good,
-            "drop" | "refused" | "takeover" => Weight::Warning,
+            "drop" | "refused" | "takeover" | "damage" | "store" => Weight::Warning,
             "disconnect" if text("cause") != "client" && !text("cause").is_empty() => Weight::Warning,
             _ => Weight::Plain,
         };

@@ -36,10 +36,13 @@ pub(super) fn draw_plot(canvas: &mut Canvas<'_>, state: &State, area: &mut Rect)
         if numbers.len() > 1 { format!(" (n: {} of {})", index + 1, numbers.len()) } else { String::new() };
     let heading = format!("{name} {value}  min {low}  max {high}{which}");
     canvas.text(area.x, area.y, area.width, &heading, canvas.theme.accent);
-    // The least value still has a bar.
-    let floor = if high > low { low - (high - low) / 16.0 } else { low - 1.0 };
+    // The least value still has a bar; what stays the same is a line in the middle.
+    let (floor, ceiling) = match high > low {
+        true => (low - (high - low) / 16.0, high),
+        false => (low - 1.0, low + 1.0),
+    };
     let plot = Rect { y: area.y + 1, height: PLOT_HEIGHT - 1, ..*area };
-    canvas.scaled_bars(plot, &values, floor, high.max(floor + 1e-9), canvas.theme.accent);
+    canvas.scaled_bars(plot, &values, floor, ceiling, canvas.theme.accent);
     area.y += PLOT_HEIGHT + 1;
     area.height -= PLOT_HEIGHT + 1;
 }

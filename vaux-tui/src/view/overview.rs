@@ -85,7 +85,10 @@ fn draw_charts(canvas: &mut Canvas<'_>, state: &State, area: Rect) {
         let now = per_second(series.last(), is_bytes);
         canvas.text(inner.x, inner.y, inner.width, &now, style.patch(canvas.theme.title));
         let peak = format!("peak {}", per_second(series.peak(inner.width.into()), is_bytes));
-        canvas.text_right(inner.x + 12, inner.y, inner.width.saturating_sub(12), &peak, canvas.theme.dim);
+        // Half a number would be a wrong one.
+        if now.len() + 1 + peak.len() <= usize::from(inner.width) {
+            canvas.text_right(inner.x, inner.y, inner.width, &peak, canvas.theme.dim);
+        }
         let bars = Rect { y: inner.y + 1, height: inner.height.saturating_sub(1), ..inner };
         canvas.bars(bars, series, style);
     }

@@ -59,11 +59,13 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, state: &State, areas: &Areas) {
         return super::explain(canvas, inner, &lines);
     }
     if state.sessions.len() == 0 {
-        let text = match state.sessions.total() {
-            0 => "Waiting for the sessions …",
-            _ => "The filter finds nothing. Esc drops it.",
+        let lines: &[&str] = match state.sessions.total() {
+            0 => {
+                &["Waiting for the sessions.", "They are told when the broker has [sys] sessions = \"full\"."]
+            }
+            _ => &["The filter finds nothing. Esc drops it."],
         };
-        return super::explain(canvas, inner, &[text]);
+        return super::explain(canvas, inner, lines);
     }
     let columns = columns(state, inner.width);
     if areas.rows.y > inner.y {

@@ -55,7 +55,8 @@ fn title(state: &State) -> String {
     let topics = &state.topics;
     let mut title = format!("Topics: {}", number(topics.total().into()));
     if !topics.search.is_empty() {
-        title.push_str(&format!(", filter {}", topics.search.text()));
+        let (found, total) = (number(topics.found().into()), number(topics.total().into()));
+        title = format!("Topics: {found} of {total}, filter {}", topics.search.text());
     }
     if topics.left_out > 0 {
         title.push_str(&format!(

@@ -38,6 +38,11 @@ impl Topics {
         }
     }
 
+    /// How many topics the filter finds.
+    pub(crate) fn found(&self) -> u32 {
+        self.nodes[ROOT as usize].found
+    }
+
     /// Opens or closes a node.
     pub(crate) fn set_open(&mut self, node: NodeId, is_open: bool) {
         let this = &mut self.nodes[node as usize];
