@@ -269,3 +269,38 @@ impl Binding {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The table of keys as the documentation has it.
+    fn table() -> String {
+        let mut table = String::from("| Key | Where | What |\n|---|---|---|\n");
+        for binding in KEYMAP.iter().filter(|binding| !binding.shown.is_empty()) {
+            let place = match binding.place {
+                Screens(screens) if screens == [Topics, Sessions, Subscriptions, Inspect, Log] => {
+                    "lists".to_owned()
+                }
+                Screens(screens) => screens.iter().map(|screen| screen.name()).collect::<Vec<_>>().join(", "),
+                Folding => "Topics".to_owned(),
+                Broker => "with a broker".to_owned(),
+                Writing => "with a broker, not with `--read-only`".to_owned(),
+                Answering => "Subscriptions".to_owned(),
+                Asking => "Sessions".to_owned(),
+                Managing => "Sessions, not with `--read-only`".to_owned(),
+                Recording => "in a recording".to_owned(),
+                Anywhere => String::new(),
+            };
+            table.push_str(&format!("| `{}` | {place} | {} |\n", binding.shown, binding.help));
+        }
+        table
+    }
+
+    #[test]
+    fn the_documentation_lists_all_keys() {
+        let documentation = include_str!("../../docs/dashboard.md");
+        let table = table();
+        assert!(documentation.contains(&table), "docs/dashboard.md is to hold:\n{table}");
+    }
+}

@@ -165,6 +165,8 @@ pub(crate) struct State {
     pub(crate) sessions: sessions::Sessions,
     /// Whether sessions are subscribed to.
     pub(crate) watches_sessions: bool,
+    /// Whether the busiest are subscribed to.
+    pub(crate) watches_top: bool,
     /// Clients whose packets are traced.
     pub(crate) traced: BTreeSet<String>,
     pub(crate) subscriptions: subscriptions::Subscriptions,
@@ -205,6 +207,7 @@ impl State {
             plotted: 0,
             sessions: sessions::Sessions::default(),
             watches_sessions: false,
+            watches_top: false,
             traced: BTreeSet::new(),
             subscriptions: subscriptions::Subscriptions::default(),
             inspect: inspect::Inspect::new(),

@@ -30,7 +30,7 @@ pub(crate) struct Overview {
     /// Mosquitto's tree, without `$SYS/broker/`.
     pub(crate) tree: BTreeMap<String, String>,
     /// What the counters of the tree were when it told its uptime last, and when that was.
-    tree_before: Option<(u64, [f64; 5])>,
+    tree_before: Option<(u64, [Option<f64>; 5])>,
 }
 
 /// The last object of `$SYS/broker/vaux/metrics`.
@@ -138,7 +138,7 @@ impl Overview {
     }
 
     fn rate_tree(&mut self, now: u64) {
-        let counts = RATED.map(|name| self.number(name).unwrap_or(0.0));
+        let counts = RATED.map(|name| self.number(name));
         if let Some((at, before)) = self.tree_before.replace((now, counts))
             && now > at
         {
@@ -151,7 +151,9 @@ impl Overview {
                 &mut self.dropped,
             ];
             for (series, (count, before)) in all.into_iter().zip(counts.into_iter().zip(before)) {
-                series.push((count - before) / elapsed_s);
+                // What was not told yet was not nothing.
+                let gained = count.zip(before).map_or(0.0, |(count, before)| count - before);
+                series.push(gained / elapsed_s);
             }
         }
     }
@@ -200,6 +202,15 @@ mod tests {
         overview.take_tree(10_000, "uptime", "20 seconds");
         assert_eq!(overview.received.last(), 50.0);
         assert_eq!(overview.number("uptime"), Some(20.0));
+    }
+
+    #[test]
+    fn a_counter_that_is_told_after_the_uptime_did_not_begin_at_nothing() {
+        let mut overview = Overview::default();
+        overview.take_tree(0, "uptime", "10 seconds");
+        overview.take_tree(0, "publish/messages/received", "1000000");
+        overview.take_tree(10_000, "uptime", "20 seconds");
+        assert_eq!(overview.received.peak(10), 0.0);
     }
 
     #[test]

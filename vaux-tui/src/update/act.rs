@@ -1,7 +1,7 @@
 //! What each action does.
 
 use super::prompt;
-use super::{Effect, Request, SESSIONS_FILTER, play};
+use super::{Effect, Request, SESSIONS_FILTER, TOP_FILTER, play};
 use crate::keymap::Action;
 use crate::state::cursor::Cursor;
 use crate::state::form::PublishForm;
@@ -9,7 +9,7 @@ use crate::state::inspect;
 use crate::state::line::Line;
 use crate::state::payload;
 use crate::state::search::Search;
-use crate::state::{Mode, Prompt, SCREENS, Screen, State};
+use crate::state::{Kind, Mode, Prompt, SCREENS, Screen, State};
 use crate::theme::{Theme, ThemeName};
 
 /// Does what a key or the palette asks for.
@@ -76,6 +76,25 @@ fn step_screen(state: &mut State, count: usize) -> Vec<Effect> {
 
 /// Asks for what the screen needs and was not asked for yet.
 pub(super) fn enter(state: &mut State) -> Vec<Effect> {
+    let mut effects: Vec<Effect> = watch_top(state).into_iter().collect();
+    effects.extend(ask_for_screen(state));
+    effects
+}
+
+/// Has the broker count what is the busiest, as long as that is on the screen.
+fn watch_top(state: &mut State) -> Option<Effect> {
+    let is_wanted = state.kind == Kind::Vaux && state.screen == Screen::Overview;
+    if state.watches_top == is_wanted {
+        return None;
+    }
+    state.watches_top = is_wanted;
+    state.overview.top_topics.clear();
+    state.overview.top_clients.clear();
+    let filters = vec![TOP_FILTER.to_owned()];
+    Some(if is_wanted { Effect::Subscribe(filters) } else { Effect::Unsubscribe(filters) })
+}
+
+fn ask_for_screen(state: &mut State) -> Vec<Effect> {
     match state.screen {
         Screen::Sessions if state.can_ask() && !state.watches_sessions => {
             state.watches_sessions = true;

@@ -108,8 +108,9 @@ impl Request {
 }
 
 /// What vaux tells to operators.
-pub(crate) const VAUX_FILTERS: [&str; 3] =
-    ["$SYS/broker/vaux/metrics", "$SYS/broker/vaux/events", "$SYS/broker/vaux/top/+"];
+pub(crate) const VAUX_FILTERS: [&str; 2] = ["$SYS/broker/vaux/metrics", "$SYS/broker/vaux/events"];
+/// What is the busiest. The broker counts it only while somebody is subscribed, so that nobody is while it is not shown.
+pub(crate) const TOP_FILTER: &str = "$SYS/broker/vaux/top/+";
 pub(crate) const VERSION_TOPIC: &str = "$SYS/broker/version";
 pub(crate) const SESSIONS_FILTER: &str = "$SYS/broker/vaux/sessions/+";
 /// All that other brokers tell.

@@ -32,8 +32,8 @@ fn subscribe(filters: &[&str]) -> Effect {
 fn nothing_is_subscribed_to_but_what_was_asked_for() {
     let mut state = State::new(crate::state::Settings { filters: Vec::new(), ..sample::settings() }, NOW);
     let effects = update(&mut state, NOW, Input::Connected);
-    let [metrics, events, top] = VAUX_FILTERS;
-    assert_eq!(effects, [subscribe(&[VERSION_TOPIC, metrics, events, top])]);
+    let [metrics, events] = VAUX_FILTERS;
+    assert_eq!(effects, [subscribe(&[VERSION_TOPIC, metrics, events])]);
     assert_eq!(press(&mut state, "s\n"), [subscribe(&["#"])]);
     press(&mut state, "s");
     assert_eq!(press(&mut state, "a/b\n"), [subscribe(&["a/b"])]);
@@ -43,8 +43,20 @@ fn nothing_is_subscribed_to_but_what_was_asked_for() {
 #[test]
 fn sessions_are_subscribed_to_when_they_are_looked_at_first() {
     let mut state = sample::watching();
-    assert_eq!(press(&mut state, "3"), [subscribe(&[SESSIONS_FILTER])]);
-    assert_eq!(press(&mut state, "13"), []);
+    assert!(press(&mut state, "3").contains(&subscribe(&[SESSIONS_FILTER])));
+    assert!(!press(&mut state, "13").contains(&subscribe(&[SESSIONS_FILTER])));
+}
+
+#[test]
+fn the_broker_counts_what_is_the_busiest_only_while_that_is_shown() {
+    let mut state = sample::connected();
+    let top = vec![TOP_FILTER.to_owned()];
+    let effects = arrive(&mut state, NOW + 100, "$SYS/broker/vaux/metrics", "{}");
+    assert_eq!(effects, [Effect::Subscribe(top.clone())]);
+    assert_eq!(press(&mut state, "1"), []);
+    assert_eq!(press(&mut state, "6"), [Effect::Unsubscribe(top.clone())]);
+    assert_eq!(press(&mut state, "2"), []);
+    assert_eq!(press(&mut state, "1"), [Effect::Subscribe(top)]);
 }
 
 #[test]
