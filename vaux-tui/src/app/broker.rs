@@ -1,4 +1,4 @@
-//! Effects that concern the broker, each carried out in a task of its own, so that nobody waits for the network.
+//! Effects that concern the broker, carried out in tasks of their own, so that nobody waits for the network.
 
 use std::time::Duration;
 
@@ -14,15 +14,31 @@ pub(super) struct Broker {
     client: Client,
     inputs: mpsc::Sender<Input>,
     asker: Asker,
+    /// Subscribing and unsubscribing, one after the other: their order matters.
+    subscriptions: mpsc::Sender<Effect>,
 }
 
+/// So many requests wait at most while there is no connection.
+const MAX_WAITING: usize = 64;
 /// How long saying goodbye may take.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 
 impl Broker {
     /// A broker behind a client.
     pub(super) fn new(client: Client, inputs: mpsc::Sender<Input>) -> Broker {
-        Broker { asker: Asker::new(client.clone()), client, inputs }
+        let (subscriptions, mut waiting) = mpsc::channel(MAX_WAITING);
+        let broker = Broker { asker: Asker::new(client.clone()), client, inputs, subscriptions };
+        let this = broker.clone();
+        tokio::spawn(async move {
+            while let Some(effect) = waiting.recv().await {
+                match effect {
+                    Effect::Subscribe(filters) => this.subscribe(filters).await,
+                    Effect::Unsubscribe(filters) => this.unsubscribe(filters).await,
+                    _ => {}
+                }
+            }
+        });
+        broker
     }
 
     /// Whether messages under this topic are answers to our own requests.
@@ -35,20 +51,25 @@ impl Broker {
         let this = self.clone();
         tokio::spawn(async move {
             let input = match effect {
-                Effect::Subscribe(filters) => return this.subscribe(filters).await,
-                Effect::Unsubscribe(filters) => this.unsubscribe(filters).await,
-                Effect::Publish(message) => Some(this.publish(message).await),
+                Effect::Publish(message) => this.publish(message).await,
                 Effect::Ask(request) => {
                     let answer = this.asker.ask(request.to_json()).await;
-                    Some(Input::Answer(request, answer))
+                    Input::Answer(request, answer)
                 }
-                _ => None,
+                _ => return,
             };
-            if let Some(input) = input {
-                // Nobody listens any more once the dashboard ends.
-                let _ = this.inputs.send(input).await;
-            }
+            this.tell(input).await;
         });
+    }
+
+    /// Subscribes or unsubscribes, after what was asked for before. Says whether it will be done.
+    pub(super) fn change_subscriptions(&self, effect: Effect) -> bool {
+        self.subscriptions.try_send(effect).is_ok()
+    }
+
+    async fn tell(&self, input: Input) {
+        // Nobody listens any more once the dashboard ends.
+        let _ = self.inputs.send(input).await;
     }
 
     /// One request for all; what the broker refuses of it is told filter by filter.
@@ -61,23 +82,23 @@ impl Broker {
             Err(RequestError::Refused { reasons, .. }) => reasons,
             Err(error) => {
                 let reason = error.to_string();
-                let _ = self.inputs.send(Input::SubscriptionRefused { filters, reason }).await;
-                return;
+                return self.tell(Input::SubscriptionRefused { filters, reason }).await;
             }
         };
         for (filter, reason) in filters.into_iter().zip(reasons) {
             if reason.is_error() {
                 let refused =
                     Input::SubscriptionRefused { filters: vec![filter], reason: reason.to_string() };
-                let _ = self.inputs.send(refused).await;
+                self.tell(refused).await;
             }
         }
     }
 
-    async fn unsubscribe(&self, filters: Vec<String>) -> Option<Input> {
+    async fn unsubscribe(&self, filters: Vec<String>) {
         let what = filters.join(", ");
-        let outcome = self.client.unsubscribe(filters).await;
-        outcome.err().map(|error| Input::Undone(format!("not unsubscribed from {what}: {error}")))
+        if let Err(error) = self.client.unsubscribe(filters).await {
+            self.tell(Input::Undone(format!("not unsubscribed from {what}: {error}"))).await;
+        }
     }
 
     async fn publish(&self, message: Message) -> Input {

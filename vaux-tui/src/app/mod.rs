@@ -310,6 +310,13 @@ impl App {
                 };
                 self.take(told)?;
             }
+            Effect::Subscribe(_) | Effect::Unsubscribe(_) => {
+                let is_refused =
+                    self.broker.as_ref().is_some_and(|broker| !broker.change_subscriptions(effect));
+                if is_refused {
+                    self.take(Input::Undone("too many requests wait for the connection".to_owned()))?;
+                }
+            }
             effect => {
                 if let Some(broker) = &self.broker {
                     broker.carry_out(effect);
