@@ -1,4 +1,4 @@
-//! What the kernel has written down about a process: processor time and resident memory.
+//! What the kernel has written down about a process: processor time, resident memory, and what it wrote.
 //!
 //! The benchmark believes these numbers rather than a clock, because they do not grow while something else runs on
 //! the machine.
@@ -59,12 +59,27 @@ pub(crate) fn resident_bytes(process: u32) -> Outcome<u64> {
     Ok(kibibytes.ok_or_else(|| format!("{path} does not say VmRSS"))? * 1024)
 }
 
+/// Bytes that a process caused to be written to a disk. The kernel counts whole pages, when they are dirtied; files in
+/// memory and what the file system writes for itself are not in there.
+///
+/// # Errors
+///
+/// The process is gone or another user's, or this kernel keeps no such account.
+pub(crate) fn written_bytes(process: u32) -> Outcome<u64> {
+    let path = format!("/proc/{process}/io");
+    let io = fs::read_to_string(&path).map_err(|error| format!("cannot read {path}: {error}"))?;
+    let bytes = io.lines().find_map(|line| line.strip_prefix("write_bytes:")).and_then(first_number);
+    bytes.ok_or_else(|| format!("{path} does not say write_bytes").into())
+}
+
 fn first_number(text: &str) -> Option<u64> {
     text.split_whitespace().next()?.parse().ok()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
 
     #[test]
@@ -85,8 +100,20 @@ mod tests {
     }
 
     #[test]
+    fn what_is_written_never_becomes_less() {
+        let before = written_bytes(std::process::id()).unwrap();
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&[1; 1 << 20]).unwrap();
+        file.sync_all().unwrap();
+        let grown = written_bytes(std::process::id()).unwrap() - before;
+        // A folder for scratch files may be in memory.
+        assert!(grown == 0 || grown >= 1 << 20, "{grown}");
+    }
+
+    #[test]
     fn a_process_that_does_not_exist_is_an_error() {
         assert!(processor_time(u32::MAX).is_err());
         assert!(resident_bytes(u32::MAX).is_err());
+        assert!(written_bytes(u32::MAX).is_err());
     }
 }

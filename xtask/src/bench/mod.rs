@@ -21,7 +21,7 @@ use crate::load::{Measurement, Settings};
 use peer::Peer;
 use placement::Processors;
 use report::{Contender, Report, Row};
-use scenario::{Homes, Load, Scenario};
+use scenario::{Homes, Load, Scenario, Sessions};
 
 /// What `cargo xtask bench` takes.
 #[derive(Debug, Args)]
@@ -91,42 +91,52 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
 struct Brokers {
     /// The program, if vaux is among the brokers.
     vaux: Option<PathBuf>,
+    /// The program, if mosquitto is among the brokers.
+    mosquitto: Option<PathBuf>,
+    /// Those of a file.
     peers: Vec<Peer>,
     load_generator: PathBuf,
 }
 
 impl Brokers {
     fn of(arguments: &Arguments) -> Outcome<Brokers> {
-        let mut from_file = match &arguments.peers {
+        let mut peers = match &arguments.peers {
             Some(path) => Peer::from_file(path)?,
             None => Vec::new(),
         };
-        let known = |name: &str| {
-            name == "vaux" || name == "mosquitto" || from_file.iter().any(|peer| peer.name == name)
-        };
+        let known =
+            |name: &str| name == "vaux" || name == "mosquitto" || peers.iter().any(|peer| peer.name == name);
         if let Some(unknown) = arguments.brokers.iter().find(|name| !known(name)) {
             return Err(format!("no broker is called {unknown}").into());
         }
         let wanted =
             |name: &str| arguments.brokers.is_empty() || arguments.brokers.iter().any(|had| had == name);
-        let mut peers = Vec::new();
-        if wanted("mosquitto") {
-            peers.push(Peer::mosquitto()?);
-        }
-        from_file.retain(|peer| wanted(&peer.name));
-        peers.append(&mut from_file);
+        let mosquitto = wanted("mosquitto").then(peer::mosquitto_program).transpose()?;
+        peers.retain(|peer| wanted(&peer.name));
         let load_generator = build::program("xtask", "xtask", &arguments.profile)?;
         let vaux = wanted("vaux").then(|| build::program("vaux-broker", "vaux-broker", &arguments.profile));
-        Ok(Brokers { vaux: vaux.transpose()?, peers, load_generator })
+        Ok(Brokers { vaux: vaux.transpose()?, mosquitto, peers, load_generator })
     }
 
-    /// Who takes part in a scenario. Where workers are to be compared, vaux takes part twice.
+    /// Who takes part in a scenario. Where workers or engines of the store are to be compared, vaux takes part twice.
     fn contenders(&self, scenario: &Scenario) -> Vec<Peer> {
-        let vaux = self.vaux.iter().flat_map(|program| {
-            let two_workers = crosses(scenario).then(|| Peer::vaux(report::TWO_WORKERS, program, 2));
-            [Some(Peer::vaux(report::ONE_WORKER, program, 1)), two_workers].into_iter().flatten()
-        });
-        vaux.chain(self.peers.iter().cloned()).collect()
+        let durable = scenario.is_durable();
+        let mut contenders = Vec::new();
+        match &self.vaux {
+            Some(program) if durable => contenders.extend([
+                Peer::vaux_with_store(report::ONE_WORKER, program, "disk"),
+                Peer::vaux_with_store(report::IN_MEMORY, program, "memory"),
+            ]),
+            Some(program) => {
+                contenders.push(Peer::vaux(report::ONE_WORKER, program, 1));
+                contenders.extend(crosses(scenario).then(|| Peer::vaux(report::TWO_WORKERS, program, 2)));
+            }
+            None => {}
+        }
+        let sessions = if durable { Sessions::Kept } else { Sessions::End };
+        contenders.extend(self.mosquitto.iter().map(|program| Peer::mosquitto(program, sessions)));
+        contenders.extend(self.peers.iter().cloned());
+        contenders
     }
 }
 
@@ -173,6 +183,7 @@ fn run_once(
         format!("--warm-up={}", settings.warm_up),
         format!("--measure={}", settings.measure),
     ];
+    words.extend(broker.metrics()?.map(|address| format!("--metrics={address}")));
     words.extend(settings.ahead.map(|ahead| format!("--ahead={ahead}")));
     words.extend(settings.v5.then(|| "--v5".to_owned()));
     let load = arguments.processors.load(pinned);

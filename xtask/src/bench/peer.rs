@@ -13,6 +13,7 @@ use serde::Deserialize;
 use tempfile::TempDir;
 
 use super::placement::Placement;
+use super::scenario::Sessions;
 use crate::Outcome;
 
 /// A broker that can be started.
@@ -28,6 +29,9 @@ pub(crate) struct Peer {
     /// The broker picks the port itself and says so. Only vaux-broker does.
     #[serde(skip)]
     announces_port: bool,
+    /// The broker tells over HTTP how long its commits take, and announces where. Only vaux-broker does.
+    #[serde(skip)]
+    announces_metrics: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -40,7 +44,6 @@ struct PeerFile {
 const MOSQUITTO_CONFIG: &str = "\
 listener {port} 127.0.0.1
 allow_anonymous true
-persistence false
 set_tcp_nodelay true
 max_queued_messages 0
 max_queued_bytes 0
@@ -50,55 +53,81 @@ connection_messages false
 log_type error
 ";
 
+/// Where nothing has to be kept.
+const MOSQUITTO_WITHOUT_STORE: &str = "persistence false\n";
+
+/// As near as mosquitto comes to a store: its whole database is written again after every change. It acknowledges before
+/// that. Started by root it would go on as a user who may not write to the scratch folder.
+const MOSQUITTO_WITH_STORE: &str = "\
+persistence true
+persistence_location {scratch}/
+autosave_on_changes true
+autosave_interval 1
+user root
+";
+
+/// vaux-broker with a store of one engine, and with metrics.
+const VAUX_WITH_STORE: &str = "\
+[http]
+bind = \"127.0.0.1:0\"
+
+[store]
+engine = \"{engine}\"
+";
+
 /// How long a broker may take until it accepts connections.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What vaux-broker prints before the address of its plain listener.
 const ANNOUNCEMENT: [&str; 2] = ["listening", "tcp"];
 
+/// What vaux-broker prints before the address where it answers HTTP.
+const HTTP_ANNOUNCEMENT: [&str; 1] = ["http"];
+
 impl Peer {
     /// vaux-broker with so many workers.
     pub(crate) fn vaux(name: &str, program: &Path, workers: usize) -> Peer {
-        let workers = workers.to_string();
-        let program = program.to_string_lossy();
-        let arguments = ["--plain", "-p", "0", "--data-dir", "{scratch}/data", "--workers", &workers];
-        Peer {
-            name: name.to_owned(),
-            command: [program.as_ref()].into_iter().chain(arguments).map(str::to_owned).collect(),
-            config: None,
-            announces_port: true,
-        }
+        Peer::vaux_with(name, program, &["--workers", &workers.to_string()], None)
+    }
+
+    /// vaux-broker with one worker, a store of that engine, and metrics.
+    pub(crate) fn vaux_with_store(name: &str, program: &Path, engine: &str) -> Peer {
+        let config = VAUX_WITH_STORE.replace("{engine}", engine);
+        let peer = Peer::vaux_with(name, program, &["--workers", "1", "-c", "{config}"], Some(config));
+        Peer { announces_metrics: true, ..peer }
     }
 
     /// vaux-broker with a configuration file of its own.
     pub(crate) fn vaux_configured(program: &Path, config: &str) -> Peer {
+        Peer::vaux_with("vaux", program, &["-c", "{config}"], Some(config.to_owned()))
+    }
+
+    fn vaux_with(name: &str, program: &Path, more: &[&str], config: Option<String>) -> Peer {
         let program = program.to_string_lossy();
-        let arguments = ["--plain", "-p", "0", "--data-dir", "{scratch}/data", "-c", "{config}"];
+        let arguments = ["--plain", "-p", "0", "--data-dir", "{scratch}/data"];
+        let words = [program.as_ref()].into_iter().chain(arguments).chain(more.iter().copied());
         Peer {
-            name: "vaux".to_owned(),
-            command: [program.as_ref()].into_iter().chain(arguments).map(str::to_owned).collect(),
-            config: Some(config.to_owned()),
+            name: name.to_owned(),
+            command: words.map(str::to_owned).collect(),
+            config,
             announces_port: true,
+            announces_metrics: false,
         }
     }
 
-    /// The mosquitto of this system.
-    ///
-    /// # Errors
-    ///
-    /// It is not installed.
-    pub(crate) fn mosquitto() -> Outcome<Peer> {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let program =
-            std::env::split_paths(&path).map(|folder| folder.join("mosquitto")).find(|file| file.is_file());
-        let program =
-            program.ok_or("mosquitto is not on the PATH; install it, or leave it out with --broker vaux")?;
-        Ok(Peer {
+    /// Mosquitto, with a store when sessions are kept.
+    pub(crate) fn mosquitto(program: &Path, sessions: Sessions) -> Peer {
+        let store = match sessions {
+            Sessions::End => MOSQUITTO_WITHOUT_STORE,
+            Sessions::Kept => MOSQUITTO_WITH_STORE,
+        };
+        Peer {
             name: "mosquitto".to_owned(),
             command: vec![program.to_string_lossy().into_owned(), "-c".to_owned(), "{config}".to_owned()],
-            config: Some(MOSQUITTO_CONFIG.to_owned()),
+            config: Some([MOSQUITTO_CONFIG, store].concat()),
             announces_port: false,
-        })
+            announces_metrics: false,
+        }
     }
 
     /// The peers of a TOML file.
@@ -170,12 +199,13 @@ impl Peer {
             .stderr(File::create(&log_path)?)
             .spawn()
             .map_err(|error| format!("cannot start {}: {error}", self.name))?;
-        let announced = announcements(&mut child);
+        let (announced, announced_http) = announcements(&mut child);
         Ok(Broker {
             name: self.name.clone(),
             child,
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
             announced,
+            announced_http: self.announces_metrics.then_some(announced_http),
             log_path,
             scratch: None,
         })
@@ -190,6 +220,8 @@ pub(crate) struct Broker {
     /// Where it listens. The port is 0 until it is known.
     pub(crate) address: SocketAddr,
     announced: mpsc::Receiver<SocketAddr>,
+    /// Where it will say that it answers HTTP, if it does.
+    announced_http: Option<mpsc::Receiver<SocketAddr>>,
     log_path: PathBuf,
     /// Removed when the broker has ended.
     scratch: Option<TempDir>,
@@ -208,6 +240,19 @@ impl Broker {
     /// It has ended or takes too long; the message ends with what it printed.
     pub(crate) fn wait_until_ready(&mut self) -> Outcome {
         self.accepting().map_err(|why| self.failed_to_start(&why).into())
+    }
+
+    /// Where it answers HTTP, if it has metrics.
+    ///
+    /// # Errors
+    ///
+    /// It does not say; the message ends with what it printed.
+    pub(crate) fn metrics(&self) -> Outcome<Option<SocketAddr>> {
+        let Some(announced) = &self.announced_http else { return Ok(None) };
+        match announced.recv_timeout(START_TIMEOUT) {
+            Ok(address) => Ok(Some(address)),
+            Err(_) => Err(self.failed_to_start("it did not say where it answers HTTP").into()),
+        }
     }
 
     fn accepting(&mut self) -> Result<(), String> {
@@ -250,30 +295,47 @@ impl Drop for Broker {
     }
 }
 
-/// Reads all that the broker prints, so that it never waits for a reader, and hands on the addresses it announces.
-fn announcements(child: &mut Child) -> mpsc::Receiver<SocketAddr> {
+/// Reads all that the broker prints, so that it never waits for a reader, and hands on the addresses it announces: those
+/// of its plain listener and of HTTP.
+fn announcements(child: &mut Child) -> (mpsc::Receiver<SocketAddr>, mpsc::Receiver<SocketAddr>) {
     let (sender, receiver) = mpsc::channel();
+    let (http_sender, http_receiver) = mpsc::channel();
     let output = child.stdout.take().expect("the output is piped");
     thread::spawn(move || {
         for line in BufReader::new(output).lines().map_while(Result::ok) {
-            if let Some(address) = announced_address(&line) {
-                // Nobody listens any more once the first has come.
+            // Nobody listens any more once the first has come, or where nobody asks.
+            if let Some(address) = announced_address(&line, &ANNOUNCEMENT) {
                 let _ = sender.send(address);
+            } else if let Some(address) = announced_address(&line, &HTTP_ANNOUNCEMENT) {
+                let _ = http_sender.send(address);
             }
         }
     });
-    receiver
+    (receiver, http_receiver)
 }
 
-fn announced_address(line: &str) -> Option<SocketAddr> {
+fn announced_address(line: &str, announcement: &[&str]) -> Option<SocketAddr> {
     let mut words = line.split_whitespace();
-    let is_announcement = ANNOUNCEMENT.iter().all(|expected| words.next() == Some(expected));
+    let is_announcement = announcement.iter().all(|expected| words.next() == Some(expected));
     words.next().filter(|_| is_announcement)?.parse().ok()
 }
 
 /// A port that nobody listens on at this moment.
 fn free_port() -> Outcome<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}
+
+/// The mosquitto of this system.
+///
+/// # Errors
+///
+/// It is not installed.
+pub(crate) fn mosquitto_program() -> Outcome<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut programs = std::env::split_paths(&path).map(|folder| folder.join("mosquitto"));
+    let program = programs.find(|file| file.is_file());
+    program
+        .ok_or_else(|| "mosquitto is not on the PATH; install it, or leave it out with --broker vaux".into())
 }
 
 /// Whether a program of the system can be started.
@@ -289,9 +351,13 @@ mod tests {
 
     #[test]
     fn the_announced_address_is_read() {
-        assert_eq!(announced_address("listening  tcp   127.0.0.1:4711"), Some(([127, 0, 0, 1], 4711).into()));
-        assert_eq!(announced_address("listening  tls   127.0.0.1:4711"), None);
-        assert_eq!(announced_address("listening  tcp"), None);
+        let plain = |line| announced_address(line, &ANNOUNCEMENT);
+        let http = |line| announced_address(line, &HTTP_ANNOUNCEMENT);
+        assert_eq!(plain("listening  tcp   127.0.0.1:4711"), Some(([127, 0, 0, 1], 4711).into()));
+        assert_eq!(plain("listening  tls   127.0.0.1:4711"), None);
+        assert_eq!(plain("listening  tcp"), None);
+        assert_eq!(http("http       127.0.0.1:4712 for /metrics"), Some(([127, 0, 0, 1], 4712).into()));
+        assert_eq!(http("listening  tcp   127.0.0.1:4711"), None);
     }
 
     #[test]

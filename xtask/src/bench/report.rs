@@ -18,6 +18,9 @@ pub(super) const ONE_WORKER: &str = "vaux";
 /// vaux-broker where workers are compared.
 pub(super) const TWO_WORKERS: &str = "vaux, 2 workers";
 
+/// vaux-broker without a disk, where that is compared.
+pub(super) const IN_MEMORY: &str = "vaux, memory";
+
 /// The whole benchmark.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
@@ -43,6 +46,8 @@ pub(super) struct Row {
     name: &'static str,
     about: &'static str,
     pinned: bool,
+    /// Messages have to be kept: what was written to the disk for them is reported, and how long that took.
+    durable: bool,
     counts: Counted,
     pub(super) contenders: Vec<Contender>,
 }
@@ -78,6 +83,12 @@ struct Summary {
     second_ratio: Option<f64>,
     /// The part of its processor that the load generator used. Near 1, the load generator is what is measured.
     generator_load: Spread,
+    /// Bytes that the broker wrote to the disk for a message.
+    written_bytes_each: Option<Spread>,
+    /// How long half of the commits took at most, in microseconds.
+    commit_p50_us: Option<Spread>,
+    /// How long all but one in a hundred took at most.
+    commit_p99_us: Option<Spread>,
 }
 
 /// A median with the least and the greatest.
@@ -158,11 +169,12 @@ impl Row {
             Load::Connects { .. } => Counted::Connections,
             Load::Idle { .. } => Counted::Memory,
         };
-        Row { name: scenario.name, about: scenario.about, pinned, counts, contenders }
+        let durable = scenario.is_durable();
+        Row { name: scenario.name, about: scenario.about, pinned, durable, counts, contenders }
     }
 
-    fn columns(&self) -> [&'static str; 8] {
-        match self.counts {
+    fn columns(&self) -> Vec<&'static str> {
+        let columns = match self.counts {
             Counted::Messages => {
                 ["broker", "CPU µs/message", "ratio", "messages/s", "ratio", "lost", "dup", "order"]
             }
@@ -172,7 +184,10 @@ impl Row {
             Counted::Memory => {
                 ["broker", "CPU µs/connection", "ratio", "bytes/connection", "ratio", "", "", ""]
             }
-        }
+        };
+        let of_disk: &[&str] =
+            if self.durable { &["written bytes/message", "commit p50 µs", "p99 µs"] } else { &[] };
+        [&columns, of_disk].concat()
     }
 
     /// Works out the summaries, once all rounds have run.
@@ -189,15 +204,16 @@ impl Row {
         }
     }
 
-    fn cells(&self, contender: &Contender) -> [String; 8] {
+    /// What stands below the columns. Where there is less, the rest of the line is empty.
+    fn cells(&self, contender: &Contender) -> Vec<String> {
         let Some(summary) = contender.summary else {
-            return [&contender.broker, "failed", "", "", "", "", "", ""].map(str::to_owned);
+            return vec![contender.broker.clone(), "failed".to_owned()];
         };
         let ratio = |ratio: Option<f64>| ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.3}"));
         let Faults { lost, duplicated, out_of_order } = contender.faults();
         let fault =
             |count: u64| if self.counts == Counted::Messages { count.to_string() } else { String::new() };
-        [
+        let mut cells = vec![
             contender.broker.clone(),
             summary.cpu_us_each.to_string(),
             ratio(summary.cpu_ratio),
@@ -206,7 +222,13 @@ impl Row {
             fault(lost),
             fault(duplicated),
             fault(out_of_order),
-        ]
+        ];
+        if self.durable {
+            let of_disk = [summary.written_bytes_each, summary.commit_p50_us, summary.commit_p99_us];
+            let cell = |spread: Option<Spread>| spread.map_or_else(|| "-".to_owned(), |it| it.to_string());
+            cells.extend(of_disk.map(cell));
+        }
+        cells
     }
 
     /// What the numbers of this scenario need to be understood.
@@ -214,6 +236,15 @@ impl Row {
         let mut notes = Vec::new();
         if !self.pinned {
             notes.push("broker and load generator not pinned: they share all processors".to_owned());
+        }
+        if self
+            .contenders
+            .iter()
+            .any(|had| had.summary.is_some_and(|summary| summary.commit_p50_us.is_some()))
+        {
+            notes.push(
+                "commit latencies are ends of buckets, each twice as long as the one before".to_owned(),
+            );
         }
         for contender in &self.contenders {
             let crossing = contender.runs.iter().filter_map(|run| run.crossing_pairs);
@@ -240,14 +271,17 @@ impl Row {
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}: {}", self.name, self.about)?;
-        let mut lines = vec![self.columns().map(str::to_owned)];
+        let columns: Vec<String> = self.columns().into_iter().map(str::to_owned).collect();
+        let count = columns.len();
+        let mut lines = vec![columns];
         lines.extend(self.contenders.iter().map(|contender| self.cells(contender)));
-        let widths: [usize; 8] = std::array::from_fn(|column| {
-            lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0)
-        });
+        let width = |column: usize| {
+            lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max()
+        };
+        let widths: Vec<usize> = (0..count).map(|column| width(column).unwrap_or(0)).collect();
         for line in &lines {
             let mut text = format!("  {:<width$}", line[0], width = widths[0]);
-            for (cell, width) in line.iter().zip(widths).skip(1) {
+            for (cell, &width) in line.iter().zip(&widths).skip(1) {
                 text.push_str(&format!("  {cell:>width$}"));
             }
             writeln!(f, "{}", text.trim_end())?;
@@ -277,17 +311,20 @@ impl Summary {
     /// Without ratios, which need another broker's. `None` without a run.
     fn of(runs: &[Measurement], counts: Counted) -> Option<Summary> {
         let spread = |value: &dyn Fn(&Measurement) -> f64| Spread::of(runs.iter().map(value).collect());
+        let spread_if_any =
+            |value: &dyn Fn(&Measurement) -> Option<f64>| Spread::of(runs.iter().filter_map(value).collect());
         Some(Summary {
             cpu_us_each: spread(&|run| run.broker_cpu_us / run.count as f64)?,
             cpu_ratio: None,
             second: match counts {
-                Counted::Memory => {
-                    Spread::of(runs.iter().filter_map(|run| run.bytes_per_connection).collect())?
-                }
+                Counted::Memory => spread_if_any(&|run| run.bytes_per_connection)?,
                 Counted::Messages | Counted::Connections => spread(&|run| run.count as f64 / run.seconds)?,
             },
             second_ratio: None,
             generator_load: spread(&|run| run.generator_cpu_us / 1e6 / run.seconds)?,
+            written_bytes_each: spread_if_any(&|run| Some(run.written_bytes? as f64 / run.count as f64)),
+            commit_p50_us: spread_if_any(&|run| Some(run.commit_us?.p50)),
+            commit_p99_us: spread_if_any(&|run| Some(run.commit_us?.p99)),
         })
     }
 }

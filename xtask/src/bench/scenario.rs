@@ -51,6 +51,17 @@ pub(crate) struct Traffic {
     pub(crate) in_flight: u64,
     /// Where the sessions are at home.
     pub(crate) homes: Homes,
+    /// What becomes of the sessions of the subscribers. Those of publishers end.
+    pub(crate) sessions: Sessions,
+}
+
+/// What becomes of a session when its connection ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sessions {
+    /// It ends.
+    End,
+    /// It is kept, with all messages for it: that is what a broker with a store has to write to the disk.
+    Kept,
 }
 
 /// Which thread of the broker the clients of a pair live on.
@@ -72,13 +83,19 @@ const PAIRS: Traffic = Traffic {
     ahead: 1000,
     in_flight: 100,
     homes: Homes::Any,
+    sessions: Sessions::End,
 };
 
 /// Many publishers meet in one subscriber, whose queue at the broker must hold what all of them are ahead.
 const FAN_IN: Traffic = Traffic { topics: 1, publishers: 100, subscribers: 1, ahead: 200, ..PAIRS };
 
+/// Messages that a broker has to keep, for one connected subscriber of each topic. Each publisher has one message
+/// unacknowledged.
+const DURABLE: Traffic =
+    Traffic { qos: QoS::AtLeastOnce, payload_bytes: 136, in_flight: 1, sessions: Sessions::Kept, ..PAIRS };
+
 /// Every scenario, in the order of the report.
-pub(crate) const ALL: [Scenario; 11] = [
+pub(crate) const ALL: [Scenario; 14] = [
     Scenario {
         name: "pairs-qos0",
         about: "16 publishers, 16 subscribers, QoS 0",
@@ -132,6 +149,21 @@ pub(crate) const ALL: [Scenario; 11] = [
         load: Load::Traffic(Traffic { homes: Homes::Crossing, qos: QoS::AtLeastOnce, ..PAIRS }),
     },
     Scenario {
+        name: "durable-qos1-1",
+        about: "1 pair, 1 message unacknowledged, QoS 1, the subscriber's session is kept",
+        load: Load::Traffic(Traffic { topics: 1, publishers: 1, subscribers: 1, ..DURABLE }),
+    },
+    Scenario {
+        name: "durable-qos1-16",
+        about: "16 pairs, 1 message of each unacknowledged, QoS 1, sessions of subscribers are kept",
+        load: Load::Traffic(DURABLE),
+    },
+    Scenario {
+        name: "durable-qos1-256",
+        about: "16 pairs, 16 messages of each unacknowledged, QoS 1, sessions of subscribers are kept",
+        load: Load::Traffic(Traffic { in_flight: 16, ..DURABLE }),
+    },
+    Scenario {
         name: "connects",
         about: "connect, be accepted, disconnect; 64 at once",
         load: Load::Connects { at_once: 64 },
@@ -153,6 +185,13 @@ pub(crate) fn named(name: &str) -> Result<Scenario, String> {
     ALL.into_iter()
         .find(|scenario| scenario.name == name)
         .ok_or_else(|| format!("the scenarios are {}", names()))
+}
+
+impl Scenario {
+    /// Whether the sessions of subscribers are kept, which is what a store is for.
+    pub(crate) fn is_durable(&self) -> bool {
+        matches!(self.load, Load::Traffic(traffic) if traffic.sessions == Sessions::Kept)
+    }
 }
 
 impl Traffic {
@@ -180,6 +219,17 @@ mod tests {
             let Load::Traffic(traffic) = scenario.load else { continue };
             assert_eq!(traffic.publishers % traffic.topics, 0, "{}", scenario.name);
             assert_eq!(traffic.subscribers % traffic.topics, 0, "{}", scenario.name);
+        }
+    }
+
+    #[test]
+    fn durable_scenarios_say_how_many_messages_are_unacknowledged() {
+        let durable: Vec<Scenario> = ALL.into_iter().filter(Scenario::is_durable).collect();
+        assert_eq!(durable.len(), 3);
+        for scenario in durable {
+            let Load::Traffic(traffic) = scenario.load else { panic!("{} is no traffic", scenario.name) };
+            let unacknowledged = traffic.publishers as u64 * traffic.in_flight;
+            assert_eq!(scenario.name, format!("durable-qos1-{unacknowledged}"));
         }
     }
 

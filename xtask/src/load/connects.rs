@@ -15,6 +15,7 @@ use vaux_mqtt::{Packet, ReasonCode, Sender, Version};
 use super::window::Window;
 use super::{Arguments, Measurement, handshake};
 use crate::Outcome;
+use crate::bench::scenario::Sessions;
 
 /// How long nothing may happen before the run fails.
 const STALL: Duration = Duration::from_secs(10);
@@ -92,7 +93,7 @@ impl Slot {
     fn new(number: usize, script: &Script, registry: &Registry) -> Outcome<Slot> {
         let mut stream = TcpStream::connect(script.broker)?;
         registry.register(&mut stream, Token(number), Interest::READABLE | Interest::WRITABLE)?;
-        let connect = handshake::connect_packet(script.version, &format!("connects-{number}"));
+        let connect = handshake::connect_packet(script.version, &format!("connects-{number}"), Sessions::End);
         Ok(Slot { stream, connect, answer: Vec::new(), state: State::Established })
     }
 

@@ -8,18 +8,29 @@ use std::time::Duration;
 
 use vaux_mqtt::frame::Frame;
 use vaux_mqtt::packet::{Connect, Subscribe, Subscription, SubscriptionOptions, Subscriptions};
-use vaux_mqtt::property::Properties;
+use vaux_mqtt::property::{Properties, Property};
 use vaux_mqtt::{Packet, PacketId, QoS, ReasonCode, Sender, Version};
 
 use crate::Outcome;
+use crate::bench::scenario::Sessions;
 
 /// How long an answer may take.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The bytes of a CONNECT for a session that ends with its connection.
-pub(super) fn connect_packet(version: Version, client_id: &str) -> Vec<u8> {
+/// How long a session that is kept outlives its connection. In version 3.1.1 the broker decides.
+const EXPIRY: Property<'static> = Property::SessionExpiryInterval(3600);
+
+/// The bytes of a CONNECT.
+pub(super) fn connect_packet(version: Version, client_id: &str, sessions: Sessions) -> Vec<u8> {
     let mut packet = Vec::new();
-    Connect { clean_start: true, ..Connect::new(version, client_id) }.encode(&mut packet);
+    let kept = sessions == Sessions::Kept;
+    let properties = [EXPIRY];
+    let properties = if kept && version.has_properties() {
+        Properties::from_slice(&properties)
+    } else {
+        Properties::EMPTY
+    };
+    Connect { clean_start: !kept, properties, ..Connect::new(version, client_id) }.encode(&mut packet);
     packet
 }
 
@@ -36,12 +47,17 @@ pub(super) struct Accepted {
 /// # Errors
 ///
 /// The network's, or the broker refused.
-pub(super) fn connect(broker: SocketAddr, version: Version, client_id: &str) -> Outcome<Accepted> {
+pub(super) fn connect(
+    broker: SocketAddr,
+    version: Version,
+    client_id: &str,
+    sessions: Sessions,
+) -> Outcome<Accepted> {
     let mut stream =
         TcpStream::connect(broker).map_err(|error| format!("cannot connect to {broker}: {error}"))?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
-    stream.write_all(&connect_packet(version, client_id))?;
+    stream.write_all(&connect_packet(version, client_id, sessions))?;
     let mut receive_maximum = u16::MAX;
     answer(&mut stream, version, |packet| match packet {
         Packet::ConnAck(connack) if connack.reason == ReasonCode::Success => {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use vaux_mqtt::QoS;
 
 use super::{Arguments, Faults, Measurement, handshake};
+use crate::bench::scenario::Sessions;
 use crate::{Outcome, account};
 
 /// Connections made before the memory is first read, so that what a broker sets aside once is not counted.
@@ -19,7 +20,8 @@ pub(super) fn run(arguments: &Arguments, connections: usize) -> Outcome<Measurem
     let version = arguments.settings.version();
     let mut streams = Vec::with_capacity(FIRST + connections);
     let mut connect = |number: usize| -> Outcome {
-        let mut stream = handshake::connect(arguments.broker, version, &format!("idle-{number:05}"))?.stream;
+        let client_id = format!("idle-{number:05}");
+        let mut stream = handshake::connect(arguments.broker, version, &client_id, Sessions::End)?.stream;
         handshake::subscribe(&mut stream, version, &format!("idle/{number:05}"), QoS::AtMostOnce)?;
         streams.push(stream);
         Ok(())
@@ -46,5 +48,7 @@ pub(super) fn run(arguments: &Arguments, connections: usize) -> Outcome<Measurem
         faults: Faults::default(),
         bytes_per_connection: Some(memory as f64 / connections as f64),
         crossing_pairs: None,
+        written_bytes: None,
+        commit_us: None,
     })
 }

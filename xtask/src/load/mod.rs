@@ -5,6 +5,7 @@
 //! encoded once and patched, and reads and writes are large. It never offers more than a broker can queue: every
 //! publisher is a closed loop.
 
+mod commits;
 pub(crate) mod connection;
 mod connects;
 mod handshake;
@@ -23,6 +24,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 use vaux_mqtt::Version;
 
+pub(crate) use commits::CommitTimes;
 pub(crate) use sequence::Faults;
 
 use crate::Outcome;
@@ -40,6 +42,9 @@ pub(crate) struct Arguments {
     /// The broker's process
     #[arg(long)]
     pub(crate) process: u32,
+    /// Where vaux-broker answers HTTP; its commits are measured if this is given
+    #[arg(long)]
+    pub(crate) metrics: Option<SocketAddr>,
     #[command(flatten)]
     pub(crate) settings: Settings,
 }
@@ -78,6 +83,10 @@ pub(crate) struct Measurement {
     pub(crate) bytes_per_connection: Option<f64>,
     /// How many pairs have publisher and subscriber on different threads of the broker, where that is arranged.
     pub(crate) crossing_pairs: Option<usize>,
+    /// Bytes that the broker wrote to the disk within `seconds`, where messages are to be kept.
+    pub(crate) written_bytes: Option<u64>,
+    /// How long commits took within `seconds`, where there were any and the broker says so.
+    pub(crate) commit_us: Option<CommitTimes>,
 }
 
 impl Settings {

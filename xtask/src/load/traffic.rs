@@ -12,7 +12,7 @@ use super::subscriber::Subscriber;
 use super::window::Window;
 use super::{Arguments, Faults, Measurement, handshake, homes};
 use crate::Outcome;
-use crate::bench::scenario::{Homes, Traffic};
+use crate::bench::scenario::{Homes, Sessions, Traffic};
 
 /// How long nothing may arrive before the rest counts as lost.
 const STALL: Duration = Duration::from_secs(5);
@@ -183,12 +183,12 @@ struct Streams {
 
 impl Streams {
     fn anywhere(arguments: &Arguments, traffic: &Traffic) -> Outcome<Streams> {
-        let all = |kind: &str, count: usize| -> Outcome<Vec<Accepted>> {
-            (0..count).map(|number| connect(arguments, &format!("bench-{kind}-{number}"))).collect()
+        let all = |kind: &str, count: usize, sessions: Sessions| -> Outcome<Vec<Accepted>> {
+            (0..count).map(|number| connect(arguments, &format!("bench-{kind}-{number}"), sessions)).collect()
         };
         Ok(Streams {
-            publishers: all("publisher", traffic.publishers)?,
-            subscribers: all("subscriber", traffic.subscribers)?,
+            publishers: all("publisher", traffic.publishers, Sessions::End)?,
+            subscribers: all("subscriber", traffic.subscribers, traffic.sessions)?,
         })
     }
 
@@ -199,7 +199,7 @@ impl Streams {
         let mut by_home: Vec<(u32, Vec<Accepted>)> = Vec::new();
         // Twice as many as are needed, so that one thread is hardly ever short.
         for number in 0..2 * (traffic.publishers + traffic.subscribers) {
-            let mut client = connect(arguments, &format!("bench-client-{number}"))?;
+            let mut client = connect(arguments, &format!("bench-client-{number}"), Sessions::End)?;
             let home = homes::home(&mut client.stream, arguments.process)?;
             match by_home.iter_mut().find(|(known, _)| *known == home) {
                 Some((_, clients)) => clients.push(client),
@@ -223,6 +223,6 @@ impl Streams {
     }
 }
 
-fn connect(arguments: &Arguments, client_id: &str) -> Outcome<Accepted> {
-    handshake::connect(arguments.broker, arguments.settings.version(), client_id)
+fn connect(arguments: &Arguments, client_id: &str, sessions: Sessions) -> Outcome<Accepted> {
+    handshake::connect(arguments.broker, arguments.settings.version(), client_id, sessions)
 }

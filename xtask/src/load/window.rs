@@ -1,17 +1,29 @@
 //! The measured part of a run: what the accounts said when it began, and what they say when it ends.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use super::commits::Commits;
 use super::{Arguments, Faults, Measurement};
 use crate::{Outcome, account};
 
 /// The phases of a run, by the clock.
 #[derive(Debug)]
 pub(super) struct Window {
-    process: u32,
+    sources: Sources,
     begins: Instant,
     ends: Instant,
     before: Option<Accounts>,
+}
+
+/// Where the accounts are read.
+#[derive(Clone, Copy, Debug)]
+struct Sources {
+    process: u32,
+    /// Whether what the broker writes to the disk is of interest.
+    disk: bool,
+    /// Where the broker says how long its commits took.
+    metrics: Option<SocketAddr>,
 }
 
 #[derive(Debug)]
@@ -20,6 +32,8 @@ struct Accounts {
     count: u64,
     broker: Duration,
     generator: Duration,
+    written_bytes: Option<u64>,
+    commits: Option<Commits>,
 }
 
 impl Window {
@@ -27,7 +41,12 @@ impl Window {
     pub(super) fn after_warm_up(arguments: &Arguments) -> Self {
         let begins = Instant::now() + arguments.settings.warm_up();
         let ends = begins + arguments.settings.measure();
-        Window { process: arguments.process, begins, ends, before: None }
+        let sources = Sources {
+            process: arguments.process,
+            disk: arguments.scenario.is_durable(),
+            metrics: arguments.metrics,
+        };
+        Window { sources, begins, ends, before: None }
     }
 
     /// To be called all the time, with what has been counted so far. Says what was measured when the window has
@@ -39,9 +58,15 @@ impl Window {
     pub(super) fn poll(&mut self, count: u64) -> Outcome<Option<Measurement>> {
         let now = Instant::now();
         match &self.before {
-            None if now >= self.begins => self.before = Some(Accounts::read(self.process, count)?),
+            // What the request for the metrics costs is no part of the window.
+            None if now >= self.begins => {
+                let commits = self.sources.commits()?;
+                self.before = Some(Accounts { commits, ..self.sources.read(count)? });
+            }
             Some(before) if now >= self.ends => {
-                return Ok(Some(before.until(&Accounts::read(self.process, count)?)));
+                let accounts = self.sources.read(count)?;
+                let commits = self.sources.commits()?;
+                return Ok(Some(before.until(&Accounts { commits, ..accounts })));
             }
             _ => {}
         }
@@ -49,16 +74,25 @@ impl Window {
     }
 }
 
-impl Accounts {
-    fn read(process: u32, count: u64) -> Outcome<Self> {
+impl Sources {
+    /// Everything but the commits.
+    fn read(&self, count: u64) -> Outcome<Accounts> {
         Ok(Accounts {
             at: Instant::now(),
             count,
-            broker: account::processor_time(process)?,
+            broker: account::processor_time(self.process)?,
             generator: account::processor_time(std::process::id())?,
+            written_bytes: self.disk.then(|| account::written_bytes(self.process)).transpose()?,
+            commits: None,
         })
     }
 
+    fn commits(&self) -> Outcome<Option<Commits>> {
+        self.metrics.map(Commits::read).transpose()
+    }
+}
+
+impl Accounts {
     fn until(&self, after: &Accounts) -> Measurement {
         let microseconds = |from: Duration, to: Duration| to.saturating_sub(from).as_secs_f64() * 1e6;
         Measurement {
@@ -69,6 +103,12 @@ impl Accounts {
             faults: Faults::default(),
             bytes_per_connection: None,
             crossing_pairs: None,
+            written_bytes: after.written_bytes.zip(self.written_bytes).map(|(after, before)| after - before),
+            commit_us: after
+                .commits
+                .as_ref()
+                .zip(self.commits.as_ref())
+                .and_then(|(after, before)| after.since(before)),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::bench::scenario;
+use crate::load::CommitTimes;
 
 fn run(count: u64, broker_cpu_us: f64) -> Measurement {
     Measurement {
@@ -12,6 +13,8 @@ fn run(count: u64, broker_cpu_us: f64) -> Measurement {
         faults: Faults::default(),
         bytes_per_connection: Some(700.0),
         crossing_pairs: None,
+        written_bytes: None,
+        commit_us: None,
     }
 }
 
@@ -55,6 +58,19 @@ fn idle_connections_report_their_memory() {
     let row = row("idle", vec![contender("vaux", vec![run(10, 1.0)])]);
     assert_eq!(row.cells(&row.contenders[0])[3], "700 (700 to 700)");
     assert!(row.to_string().contains("bytes/connection"));
+}
+
+#[test]
+fn what_is_written_is_reported_where_messages_are_kept() {
+    let commit_us = Some(CommitTimes { p50: 1023.0, p99: 4095.0 });
+    let disk = Measurement { written_bytes: Some(800_000), commit_us, ..run(1000, 1.0) };
+    let memory = Measurement { written_bytes: Some(0), ..run(1000, 1.0) };
+    let row = row("durable-qos1-1", vec![contender("vaux", vec![disk]), contender(IN_MEMORY, vec![memory])]);
+    let cells = row.cells(&row.contenders[0]);
+    assert_eq!(cells.len(), row.columns().len());
+    assert_eq!(cells[8..], ["800 (800 to 800)", "1023 (1023 to 1023)", "4095 (4095 to 4095)"]);
+    assert_eq!(row.cells(&row.contenders[1])[8..], ["0.000 (0.000 to 0.000)", "-", "-"]);
+    assert!(row.to_string().contains("p99 µs"));
 }
 
 #[test]
