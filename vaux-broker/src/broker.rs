@@ -1,10 +1,10 @@
 //! The broker: starting its workers, reaching them, stopping them.
 
+mod bind;
 mod open_store;
 
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicUsize;
@@ -18,7 +18,7 @@ use vaux_mqtt::ReasonCode;
 
 use crate::authenticate::{AnonymousOnly, Authenticate};
 use crate::clock::Clock;
-use crate::config::{Config, ListenerConfig, ListenerKind};
+use crate::config::{Config, ListenerConfig, ListenerKind, Network};
 use crate::core::{Counters, ListenerSettings, Settings, Shared, Totals, WorkerId};
 use crate::operator::{self, OperatorOr};
 use crate::rights::{Authorize, DefaultRights};
@@ -26,7 +26,10 @@ use crate::shard::{ListenerTerms, Mail, Mailbox, Shard, ShardListener, ShardPart
 use crate::store::StoredSession;
 use crate::transport::WebSocketRules;
 
+use bind::{Bound, SocketFile};
 use open_store::Stores;
+
+pub use bind::BoundAddress;
 
 /// A running broker. Dropping it stops it at once; [`Broker::shutdown`] says goodbye first.
 #[derive(Debug)]
@@ -38,6 +41,8 @@ pub struct Broker {
     recovered: Recovered,
     state: Arc<State>,
     store: Mutex<Option<JoinHandle<()>>>,
+    /// Removed with the broker.
+    _socket_files: Vec<SocketFile>,
 }
 
 /// What was found of the last run.
@@ -74,8 +79,8 @@ pub struct ListenerAddress {
     pub name: String,
     /// What it speaks.
     pub kind: ListenerKind,
-    /// The address, with the real port.
-    pub address: SocketAddr,
+    /// The address.
+    pub address: BoundAddress,
 }
 
 /// Why the broker did not start.
@@ -184,10 +189,10 @@ impl Broker {
         let hooks = hooks.with_operator(config.data_dir.as_deref())?;
         let workers = worker_count(config.workers);
         let connection_limit = connection_limit(workers, config.listeners.len())?;
-        let sockets = config.listeners.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
+        let sockets = config.listeners.iter().map(Bound::open).collect::<Result<Vec<_>, _>>()?;
         let mut addresses = Vec::new();
         for (listener, socket) in config.listeners.iter().zip(&sockets) {
-            let address = socket.local_addr().map_err(StartError::Io)?;
+            let address = socket.address().map_err(StartError::Io)?;
             addresses.push(ListenerAddress { name: listener.name.clone(), kind: listener.kind, address });
         }
         let mut polls = Vec::new();
@@ -202,7 +207,7 @@ impl Broker {
         for sentence in &stores.recovered.damage {
             stores.mailboxes[0].post(Mail::Event("damage", sentence.as_str().into()));
         }
-        let broker = Broker {
+        let mut broker = Broker {
             addresses,
             mailboxes: Arc::clone(&stores.mailboxes),
             connection_limit,
@@ -210,9 +215,11 @@ impl Broker {
             state: Arc::default(),
             store: Mutex::new(stores.thread.take()),
             config: Mutex::new(config),
+            _socket_files: Vec::new(),
         };
         let listeners = broker.shard_listeners(&sockets, &tls)?;
         broker.start_workers(polls, listeners, &hooks, stores)?;
+        broker._socket_files = sockets.into_iter().filter_map(Bound::into_file).collect();
         Ok(broker)
     }
 
@@ -254,6 +261,7 @@ impl Broker {
                 settings: self.listener_settings(&config.listeners[new], index),
                 tls: tls.get(new).cloned().flatten(),
                 web_socket: web_socket_rules(&config.listeners[new]),
+                proxies: proxies(&config.listeners[new]),
             });
             self.post_all(|| Mail::Listener(index, terms.clone()));
         }
@@ -329,7 +337,7 @@ impl Broker {
     /// What each worker has of each listener.
     fn shard_listeners(
         &self,
-        sockets: &[TcpListener],
+        sockets: &[Bound],
         tls: &[Option<Arc<rustls::ServerConfig>>],
     ) -> Result<Vec<Vec<ShardListener>>, StartError> {
         let config = self.config.lock().unwrap_or_else(PoisonError::into_inner);
@@ -339,12 +347,12 @@ impl Broker {
             let settings = self.listener_settings(listener, index);
             let connections = Arc::new(AtomicUsize::new(0));
             for shard in &mut shards {
-                let socket = socket.try_clone().map_err(StartError::Io)?;
                 shard.push(ShardListener {
-                    socket: mio::net::TcpListener::from_std(socket),
+                    socket: socket.socket().map_err(StartError::Io)?,
                     settings: Arc::clone(&settings),
                     tls: tls.get(index).cloned().flatten(),
                     web_socket: web_socket_rules(listener),
+                    proxies: proxies(listener),
                     connections: Arc::clone(&connections),
                     max_connections: listener.max_connections,
                     all_connections: Arc::clone(&all_connections),
@@ -356,7 +364,7 @@ impl Broker {
     }
 
     fn listener_settings(&self, listener: &ListenerConfig, index: usize) -> Arc<ListenerSettings> {
-        let allow_anonymous = listener.allows_anonymous(self.addresses[index].address.ip());
+        let allow_anonymous = listener.allows_anonymous(self.addresses[index].address.is_local());
         Arc::new(ListenerSettings::new(listener, allow_anonymous))
     }
 
@@ -453,12 +461,9 @@ fn web_socket_rules(listener: &ListenerConfig) -> Option<Arc<WebSocketRules>> {
     })
 }
 
-fn bind(listener: &ListenerConfig) -> Result<TcpListener, StartError> {
-    let failed = |source| StartError::Bind { address: listener.bind.to_string(), source };
-    let addresses = (listener.bind.host.as_str(), listener.bind.port).to_socket_addrs().map_err(failed)?;
-    let socket = TcpListener::bind(addresses.collect::<Vec<_>>().as_slice()).map_err(failed)?;
-    socket.set_nonblocking(true).map_err(failed)?;
-    Ok(socket)
+/// Whence the PROXY protocol is spoken to a listener; `None` for one that nobody speaks it to.
+fn proxies(listener: &ListenerConfig) -> Option<Arc<[Network]>> {
+    listener.proxy_protocol.then(|| listener.proxy_from.as_slice().into())
 }
 
 /// What the `nofile` limit leaves for connections.
@@ -475,7 +480,7 @@ fn connection_limit(workers: usize, listeners: usize) -> Result<usize, StartErro
 fn fixed_differences(old: &ListenerConfig, new: &ListenerConfig) -> Vec<String> {
     let name = &old.name;
     let differences = [
-        (old.bind != new.bind, "address"),
+        (old.bind != new.bind || old.socket != new.socket, "address"),
         (old.kind != new.kind, "kind"),
         (old.mount != new.mount, "mount"),
         (old.max_connections != new.max_connections, "max_connections"),

@@ -13,6 +13,7 @@ pub mod core;
 mod measure;
 mod message;
 pub mod operator;
+mod peer;
 #[cfg(feature = "program")]
 pub mod program;
 mod retained;
@@ -26,6 +27,7 @@ pub mod tls;
 mod transport;
 
 pub use authenticate::Authenticate;
-pub use broker::{Broker, Hooks, ListenerAddress, Recovered, StartError};
+pub use broker::{BoundAddress, Broker, Hooks, ListenerAddress, Recovered, StartError};
+pub use peer::Peer;
 pub use rights::Authorize;
 pub use shard::{Reply, StepReply};

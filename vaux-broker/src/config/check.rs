@@ -32,6 +32,15 @@ pub(super) fn listener_problem(listener: &ListenerConfig) -> Option<String> {
         kind if !kind.has_tls() && listener.tls != Default::default() => {
             Some(format!("a listener of kind \"{kind}\" has no tls section"))
         }
+        ListenerKind::Unix if listener.socket.as_os_str().is_empty() => {
+            Some("a listener of kind \"unix\" needs bind, the path of its socket".into())
+        }
+        ListenerKind::Unix if listener.proxy_protocol => {
+            Some("a listener of kind \"unix\" has no proxy_protocol".into())
+        }
+        _ if listener.proxy_protocol == listener.proxy_from.is_empty() => {
+            Some("proxy_protocol = true and proxy_from go together".into())
+        }
         kind if !kind.has_web_socket() && listener.ws != Default::default() => {
             Some(format!("a listener of kind \"{kind}\" has no ws section"))
         }

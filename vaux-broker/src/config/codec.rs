@@ -10,6 +10,7 @@ use toml::de::DeValue;
 use vaux_mqtt::{QoS, Version};
 
 use super::listener::{Bind, check_host};
+use super::network::Network;
 use super::units::{format_duration, format_size, parse_duration, parse_size};
 
 /// A kind of value in the file.
@@ -269,6 +270,25 @@ impl Codec<QoS> for Quality {
 
     fn write(&self, value: &QoS) -> Option<String> {
         Some(value.bits().to_string())
+    }
+}
+
+/// A list of ranges of addresses.
+pub(super) struct Networks;
+
+impl Codec<Vec<Network>> for Networks {
+    fn read(&self, value: &DeValue<'_>) -> Result<Vec<Network>, String> {
+        let list = value.as_array().ok_or_else(|| expected("a list such as [\"10.0.0.0/8\"]", value))?;
+        let read = |value: &DeValue<'_>| match value.as_str() {
+            Some(text) => text.parse(),
+            None => Err(expected("a list of texts in quotes", value)),
+        };
+        list.iter().map(|network| read(network.get_ref())).collect()
+    }
+
+    fn write(&self, value: &Vec<Network>) -> Option<String> {
+        let networks: Vec<_> = value.iter().map(|network| quoted(&network.to_string())).collect();
+        Some(format!("[{}]", networks.join(", ")))
     }
 }
 

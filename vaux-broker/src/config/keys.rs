@@ -6,8 +6,8 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::codec::{
-    Address, Codec, Count, OneOf, Optional, Path, Quality, SecondsOrNever, Size, SizeOrOff, Switch, Text,
-    Texts, Time, Versions,
+    Address, Codec, Count, Networks, OneOf, Optional, Path, Quality, SecondsOrNever, Size, SizeOrOff, Switch,
+    Text, Texts, Time, Versions,
 };
 use super::listener::{check_origin, check_path};
 use super::{
@@ -55,14 +55,22 @@ pub(super) fn listener_kind(keys: &mut impl Keys, kind: &mut ListenerKind) {
         ("tcp", ListenerKind::Tcp),
         ("ws", ListenerKind::Ws),
         ("wss", ListenerKind::Wss),
+        ("unix", ListenerKind::Unix),
     ]);
-    keys.key("kind", kind, kinds, "tls | tcp | ws | wss");
+    keys.key("kind", kind, kinds, "tls | tcp | ws | wss | unix");
 }
 
 /// The other keys of a listener.
 pub(super) fn listener(keys: &mut impl Keys, listener: &mut ListenerConfig) {
     keys.key("name", &mut listener.name, Text(name), "in the log");
-    keys.key("bind", &mut listener.bind, Address, "address and port; a name is resolved at the start");
+    match listener.kind {
+        ListenerKind::Unix => {
+            keys.key("bind", &mut listener.socket, Path, "path of the socket; its owner alone may use it");
+        }
+        _ => {
+            keys.key("bind", &mut listener.bind, Address, "address and port; a name is resolved at the start")
+        }
+    }
     keys.key(
         "allow_anonymous",
         &mut listener.allow_anonymous,
@@ -72,6 +80,13 @@ pub(super) fn listener(keys: &mut impl Keys, listener: &mut ListenerConfig) {
     keys.key("versions", &mut listener.versions, Versions, "others are refused");
     keys.key("maximum_qos", &mut listener.maximum_qos, Quality, "announced when below 2");
     keys.key("max_connections", &mut listener.max_connections, COUNT, "over it: close without CONNACK");
+    keys.key("proxy_protocol", &mut listener.proxy_protocol, Switch, "v1 or v2, before all else");
+    keys.key(
+        "proxy_from",
+        &mut listener.proxy_from,
+        Networks,
+        "it is mandatory from there; others are closed",
+    );
     keys.key("mount", &mut listener.mount, Text(mount), "prefix put before and taken off every topic");
     keys.key(
         "auto_id_prefix",

@@ -7,6 +7,8 @@ use std::str::FromStr;
 
 use vaux_mqtt::{QoS, Version};
 
+use super::network::Network;
+
 /// One place where clients connect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListenerConfig {
@@ -14,8 +16,10 @@ pub struct ListenerConfig {
     pub name: String,
     /// What is spoken below MQTT.
     pub kind: ListenerKind,
-    /// The address and port.
+    /// The address and port, but for a unix socket.
     pub bind: Bind,
+    /// The path of a unix socket; empty for others.
+    pub socket: PathBuf,
     /// Whether clients may connect without saying who they are. `None`: on loopback only.
     pub allow_anonymous: Option<bool>,
     /// The protocol versions that are served, without repetition.
@@ -24,6 +28,10 @@ pub struct ListenerConfig {
     pub maximum_qos: QoS,
     /// Connections at one time. Over it a connection is closed without CONNACK.
     pub max_connections: usize,
+    /// Whether all connections come through proxies that speak the PROXY protocol.
+    pub proxy_protocol: bool,
+    /// Where these proxies are. Connections from elsewhere are closed.
+    pub proxy_from: Vec<Network>,
     /// Put before every topic of this listener's clients and taken off again. Listeners with the same mount share
     /// sessions.
     pub mount: String,
@@ -42,10 +50,13 @@ impl ListenerConfig {
             name: "default".into(),
             kind,
             bind: Bind { host: "127.0.0.1".into(), port: kind.usual_port() },
+            socket: PathBuf::new(),
             allow_anonymous: None,
             versions: vec![Version::V31, Version::V311, Version::V5],
             maximum_qos: QoS::ExactlyOnce,
             max_connections: 100_000,
+            proxy_protocol: false,
+            proxy_from: Vec::new(),
             mount: String::new(),
             auto_id_prefix: "auto-".into(),
             tls: ListenerTls::default(),
@@ -53,9 +64,10 @@ impl ListenerConfig {
         }
     }
 
-    /// Whether clients may connect without saying who they are when the listener is bound to `address`.
-    pub fn allows_anonymous(&self, address: IpAddr) -> bool {
-        self.allow_anonymous.unwrap_or_else(|| address.to_canonical().is_loopback())
+    /// Whether clients may connect without saying who they are when the listener is bound to a place that only this
+    /// machine reaches. That a proxy is on this machine says nothing about its clients.
+    pub fn allows_anonymous(&self, is_local: bool) -> bool {
+        self.allow_anonymous.unwrap_or(is_local && !self.proxy_protocol)
     }
 }
 
@@ -70,16 +82,19 @@ pub enum ListenerKind {
     Ws,
     /// WebSocket over TLS.
     Wss,
+    /// MQTT over a unix socket, for programs of this machine.
+    Unix,
 }
 
 impl ListenerKind {
-    /// The port that clients expect.
+    /// The port that clients expect; 0 where there is none.
     pub fn usual_port(self) -> u16 {
         match self {
             ListenerKind::Tcp => 1883,
             ListenerKind::Tls => 8883,
             ListenerKind::Ws => 8083,
             ListenerKind::Wss => 8084,
+            ListenerKind::Unix => 0,
         }
     }
 
@@ -101,6 +116,7 @@ impl fmt::Display for ListenerKind {
             ListenerKind::Tls => "tls",
             ListenerKind::Ws => "ws",
             ListenerKind::Wss => "wss",
+            ListenerKind::Unix => "unix",
         })
     }
 }

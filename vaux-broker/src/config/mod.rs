@@ -21,6 +21,7 @@ mod limits;
 mod listener;
 mod log;
 mod mqtt;
+mod network;
 mod read;
 mod sys;
 mod units;
@@ -37,6 +38,7 @@ pub use limits::Limits;
 pub use listener::{Bind, ListenerConfig, ListenerKind, ListenerTls, ListenerWs, TlsVersion};
 pub use log::{LogConfig, LogFormat};
 pub use mqtt::{Mqtt, SharedStrategy};
+pub use network::Network;
 pub use sys::{SysConfig, SysSessions};
 
 /// Everything that can be set.

@@ -33,10 +33,15 @@ fn changed() -> Config {
     let mut tcp = ListenerConfig::new(ListenerKind::Tcp);
     tcp.name = "plain".into();
     tcp.bind = "localhost:0".parse().unwrap();
+    tcp.proxy_protocol = true;
+    tcp.proxy_from = vec!["10.0.0.0/8".parse().unwrap(), "::1".parse().unwrap()];
+    let mut unix = ListenerConfig::new(ListenerKind::Unix);
+    unix.name = "here".into();
+    unix.socket = "/run/vaux/mqtt.sock".into();
     Config {
         data_dir: Some("/srv/vaux\tdata".into()),
         workers: 3,
-        listeners: vec![tls, wss, tcp],
+        listeners: vec![tls, wss, tcp, unix],
         limits: changed_limits(),
         mqtt: Mqtt {
             retain_available: false,
@@ -198,7 +203,13 @@ fn mistakes_name_line_and_key() {
         "[log]\nfilter = \"inf\"",
         "[log]\nfilter = \"info,my program=debug\"",
         "[log]\nformat = \"xml\"",
+        "[[listener]]\nkind = \"udp\"",
         "[[listener]]\nkind = \"unix\"",
+        "[[listener]]\nkind = \"unix\"\nbind = \"\"",
+        "[[listener]]\nkind = \"unix\"\nbind = \"/s\"\nproxy_protocol = true\nproxy_from = [\"10.0.0.0/8\"]",
+        "[[listener]]\nproxy_protocol = true",
+        "[[listener]]\nproxy_from = [\"10.0.0.0/8\"]",
+        "[[listener]]\nproxy_protocol = true\nproxy_from = [\"lan\"]",
         "[[listener]]\nkind = \"ws\"\n[listener.ws]\npath = \"mqtt\"",
         "[[listener]]\nkind = \"ws\"\n[listener.ws]\nallowed_origins = [\"example.org\"]",
         "[[listener]]\n[listener.ws]\npath = \"/\"",

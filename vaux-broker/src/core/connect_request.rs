@@ -1,6 +1,5 @@
 //! What a CONNECT asks for, on its way to the home of its session, and why it may be refused.
 
-use ::core::net::SocketAddr;
 use std::sync::Arc;
 
 use vaux_mqtt::packet::{ConnAck, Connect};
@@ -9,6 +8,7 @@ use vaux_mqtt::{QoS, ReasonCode, Version};
 
 use super::Settings;
 use super::settings::ListenerSettings;
+use crate::peer::Peer;
 use crate::session::{SessionKey, Will};
 
 /// What a CONNECT asks for, kept while the client is authenticated and moved to the home of its session.
@@ -17,7 +17,7 @@ pub struct ConnectRequest {
     /// The listener it came to.
     pub listener: Arc<ListenerSettings>,
     /// Where it came from.
-    pub peer: SocketAddr,
+    pub peer: Peer,
     /// The version it speaks.
     pub version: Version,
     /// The client identifier, assigned if it had none.

@@ -12,6 +12,7 @@ use super::exchange::Exchange;
 use super::pump::Replay;
 use super::settings::ListenerSettings;
 use super::{Core, Outbox};
+use crate::peer::Peer;
 use crate::session::{Session, SessionSlot};
 use crate::store::Sequence;
 use crate::time::Time;
@@ -29,7 +30,7 @@ pub struct ConnectionId {
 pub(super) struct Connection {
     pub(super) generation: u32,
     pub(super) listener: Arc<ListenerSettings>,
-    pub(super) peer: SocketAddr,
+    pub(super) peer: Peer,
     pub(super) phase: Phase,
     pub(super) version: Version,
     /// The session, while the phase is `Connected`.
@@ -130,11 +131,16 @@ impl Connection {
 
 impl Core {
     /// A new connection on a listener.
-    pub fn handle_accept(&mut self, now: Time, listener: Arc<ListenerSettings>, peer: SocketAddr) -> u32 {
+    pub fn handle_accept(&mut self, now: Time, listener: Arc<ListenerSettings>, peer: Peer) -> u32 {
         self.counters.sockets += 1;
         let slot = self.insert_connection(now, listener, peer);
         self.watch(slot);
         slot
+    }
+
+    /// A proxy has said where the connection comes from.
+    pub fn handle_proxied(&mut self, slot: u32, client: Option<SocketAddr>) {
+        self.connections[slot as usize].peer = Peer::Proxied(client);
     }
 
     /// Some of the outbox was written.
@@ -197,7 +203,7 @@ impl Core {
         &mut self,
         now: Time,
         listener: Arc<ListenerSettings>,
-        peer: SocketAddr,
+        peer: Peer,
     ) -> u32 {
         self.next_generation = self.next_generation.wrapping_add(1);
         let connection = Connection {

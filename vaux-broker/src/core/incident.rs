@@ -3,7 +3,6 @@
 //! Each worker remembers the last incidents, within a budget. Alike ones that follow each other are counted together, so
 //! that a flood of one kind does not push everything else out, and costs no memory.
 
-use ::core::net::SocketAddr;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -12,6 +11,7 @@ use vaux_mqtt::ReasonCode;
 
 use super::counters::Dropped;
 use super::json::timestamp;
+use crate::peer::Peer;
 use crate::session::Identity;
 use crate::time::Time;
 
@@ -37,7 +37,7 @@ pub(super) struct Incident {
     /// Whom it belongs to.
     pub(super) user: Option<Arc<str>>,
     /// Where it came from.
-    pub(super) address: Option<SocketAddr>,
+    pub(super) address: Option<Peer>,
     /// The topic of the message, or the filter of the subscription.
     pub(super) topic: Option<Box<str>>,
     /// What the peer was told, or told.
@@ -174,7 +174,7 @@ impl Incident {
             && self.cause == other.cause
             && self.client_id == other.client_id
             && self.topic == other.topic
-            && self.address.map(|address| address.ip()) == other.address.map(|address| address.ip())
+            && self.address.map(|peer| peer.ip()) == other.address.map(|peer| peer.ip())
             && self.reason == other.reason
             && self.user == other.user
     }

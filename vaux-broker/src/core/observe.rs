@@ -4,7 +4,6 @@
 //! the turn they are published like messages. What happens to the events themselves is remembered, but is no event: else
 //! a watcher who reads too slowly would make ever more of them.
 
-use ::core::net::SocketAddr;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -19,6 +18,7 @@ use super::incident::{DropCause, Incident, IncidentKind, Incidents};
 use super::json::timestamp;
 use crate::config::SysSessions;
 use crate::message::Content;
+use crate::peer::Peer;
 use crate::session::SessionSlot;
 use crate::time::Time;
 
@@ -156,7 +156,7 @@ impl Core {
     pub fn handle_refused_socket(
         &mut self,
         now: Time,
-        peer: SocketAddr,
+        peer: Peer,
         cause: &'static str,
         text: &'static str,
         limit: Option<&'static str>,
@@ -164,6 +164,12 @@ impl Core {
         self.counters.refused_connects += 1;
         let refusal = Incident::new(now, IncidentKind::Refusal, cause, text);
         self.note(Incident { limit, address: Some(peer), ..refusal });
+    }
+
+    /// A connection is to end before it has brought a CONNECT.
+    pub fn handle_refusal(&mut self, now: Time, slot: u32, cause: &'static str, text: &'static str) {
+        let peer = self.connections[slot as usize].peer;
+        self.handle_refused_socket(now, peer, cause, text, None);
     }
 
     /// A subscription is refused.

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use rustls::ServerConfig;
 
 use super::error::ProgramError;
-use crate::config::{Bind, Config, ListenerConfig};
+use crate::config::{Bind, Config, ListenerConfig, ListenerKind};
 use crate::tls::{Authority, ServedNames, host_name, server_config};
 
 /// A configuration whose listeners can be opened.
@@ -86,16 +86,20 @@ fn load(listener: &ListenerConfig) -> Result<Option<Arc<ServerConfig>>, ProgramE
 /// here is what is bound.
 fn resolve(mut config: Config) -> Result<Config, ProgramError> {
     for listener in &mut config.listeners {
-        let address = address_of(&listener.bind)?;
-        let allows_anonymous = listener.allows_anonymous(address.ip());
-        if !allows_anonymous && !address.ip().to_canonical().is_loopback() {
+        let mut is_local = !listener.proxy_protocol;
+        if listener.kind != ListenerKind::Unix {
+            let address = address_of(&listener.bind)?;
+            is_local &= address.ip().to_canonical().is_loopback();
+            listener.bind = Bind::from(address);
+        }
+        let allows_anonymous = listener.allows_anonymous(is_local);
+        if !allows_anonymous && !is_local {
             return Err(ProgramError::Usage(format!(
                 "listener {:?} on {} can be reached from other machines, and there is no authentication; give \
                  --allow-anonymous (in the file: allow_anonymous = true) if anyone may connect, or listen on 127.0.0.1",
                 listener.name, listener.bind
             )));
         }
-        listener.bind = Bind::from(address);
         listener.allow_anonymous = Some(allows_anonymous);
     }
     Ok(config)
@@ -116,7 +120,6 @@ fn address_of(bind: &Bind) -> Result<SocketAddr, ProgramError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::ListenerKind;
 
     fn resolved(host: &str, allow_anonymous: Option<bool>) -> Result<ListenerConfig, String> {
         let mut listener = ListenerConfig::new(ListenerKind::Tcp);

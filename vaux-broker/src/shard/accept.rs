@@ -4,28 +4,67 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
-use mio::net::{TcpListener, TcpStream};
+use mio::event::Source;
+use mio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use mio::{Interest, Token};
 
-use super::link::{Link, Place};
+use super::link::{Link, Place, Stage};
 use super::{Shard, WAKER};
+use crate::config::Network;
 use crate::core::ListenerSettings;
+use crate::peer::Peer;
 use crate::time::Time;
 use crate::transport::{Transport, WebSocketRules};
 
 /// A listener as one worker sees it. All workers accept from the same socket.
 #[derive(Debug)]
 pub(crate) struct ShardListener {
-    pub(crate) socket: TcpListener,
+    pub(crate) socket: ListenerSocket,
     pub(crate) settings: Arc<ListenerSettings>,
     pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
     pub(crate) web_socket: Option<Arc<WebSocketRules>>,
+    /// Whence the PROXY protocol is spoken, and must be.
+    pub(crate) proxies: Option<Arc<[Network]>>,
     /// How many connections of it there are on all workers.
     pub(crate) connections: Arc<AtomicUsize>,
     pub(crate) max_connections: usize,
     /// How many connections there are on all listeners and workers, and how many there may be.
     pub(crate) all_connections: Arc<AtomicUsize>,
     pub(crate) max_all_connections: usize,
+}
+
+/// The socket of a listener.
+#[derive(Debug)]
+pub(crate) enum ListenerSocket {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+/// A connection that was accepted.
+#[derive(Debug)]
+pub(super) enum Accepted {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl ListenerSocket {
+    fn accept(&self) -> io::Result<(Accepted, Peer)> {
+        match self {
+            ListenerSocket::Tcp(socket) => {
+                socket.accept().map(|(socket, address)| (Accepted::Tcp(socket), Peer::Tcp(address)))
+            }
+            ListenerSocket::Unix(socket) => {
+                socket.accept().map(|(socket, _)| (Accepted::Unix(socket), Peer::Unix))
+            }
+        }
+    }
+
+    fn source(&mut self) -> &mut dyn Source {
+        match self {
+            ListenerSocket::Tcp(socket) => socket,
+            ListenerSocket::Unix(socket) => socket,
+        }
+    }
 }
 
 /// How many connections are accepted before others get a turn.
@@ -35,7 +74,7 @@ impl Shard {
     pub(super) fn register_listeners(&mut self) -> io::Result<()> {
         for (index, listener) in self.listeners.iter_mut().enumerate() {
             let token = Token(WAKER.0 + 1 + index);
-            self.poll.registry().register(&mut listener.socket, token, Interest::READABLE)?;
+            self.poll.registry().register(listener.socket.source(), token, Interest::READABLE)?;
         }
         Ok(())
     }
@@ -47,15 +86,13 @@ impl Shard {
             match listener.socket.accept() {
                 Ok((socket, peer)) => {
                     let settings = Arc::clone(&listener.settings);
-                    match listener.admit(socket) {
-                        Some(link) => {
+                    match listener.admit(socket, peer) {
+                        Ok(link) => {
                             let slot = self.core.handle_accept(now, settings, peer);
                             self.insert_link(now, slot, link);
                         }
-                        None => {
-                            let text = "as many connections are open as allowed";
-                            let limit = Some("max_connections");
-                            self.core.handle_refused_socket(now, peer, "too-many-connections", text, limit);
+                        Err(NotAdmitted { cause, text, limit }) => {
+                            self.core.handle_refused_socket(now, peer, cause, text, limit);
                         }
                     }
                 }
@@ -93,12 +130,49 @@ pub(super) const FIRST_CONNECTION: usize = 1 << 16;
 
 impl ShardListener {
     /// Gives a connection its place, unless all are taken: then it is closed without a word.
-    fn admit(&self, socket: TcpStream) -> Option<Link> {
-        let place = Place::take(&self.connections, self.max_connections)?;
-        let overall = Place::take(&self.all_connections, self.max_all_connections)?;
-        let transport = Transport::new(socket, self.tls.as_ref(), self.web_socket.as_ref())
-            .inspect_err(|error| tracing::warn!(%error, "cannot begin TLS"))
-            .ok()?;
-        Some(Link::new(transport, [place, overall]))
+    fn admit(&self, socket: Accepted, peer: Peer) -> Result<Link, NotAdmitted> {
+        let place = Place::take(&self.connections, self.max_connections);
+        let overall = Place::take(&self.all_connections, self.max_all_connections);
+        let places = [place.ok_or(NotAdmitted::FULL)?, overall.ok_or(NotAdmitted::FULL)?];
+        let is_proxy = |proxies: &Arc<[Network]>| {
+            peer.ip().is_some_and(|ip| proxies.iter().any(|network| network.contains(ip)))
+        };
+        let stage = match &self.proxies {
+            None => Stage::Open,
+            Some(proxies) if is_proxy(proxies) => Stage::Proxy,
+            Some(_) => return Err(NotAdmitted::NO_PROXY),
+        };
+        let transport = match socket {
+            Accepted::Unix(socket) => Transport::Unix(socket),
+            Accepted::Tcp(socket) => Transport::new(socket, self.tls.as_ref(), self.web_socket.as_ref())
+                .map_err(|error| {
+                    tracing::warn!(%error, "cannot begin TLS");
+                    NotAdmitted::NO_TLS
+                })?,
+        };
+        Ok(Link::new(transport, stage, places))
     }
+}
+
+/// Why a connection is closed as soon as it was accepted.
+#[derive(Clone, Copy, Debug)]
+struct NotAdmitted {
+    cause: &'static str,
+    text: &'static str,
+    limit: Option<&'static str>,
+}
+
+impl NotAdmitted {
+    const FULL: NotAdmitted = NotAdmitted {
+        cause: "too-many-connections",
+        text: "as many connections are open as allowed",
+        limit: Some("max_connections"),
+    };
+    const NO_PROXY: NotAdmitted = NotAdmitted {
+        cause: "no-proxy",
+        text: "this listener takes connections of its proxies only (proxy_from)",
+        limit: None,
+    };
+    const NO_TLS: NotAdmitted =
+        NotAdmitted { cause: "tls-failed", text: "the broker could not begin TLS", limit: None };
 }

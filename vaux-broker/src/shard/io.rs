@@ -14,6 +14,7 @@ use super::accept::FIRST_CONNECTION;
 use super::link::Stage;
 use super::{READ_BYTES, Shard, WAKER};
 use crate::time::Time;
+use crate::transport::{MAX_PROXY_HEADER_BYTES, ProxyHeader, read_proxy_header};
 
 /// Unused bytes up to here are copied in front of what is read next; more are read behind.
 const COPY_BYTES: usize = READ_BYTES / 4;
@@ -67,6 +68,7 @@ impl Shard {
         match link.stage {
             Stage::Open if link.is_readable && self.core.takes_input(slot) => {}
             Stage::Lingering if link.is_readable => return self.discard(slot),
+            Stage::Proxy if link.is_readable => return self.read_proxy_header(slot),
             _ => return,
         }
         match link.unused.len() {
@@ -107,6 +109,40 @@ impl Shard {
         }
         link.unused = bytes;
         self.after_read(now, slot, result);
+    }
+
+    /// Learns from a proxy whose connection it is. Nothing of it is read before all of the header is there.
+    fn read_proxy_header(&mut self, slot: u32) {
+        let Some(link) = self.links[slot as usize].as_mut() else { return };
+        let now = self.clock.now();
+        let head = &mut self.buffer[..MAX_PROXY_HEADER_BYTES];
+        let count = match link.transport.peek(head) {
+            Ok(0) => return self.drop_link(now, slot),
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                link.is_readable = false;
+                return;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return self.queue_read(slot),
+            Err(_) => return self.drop_link(now, slot),
+        };
+        match read_proxy_header(&head[..count]) {
+            Ok(Some(ProxyHeader { len, client })) => {
+                if link.transport.skip(&mut head[..len]).is_err() {
+                    return self.drop_link(now, slot);
+                }
+                link.stage = Stage::Open;
+                self.core.handle_proxied(slot, client);
+                self.queue_read(slot);
+            }
+            // More of it comes with another readiness, unless the proxy has closed.
+            Ok(None) if link.is_read_closed => self.drop_link(now, slot),
+            Ok(None) => link.is_readable = false,
+            Err(text) => {
+                self.core.handle_refusal(now, slot, "proxy-header", text);
+                self.drop_link(now, slot);
+            }
+        }
     }
 
     fn after_read(&mut self, now: Time, slot: u32, result: io::Result<ReadResult>) {

@@ -29,6 +29,8 @@ pub(crate) struct Link {
 /// What the link is still for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
+    /// A proxy has to say whose connection it is.
+    Proxy,
     /// Bytes go both ways.
     Open,
     /// What is in the outbox is written; nothing is read.
@@ -57,7 +59,7 @@ impl Drop for Place {
 }
 
 impl Link {
-    pub(super) fn new(transport: Transport, places: [Place; 2]) -> Link {
+    pub(super) fn new(transport: Transport, stage: Stage, places: [Place; 2]) -> Link {
         Link {
             transport,
             unused: Vec::new(),
@@ -65,7 +67,7 @@ impl Link {
             is_read_closed: false,
             is_writable: true,
             is_queued: false,
-            stage: Stage::Open,
+            stage,
             _places: places,
         }
     }

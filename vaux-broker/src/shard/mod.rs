@@ -22,7 +22,7 @@ use crate::measure;
 use crate::store::{Store, StoredSession};
 use crate::time::Time;
 
-pub(crate) use accept::ShardListener;
+pub(crate) use accept::{ListenerSocket, ShardListener};
 pub(crate) use mailbox::{ListenerTerms, Mail, Mailbox};
 pub use mailbox::{Reply, StepReply};
 
@@ -205,8 +205,9 @@ impl Shard {
             Mail::Settings(settings) => self.core.handle_settings(now, settings),
             Mail::Listener(index, terms) => {
                 if let Some(listener) = self.listeners.get_mut(index) {
-                    let ListenerTerms { settings, tls, web_socket } = *terms;
-                    (listener.settings, listener.tls, listener.web_socket) = (settings, tls, web_socket);
+                    let ListenerTerms { settings, tls, web_socket, proxies } = *terms;
+                    (listener.settings, listener.tls) = (settings, tls);
+                    (listener.web_socket, listener.proxies) = (web_socket, proxies);
                 }
             }
             Mail::Request(request, to) => {

@@ -26,6 +26,7 @@ use vaux_mqtt::{Packet, PacketId, QoS, ReasonCode, Version};
 use self::disk::Disk;
 use super::*;
 use crate::config::{ListenerConfig, ListenerKind};
+use crate::peer::Peer;
 use crate::rights::DefaultRights;
 
 /// Brokers' workers and their clients.
@@ -176,7 +177,7 @@ impl Sim {
         let client = Client { number: self.next_client, version };
         self.next_client += 1;
         let worker = client.number % self.cores.len();
-        let peer = ([127, 0, 0, 1], 1).into();
+        let peer = Peer::Tcp(([127, 0, 0, 1], 1).into());
         let slot = self.cores[worker].handle_accept(self.now, Arc::clone(&self.listener), peer);
         self.places.insert(client, (worker, slot));
         client
