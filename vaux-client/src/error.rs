@@ -36,6 +36,13 @@ pub enum ConnectError {
         /// What the system said.
         source: io::Error,
     },
+    /// No connection to a unix socket.
+    Unix {
+        /// Its path.
+        path: std::path::PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// TLS could not be established: certificate not trusted, wrong name, no common version …
     Tls {
         /// The name that the certificate was to be valid for.
@@ -69,7 +76,7 @@ pub enum ConnectError {
 pub enum ConnectStage {
     /// The addresses of the server's name.
     Resolve,
-    /// The TCP connection.
+    /// The TCP connection, or that to a unix socket.
     Tcp,
     /// The TLS handshake.
     Tls,
@@ -112,6 +119,7 @@ impl ConnectError {
             ConnectError::Options(_) | ConnectError::File { .. } => ConnectErrorKind::Options,
             ConnectError::Resolve { .. }
             | ConnectError::Tcp { .. }
+            | ConnectError::Unix { .. }
             | ConnectError::Tls { .. }
             | ConnectError::WebSocket { .. }
             | ConnectError::Lost(_) => ConnectErrorKind::Unreachable,
@@ -179,6 +187,9 @@ impl fmt::Display for ConnectError {
             ConnectError::File { path, reason } => write!(f, "{}: {reason}", path.display()),
             ConnectError::Resolve { host, source } => write!(f, "cannot resolve {host}: {source}"),
             ConnectError::Tcp { address, source } => write!(f, "cannot connect to {address}: {source}"),
+            ConnectError::Unix { path, source } => {
+                write!(f, "cannot connect to {}: {source}", path.display())
+            }
             ConnectError::Tls { server_name, source } => write!(f, "TLS with {server_name} failed: {source}"),
             ConnectError::WebSocket { path, reason } => write!(f, "no WebSocket at {path}: {reason}"),
             ConnectError::Timeout(stage) => write!(f, "timed out waiting for {stage}"),
@@ -196,6 +207,7 @@ impl std::error::Error for ConnectError {
         match self {
             ConnectError::Resolve { source, .. }
             | ConnectError::Tcp { source, .. }
+            | ConnectError::Unix { source, .. }
             | ConnectError::Tls { source, .. }
             | ConnectError::Lost(source) => Some(source),
             ConnectError::Protocol(error) => Some(error),
@@ -208,7 +220,7 @@ impl fmt::Display for ConnectStage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             ConnectStage::Resolve => "the address of the server",
-            ConnectStage::Tcp => "the TCP connection",
+            ConnectStage::Tcp => "the connection",
             ConnectStage::Tls => "the TLS handshake",
             ConnectStage::WebSocket => "the WebSocket handshake",
             ConnectStage::ConnAck => "the server's answer to CONNECT",
