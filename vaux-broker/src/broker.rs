@@ -16,7 +16,7 @@ use mio::{Poll, Waker};
 use tokio::sync::{Notify, oneshot};
 use vaux_mqtt::ReasonCode;
 
-use crate::authenticate::{AnonymousOnly, Authenticate};
+use crate::authenticate::{AnonymousOnly, Authenticate, CertificateOr};
 use crate::clock::Clock;
 use crate::config::{Config, ListenerConfig, ListenerKind, Network};
 use crate::core::{Counters, ListenerSettings, Settings, Shared, Totals, WorkerId};
@@ -137,6 +137,11 @@ pub struct Hooks {
 }
 
 impl Hooks {
+    /// The same, and whom a certificate names is that user.
+    fn with_certificates(self) -> Hooks {
+        Hooks { authenticate: Arc::new(CertificateOr { others: self.authenticate }), ..self }
+    }
+
     /// The same, and who has the token of the data directory is the operator.
     fn with_operator(self, data_dir: Option<&Path>) -> Result<Hooks, StartError> {
         let Some(data_dir) = data_dir else { return Ok(self) };
@@ -186,7 +191,7 @@ impl Broker {
         tls: Vec<Option<Arc<rustls::ServerConfig>>>,
         hooks: Hooks,
     ) -> Result<Broker, StartError> {
-        let hooks = hooks.with_operator(config.data_dir.as_deref())?;
+        let hooks = hooks.with_certificates().with_operator(config.data_dir.as_deref())?;
         let workers = worker_count(config.workers);
         let connection_limit = connection_limit(workers, config.listeners.len())?;
         let sockets = config.listeners.iter().map(Bound::open).collect::<Result<Vec<_>, _>>()?;

@@ -16,6 +16,7 @@ pub mod operator;
 mod peer;
 #[cfg(feature = "program")]
 pub mod program;
+mod rate;
 mod retained;
 pub mod rights;
 pub mod router;

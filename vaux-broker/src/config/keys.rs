@@ -6,13 +6,13 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::codec::{
-    Address, Codec, Count, Networks, OneOf, Optional, Path, Quality, SecondsOrNever, Size, SizeOrOff, Switch,
-    Text, Texts, Time, Versions,
+    Address, CertsAndKeys, Codec, Count, Networks, OneOf, Optional, Path, Quality, SecondsOrNever, Size,
+    SizeOrOff, Switch, Text, Texts, Time, Versions,
 };
 use super::listener::{check_origin, check_path};
 use super::{
     Config, Durability, Limits, ListenerConfig, ListenerKind, ListenerTls, ListenerWs, LogConfig, LogFormat,
-    Mqtt, SharedStrategy, StoreConfig, StoreEngine, SysConfig, SysSessions, TlsVersion, log,
+    Mqtt, SharedStrategy, StoreConfig, StoreEngine, SysConfig, SysSessions, TlsVersion, UsernameFrom, log,
 };
 
 /// What is done with each key in turn.
@@ -110,6 +110,22 @@ fn listener_ws(keys: &mut impl Keys, ws: &mut ListenerWs) {
 fn listener_tls(keys: &mut impl Keys, tls: &mut ListenerTls) {
     keys.key("cert", &mut tls.cert, Optional(Path), "PEM; default: made by the local authority in data_dir");
     keys.key("key", &mut tls.key, Optional(Path), "PEM; goes with cert");
+    keys.key(
+        "sni",
+        &mut tls.sni,
+        CertsAndKeys,
+        "more, by the name asked for: [{ cert = \"…\", key = \"…\" }]",
+    );
+    keys.key("client_ca", &mut tls.client_ca, Optional(Path), "PEM; whose client certificates are accepted");
+    keys.key("crl", &mut tls.crl, Optional(Path), "PEM; revocation lists of client_ca");
+    keys.key("require_client_cert", &mut tls.require_client_cert, Switch, "");
+    let sources = OneOf(&[
+        ("none", UsernameFrom::None),
+        ("cn", UsernameFrom::Cn),
+        ("san-dns", UsernameFrom::SanDns),
+        ("fingerprint", UsernameFrom::Fingerprint),
+    ]);
+    keys.key("username_from", &mut tls.username_from, sources, "none | cn | san-dns | fingerprint");
     let versions = OneOf(&[("1.2", TlsVersion::Tls12), ("1.3", TlsVersion::Tls13)]);
     keys.key("min_version", &mut tls.min_version, versions, "1.2 | 1.3");
 }

@@ -65,9 +65,11 @@ impl ListenerConfig {
     }
 
     /// Whether clients may connect without saying who they are when the listener is bound to a place that only this
-    /// machine reaches. That a proxy is on this machine says nothing about its clients.
+    /// machine reaches. That a proxy is on this machine says nothing about its clients, and where certificates name
+    /// users, others are not let in by default.
     pub fn allows_anonymous(&self, is_local: bool) -> bool {
-        self.allow_anonymous.unwrap_or(is_local && !self.proxy_protocol)
+        let has_users = self.tls.username_from != UsernameFrom::None;
+        self.allow_anonymous.unwrap_or(is_local && !self.proxy_protocol && !has_users)
     }
 }
 
@@ -129,8 +131,48 @@ pub struct ListenerTls {
     pub cert: Option<PathBuf>,
     /// PEM file with the certificate's private key.
     pub key: Option<PathBuf>,
+    /// More certificates, each for clients that ask for a name that it is valid for.
+    pub sni: Vec<CertAndKey>,
+    /// PEM file with the authorities whose certificates of clients are accepted. `None`: clients are asked for none.
+    pub client_ca: Option<PathBuf>,
+    /// PEM file with the revocation lists of these authorities.
+    pub crl: Option<PathBuf>,
+    /// Whether a client must have a certificate.
+    pub require_client_cert: bool,
+    /// What in its certificate names the user. A client that is named so needs no password.
+    pub username_from: UsernameFrom,
     /// The oldest version of TLS that is accepted.
     pub min_version: TlsVersion,
+}
+
+impl ListenerTls {
+    /// Whether nobody gets in who is not named by a certificate.
+    pub fn names_every_client(&self) -> bool {
+        self.require_client_cert && self.username_from != UsernameFrom::None
+    }
+}
+
+/// A certificate and its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertAndKey {
+    /// PEM file with the certificate, then those that issued it.
+    pub cert: PathBuf,
+    /// PEM file with the certificate's private key.
+    pub key: PathBuf,
+}
+
+/// What in a client's certificate names the user.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UsernameFrom {
+    /// Nothing: it only lets the client in.
+    #[default]
+    None,
+    /// The common name of its subject.
+    Cn,
+    /// The first of its DNS names.
+    SanDns,
+    /// The SHA-256 of the whole certificate, in lower-case hexadecimal digits.
+    Fingerprint,
 }
 
 /// What a WebSocket listener lets in.

@@ -35,7 +35,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use limits::Limits;
-pub use listener::{Bind, ListenerConfig, ListenerKind, ListenerTls, ListenerWs, TlsVersion};
+pub use listener::{
+    Bind, CertAndKey, ListenerConfig, ListenerKind, ListenerTls, ListenerWs, TlsVersion, UsernameFrom,
+};
 pub use log::{LogConfig, LogFormat};
 pub use mqtt::{Mqtt, SharedStrategy};
 pub use network::Network;

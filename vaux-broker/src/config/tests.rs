@@ -24,6 +24,11 @@ fn changed() -> Config {
     tls.tls = ListenerTls {
         cert: Some("a \"b\".pem".into()),
         key: Some("k.pem".into()),
+        sni: vec![CertAndKey { cert: "b.pem".into(), key: "b \"k\".pem".into() }],
+        client_ca: Some("clients.pem".into()),
+        crl: Some("crl.pem".into()),
+        require_client_cert: true,
+        username_from: UsernameFrom::SanDns,
         min_version: TlsVersion::Tls13,
     };
     let mut wss = ListenerConfig::new(ListenerKind::Wss);
@@ -228,7 +233,12 @@ fn mistakes_name_line_and_key() {
         "[[listener]]\nname = \"a\"\n[[listener]]\nname = \"a\"",
         "[[listener]]\npassword_file = \"x\"",
         "[[listener]]\n[listener.tls]\ncert = \"a.pem\"",
-        "[[listener]]\n[listener.tls]\nclient_ca = \"a.pem\"",
+        "[[listener]]\n[listener.tls]\ncrl = \"a.pem\"",
+        "[[listener]]\n[listener.tls]\nrequire_client_cert = true",
+        "[[listener]]\n[listener.tls]\nclient_ca = \"a.pem\"\nusername_from = \"subject\"",
+        "[[listener]]\n[listener.tls]\nsni = \"a.pem\"",
+        "[[listener]]\n[listener.tls]\nsni = [{ cert = \"a.pem\" }]",
+        "[[listener]]\n[listener.tls]\nsni = [{ cert = \"a.pem\", key = \"\" }]",
         "[[listener]]\nkind = \"tcp\"\n[listener.tls]\ncert = \"a.pem\"",
     ];
     let report: String = mistakes.map(|text| format!("{text}\n    -> {}\n\n", error(text))).concat();

@@ -38,8 +38,8 @@ impl Core {
             // What is no CONNECT is not looked at any further.
             _ if frame.first_byte() >> 4 != 1 => {
                 let peer = self.connections[slot as usize].peer;
-                let text = "the first packet was no CONNECT";
-                self.handle_refused_socket(now, peer, "protocol-error", text, None);
+                let (cause, text) = guess_protocol(frame.bytes());
+                self.handle_refused_socket(now, peer, cause, text, None);
                 self.abort(slot);
                 return Ok(());
             }
@@ -151,6 +151,7 @@ impl Core {
             expiry_ms: requested.min(longest),
             user_name: connect.user_name.map(Into::into),
             password: connect.password.map(Into::into),
+            certificate_user: None,
             authentication_method: properties.authentication_method().map(Into::into),
             authentication_data: properties.authentication_data().map(Into::into),
             will,
@@ -450,11 +451,28 @@ impl Core {
             Some(5) => self.connections[slot as usize].version = Version::V5,
             _ => {
                 let peer = self.connections[slot as usize].peer;
-                self.handle_refused_socket(now, peer, "protocol-error", error.rule().text(), None);
+                let (cause, text) = match guess_protocol(frame.bytes()) {
+                    ("protocol-error", _) => ("protocol-error", error.rule().text()),
+                    guess => guess,
+                };
+                self.handle_refused_socket(now, peer, cause, text, None);
                 return self.abort(slot);
             }
         }
         self.refuse(now, slot, None, Refusal::new(error.reason_code(), error.rule().text()));
+    }
+}
+
+/// What is spoken where CONNECT should be: that of a client that was told the wrong port.
+pub(super) fn guess_protocol(bytes: &[u8]) -> (&'static str, &'static str) {
+    const METHODS: [&[u8]; 5] = [b"GE", b"PO", b"HE", b"OP", b"PU"];
+    match bytes {
+        // A record of a handshake, of version 3.x.
+        [0x16, 0x03, ..] => ("tls-to-plain", "the client speaks TLS, and this listener does not"),
+        _ if METHODS.iter().any(|method| bytes.starts_with(method)) => {
+            ("http-to-plain", "the client speaks HTTP, and this listener does not")
+        }
+        _ => ("protocol-error", "the first packet was no CONNECT"),
     }
 }
 

@@ -58,6 +58,7 @@ use vaux_mqtt::frame::Frame;
 use vaux_mqtt::packet::{PacketType, Sender};
 use vaux_mqtt::{Error, Packet};
 
+use crate::peer::Peer;
 use crate::retained::Retained;
 use crate::rights::Authorize;
 use crate::router::cache::TopicCache;
@@ -247,6 +248,13 @@ pub enum Effect {
     Abort(u32),
     /// Measure what core cannot know, and call [`Core::handle_measures`].
     Measure(Purpose),
+    /// A client was not let in: log it.
+    Refused {
+        /// Where it is.
+        peer: Peer,
+        /// Why, as a sentence.
+        text: &'static str,
+    },
     /// The answer to [`Core::handle_request`].
     Answer {
         /// Who asked.

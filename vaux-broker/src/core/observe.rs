@@ -11,11 +11,12 @@ use std::sync::atomic::Ordering;
 use serde_json::{Map, Value, json};
 use vaux_mqtt::{Error, Packet, QoS, ReasonCode, Version};
 
-use super::Core;
 use super::connect_request::Refusal;
+use super::connection::Phase;
 use super::deliver::Publication;
 use super::incident::{DropCause, Incident, IncidentKind, Incidents};
 use super::json::timestamp;
+use super::{Core, Effect};
 use crate::config::SysSessions;
 use crate::message::Content;
 use crate::peer::Peer;
@@ -133,6 +134,8 @@ impl Core {
     /// A client is not let in.
     pub(super) fn note_refusal(&mut self, now: Time, slot: u32, client_id: Option<&str>, refusal: &Refusal) {
         self.counters.refused_connects += 1;
+        let peer = self.connections[slot as usize].peer;
+        self.effects.push_back(Effect::Refused { peer, text: refusal.text });
         let cause = match refusal.reason {
             ReasonCode::BadUserNameOrPassword => "bad-credentials",
             ReasonCode::NotAuthorized => "not-authorized",
@@ -162,8 +165,16 @@ impl Core {
         limit: Option<&'static str>,
     ) {
         self.counters.refused_connects += 1;
+        self.effects.push_back(Effect::Refused { peer, text });
         let refusal = Incident::new(now, IncidentKind::Refusal, cause, text);
         self.note(Incident { limit, address: Some(peer), ..refusal });
+    }
+
+    /// What carries a connection cannot go on. After CONNECT that is told as a lost connection.
+    pub fn handle_failed_transport(&mut self, now: Time, slot: u32, cause: &'static str, text: &'static str) {
+        if self.connections[slot as usize].phase == Phase::AwaitConnect {
+            self.handle_refusal(now, slot, cause, text);
+        }
     }
 
     /// A connection is to end before it has brought a CONNECT.

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use rustls::ServerConfig;
 
 use super::error::ProgramError;
-use crate::config::{Bind, Config, ListenerConfig, ListenerKind};
+use crate::config::{Bind, Config, ListenerConfig, ListenerKind, UsernameFrom};
 use crate::tls::{Authority, ServedNames, host_name, server_config};
 
 /// A configuration whose listeners can be opened.
@@ -30,7 +30,10 @@ pub(super) fn prepare(
     let hosts = config.listeners.iter().filter(|listener| needs_authority(listener));
     let hosts: Vec<_> = hosts.map(|listener| listener.bind.host.clone()).collect();
     let config = resolve(config)?;
-    for listener in config.listeners.iter().filter(|listener| listener.allow_anonymous != Some(true)) {
+    let lets_nobody_in = |listener: &&ListenerConfig| {
+        listener.allow_anonymous != Some(true) && listener.tls.username_from == UsernameFrom::None
+    };
+    for listener in config.listeners.iter().filter(lets_nobody_in) {
         tracing::warn!("nobody can connect to listener {:?}: there is no authentication", listener.name);
     }
     let mut issued = None;
@@ -50,7 +53,7 @@ pub(super) fn prepare(
     let tls = config.listeners.iter().map(|listener| match (listener.kind, &issued) {
         (kind, _) if !kind.has_tls() => Ok(None),
         (_, Some(issued)) if needs_authority(listener) => {
-            let tls = server_config(&issued.cert, &issued.key, listener.kind, listener.tls.min_version);
+            let tls = server_config(&issued.cert, &issued.key, listener.kind, &listener.tls);
             tls.map(Some).map_err(ProgramError::Authority)
         }
         _ => load(listener),
@@ -75,7 +78,7 @@ pub(super) fn needs_authority(listener: &ListenerConfig) -> bool {
 /// TLS from the files that the operator names.
 fn load(listener: &ListenerConfig) -> Result<Option<Arc<ServerConfig>>, ProgramError> {
     match (listener.kind.has_tls(), &listener.tls.cert, &listener.tls.key) {
-        (true, Some(cert), Some(key)) => server_config(cert, key, listener.kind, listener.tls.min_version)
+        (true, Some(cert), Some(key)) => server_config(cert, key, listener.kind, &listener.tls)
             .map(Some)
             .map_err(ProgramError::Certificate),
         _ => Ok(None),
@@ -93,7 +96,7 @@ fn resolve(mut config: Config) -> Result<Config, ProgramError> {
             listener.bind = Bind::from(address);
         }
         let allows_anonymous = listener.allows_anonymous(is_local);
-        if !allows_anonymous && !is_local {
+        if !allows_anonymous && !is_local && !listener.tls.names_every_client() {
             return Err(ProgramError::Usage(format!(
                 "listener {:?} on {} can be reached from other machines, and there is no authentication; give \
                  --allow-anonymous (in the file: allow_anonymous = true) if anyone may connect, or listen on 127.0.0.1",

@@ -14,7 +14,7 @@ use super::accept::FIRST_CONNECTION;
 use super::link::Stage;
 use super::{READ_BYTES, Shard, WAKER};
 use crate::time::Time;
-use crate::transport::{MAX_PROXY_HEADER_BYTES, ProxyHeader, read_proxy_header};
+use crate::transport::{MAX_PROXY_HEADER_BYTES, ProxyHeader, describe_failed_tls, read_proxy_header};
 
 /// Unused bytes up to here are copied in front of what is read next; more are read behind.
 const COPY_BYTES: usize = READ_BYTES / 4;
@@ -158,6 +158,9 @@ impl Shard {
             Ok(ReadResult::End) => self.drop_link(now, slot),
             Err(error) => {
                 tracing::debug!(%error, "connection lost");
+                if let Some((cause, text)) = describe_failed_tls(&error) {
+                    self.core.handle_failed_transport(now, slot, cause, text);
+                }
                 self.drop_link(now, slot);
             }
         }

@@ -3,6 +3,7 @@
 //! A transport can be moved to another worker with all its state. It never blocks, and never waits by itself: the
 //! shard tells it when its socket is ready.
 
+mod failed_tls;
 mod framing;
 mod handshake;
 mod proxy;
@@ -15,7 +16,9 @@ use std::sync::Arc;
 
 use mio::event::Source;
 use mio::net::{TcpStream, UnixStream};
+use rustls::pki_types::CertificateDer;
 
+pub(crate) use failed_tls::describe as describe_failed_tls;
 pub(crate) use handshake::WebSocketRules;
 pub(crate) use proxy::{MAX_PROXY_HEADER_BYTES, ProxyHeader, read as read_proxy_header};
 use tls::TlsStream;
@@ -133,6 +136,15 @@ impl Transport {
         match self.tcp_mut() {
             Some(socket) => socket.read_exact(buffer),
             None => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    /// The certificate of the client, if it has shown one and it was accepted.
+    pub(crate) fn peer_certificate(&self) -> Option<&CertificateDer<'static>> {
+        match self {
+            Transport::Tcp(_) | Transport::Unix(_) => None,
+            Transport::Tls(stream) => stream.peer_certificate(),
+            Transport::WebSocket(stream) => stream.peer_certificate(),
         }
     }
 

@@ -5,6 +5,7 @@ use std::net::Shutdown;
 use std::sync::Arc;
 
 use mio::net::TcpStream;
+use rustls::pki_types::CertificateDer;
 use rustls::{ServerConfig, ServerConnection};
 
 #[derive(Debug)]
@@ -21,6 +22,10 @@ impl TlsStream {
 
     pub(super) fn socket_mut(&mut self) -> &mut TcpStream {
         &mut self.socket
+    }
+
+    pub(super) fn peer_certificate(&self) -> Option<&CertificateDer<'static>> {
+        self.tls.peer_certificates()?.first()
     }
 
     /// Reads plain text, taking in as many records as it needs.

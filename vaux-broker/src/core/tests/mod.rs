@@ -375,7 +375,7 @@ impl Sim {
                         self.places.insert(client, (home, new_slot));
                     }
                 }
-                Effect::Resume(_) => {}
+                Effect::Resume(_) | Effect::Refused { .. } => {}
                 Effect::Close(slot) | Effect::Abort(slot) => {
                     self.write(worker, slot);
                     if let Some(client) = self.client_at(worker, slot) {
