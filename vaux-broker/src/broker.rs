@@ -22,7 +22,7 @@ use crate::config::{Config, ListenerConfig, ListenerKind, Network};
 use crate::core::{Counters, ListenerSettings, Settings, Shared, Totals, WorkerId};
 use crate::operator::{self, OperatorOr};
 use crate::rights::{Authorize, DefaultRights};
-use crate::shard::{ListenerTerms, Mail, Mailbox, Shard, ShardListener, ShardParts, WAKER};
+use crate::shard::{Gate, ListenerTerms, Mail, Mailbox, Shard, ShardListener, ShardParts, WAKER};
 use crate::store::StoredSession;
 use crate::transport::WebSocketRules;
 
@@ -267,6 +267,7 @@ impl Broker {
                 tls: tls.get(new).cloned().flatten(),
                 web_socket: web_socket_rules(&config.listeners[new]),
                 proxies: proxies(&config.listeners[new]),
+                max_connections_per_ip: config.listeners[new].max_connections_per_ip,
             });
             self.post_all(|| Mail::Listener(index, terms.clone()));
         }
@@ -351,6 +352,7 @@ impl Broker {
         for (index, (listener, socket)) in config.listeners.iter().zip(sockets).enumerate() {
             let settings = self.listener_settings(listener, index);
             let connections = Arc::new(AtomicUsize::new(0));
+            let gate = Arc::new(Gate::default());
             for shard in &mut shards {
                 shard.push(ShardListener {
                     socket: socket.socket().map_err(StartError::Io)?,
@@ -360,6 +362,8 @@ impl Broker {
                     proxies: proxies(listener),
                     connections: Arc::clone(&connections),
                     max_connections: listener.max_connections,
+                    gate: Arc::clone(&gate),
+                    max_connections_per_ip: listener.max_connections_per_ip,
                     all_connections: Arc::clone(&all_connections),
                     max_all_connections: self.connection_limit,
                 });

@@ -5,7 +5,7 @@ use crate::time::Time;
 /// What may be used up at a rate. It fills with time, and never holds more than a second's worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TokenBucket {
-    /// What is left, in thousandths.
+    /// What is left, in thousandths. Below zero: so much was borrowed.
     millis: i64,
     at: Time,
 }
@@ -24,6 +24,23 @@ impl TokenBucket {
             self.millis -= thousandths(1);
         }
         has_one
+    }
+
+    /// Takes `amount`, whatever there is, and says when the bucket is no longer in debt: at `now` or later.
+    pub(crate) fn borrow(&mut self, now: Time, per_second: u64, amount: u64) -> Time {
+        self.fill(now, per_second);
+        self.millis = self.millis.saturating_sub(thousandths(amount));
+        match self.millis {
+            0.. => now,
+            debt => now.plus_ms(debt.unsigned_abs().div_ceil(per_second.max(1))),
+        }
+    }
+
+    /// Whether it is as full as it can be: then it is as good as a new one.
+    pub(crate) fn is_full(&self, now: Time, per_second: u64) -> bool {
+        let mut filled = *self;
+        filled.fill(now, per_second);
+        filled.millis >= thousandths(per_second)
     }
 
     fn fill(&mut self, now: Time, per_second: u64) {
@@ -56,9 +73,29 @@ mod tests {
     }
 
     #[test]
+    fn what_is_borrowed_is_waited_for() {
+        let mut bucket = TokenBucket::new(START, 1000);
+        assert_eq!(bucket.borrow(START, 1000, 400), START);
+        assert_eq!(bucket.borrow(START, 1000, 600), START);
+        assert_eq!(bucket.borrow(START, 1000, 250), START.plus_ms(250));
+        assert_eq!(bucket.borrow(START.plus_ms(250), 1000, 1), START.plus_ms(251));
+        let mut slow = TokenBucket::new(START, 1);
+        assert_eq!(slow.borrow(START, 1, 3), START.plus_ms(2000));
+    }
+
+    #[test]
+    fn a_bucket_that_nobody_uses_is_full() {
+        let mut bucket = TokenBucket::new(START, 5);
+        assert!(bucket.is_full(START, 5));
+        assert!(bucket.take(START, 5));
+        assert!(!bucket.is_full(START.plus_ms(199), 5));
+        assert!(bucket.is_full(START.plus_ms(200), 5));
+    }
+
+    #[test]
     fn no_number_is_too_large() {
         let mut bucket = TokenBucket::new(START, u64::MAX);
         assert!(bucket.take(START, u64::MAX));
-        assert!(bucket.take(Time::NEVER, u64::MAX));
+        assert_eq!(bucket.borrow(Time::NEVER, u64::MAX, u64::MAX), Time::NEVER);
     }
 }

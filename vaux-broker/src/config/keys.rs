@@ -41,6 +41,7 @@ pub(super) fn all(keys: &mut impl Keys, config: &mut Config) {
         connection_limits(keys, &mut config.limits);
         flow_limits(keys, &mut config.limits);
         name_limits(keys, &mut config.limits);
+        rate_limits(keys, &mut config.limits);
     });
     keys.section("mqtt", |keys| mqtt(keys, &mut config.mqtt));
     keys.section("store", |keys| store(keys, &mut config.store));
@@ -80,6 +81,7 @@ pub(super) fn listener(keys: &mut impl Keys, listener: &mut ListenerConfig) {
     keys.key("versions", &mut listener.versions, Versions, "others are refused");
     keys.key("maximum_qos", &mut listener.maximum_qos, Quality, "announced when below 2");
     keys.key("max_connections", &mut listener.max_connections, COUNT, "over it: close without CONNACK");
+    keys.key("max_connections_per_ip", &mut listener.max_connections_per_ip, COUNT_OR_OFF, "0 = off");
     keys.key("proxy_protocol", &mut listener.proxy_protocol, Switch, "v1 or v2, before all else");
     keys.key(
         "proxy_from",
@@ -138,6 +140,12 @@ fn connection_limits(keys: &mut impl Keys, limits: &mut Limits) {
         "accept to complete CONNECT, TLS and WebSocket included",
     );
     keys.key("max_sessions", &mut limits.max_sessions, COUNT, "over it a new session gets CONNACK 0x89");
+    keys.key(
+        "max_sessions_per_user",
+        &mut limits.max_sessions_per_user,
+        COUNT_OR_OFF,
+        "0 = off; over it CONNACK 0x97",
+    );
     keys.key(
         "max_active_sessions",
         &mut limits.max_active_sessions,
@@ -240,6 +248,34 @@ fn name_limits(keys: &mut impl Keys, limits: &mut Limits) {
         &mut limits.max_user_properties_bytes,
         Size(0..=LARGEST_PACKET),
         "per packet",
+    );
+}
+
+fn rate_limits(keys: &mut impl Keys, limits: &mut Limits) {
+    keys.key(
+        "publish_rate",
+        &mut limits.publish_rate,
+        COUNT_OR_OFF,
+        "messages/s per client, 0 = off; over it reading is paced",
+    );
+    keys.key("publish_bytes_rate", &mut limits.publish_bytes_rate, SizeOrOff(SIZE), "a second, likewise");
+    keys.key(
+        "connect_rate",
+        &mut limits.connect_rate,
+        COUNT_OR_OFF,
+        "accepted/s per listener, 0 = off; over it CONNACK 0x9F",
+    );
+    keys.key(
+        "connect_rate_per_ip",
+        &mut limits.connect_rate_per_ip,
+        COUNT_OR_OFF,
+        "likewise, from one address",
+    );
+    keys.key(
+        "memory_limit",
+        &mut limits.memory_limit,
+        SizeOrOff(SIZE),
+        "0 = off; over it: refuse new connections, then drop QoS 0",
     );
 }
 
@@ -357,6 +393,7 @@ const LARGEST_PACKET: u64 = 5 + 268_435_455;
 /// 0xFFFFFFFF stands for "never" in Session Expiry Interval.
 const LONGEST_EXPIRY: Duration = Duration::from_secs(u32::MAX as u64 - 1);
 const COUNT: Count = Count(1..=u32::MAX as u64);
+const COUNT_OR_OFF: Count = Count(0..=u32::MAX as u64);
 const ANY_U16: Count = Count(0..=u16::MAX as u64);
 const POSITIVE_U16: Count = Count(1..=u16::MAX as u64);
 const SIZE: Size = Size(1..=1 << 50);

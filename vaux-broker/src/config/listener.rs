@@ -28,6 +28,8 @@ pub struct ListenerConfig {
     pub maximum_qos: QoS,
     /// Connections at one time. Over it a connection is closed without CONNACK.
     pub max_connections: usize,
+    /// Connections of one address at one time, likewise. 0: not limited.
+    pub max_connections_per_ip: usize,
     /// Whether all connections come through proxies that speak the PROXY protocol.
     pub proxy_protocol: bool,
     /// Where these proxies are. Connections from elsewhere are closed.
@@ -55,6 +57,7 @@ impl ListenerConfig {
             versions: vec![Version::V31, Version::V311, Version::V5],
             maximum_qos: QoS::ExactlyOnce,
             max_connections: 100_000,
+            max_connections_per_ip: 0,
             proxy_protocol: false,
             proxy_from: Vec::new(),
             mount: String::new(),

@@ -38,6 +38,7 @@ fn changed() -> Config {
     let mut tcp = ListenerConfig::new(ListenerKind::Tcp);
     tcp.name = "plain".into();
     tcp.bind = "localhost:0".parse().unwrap();
+    tcp.max_connections_per_ip = 5;
     tcp.proxy_protocol = true;
     tcp.proxy_from = vec!["10.0.0.0/8".parse().unwrap(), "::1".parse().unwrap()];
     let mut unix = ListenerConfig::new(ListenerKind::Unix);
@@ -72,6 +73,7 @@ fn changed_limits() -> Limits {
     Limits {
         connect_timeout: Duration::from_millis(1_500),
         max_sessions: 1,
+        max_sessions_per_user: 3,
         max_active_sessions: 2,
         max_connect_packet: 257,
         max_packet_size: 268_435_460,
@@ -98,6 +100,11 @@ fn changed_limits() -> Limits {
         max_retained_messages: 17,
         max_retained_bytes: 18 << 20,
         max_store_bytes: 1 << 33,
+        publish_rate: 19,
+        publish_bytes_rate: Some(20),
+        connect_rate: 21,
+        connect_rate_per_ip: 22,
+        memory_limit: Some(23 << 20),
     }
 }
 

@@ -122,6 +122,10 @@ impl Core {
         let listener = Arc::clone(&self.connections[slot as usize].listener);
         let peer = self.connections[slot as usize].peer;
         let limits = &self.settings.limits;
+        if let Some(key) = self.connections[slot as usize].overrun.limit() {
+            let text = "clients connect faster than allowed";
+            return Err(Refusal::new(ReasonCode::ConnectionRateExceeded, text).limit(key));
+        }
         if !listener.versions.contains(&connect.version) {
             return Err(Refusal::new(
                 ReasonCode::UnsupportedProtocolVersion,
@@ -269,6 +273,13 @@ impl Core {
             let text = "there are as many sessions as allowed";
             return Err(Refusal::new(ReasonCode::ServerBusy, text).limit("max_sessions"));
         }
+        let max_per_user = limits.max_sessions_per_user;
+        // An old session of the same user is resumed or replaced.
+        let is_users = old.is_some_and(|old| self.sessions[old.0 as usize].identity == *identity);
+        if max_per_user > 0 && !is_users && self.shared.user_sessions.of(identity) >= max_per_user {
+            let text = "the user has as many sessions as allowed";
+            return Err(Refusal::new(ReasonCode::QuotaExceeded, text).limit("max_sessions_per_user"));
+        }
         let is_takeover = old.is_some_and(|old| self.sessions[old.0 as usize].connection.is_some());
         if !is_takeover && self.shared.active_sessions.load(Ordering::Relaxed) >= limits.max_active_sessions {
             let text = "as many clients are connected as allowed";
@@ -324,6 +335,7 @@ impl Core {
         key: SessionKey,
         identity: Identity,
     ) -> SessionSlot {
+        self.shared.user_sessions.add(&identity);
         let session = SessionSlot(self.sessions.insert(Session::new(sid, key.clone(), identity)) as u32);
         self.by_key.insert(key, session);
         self.by_sid.insert(sid, session);
@@ -423,7 +435,10 @@ impl Core {
     pub(super) fn refuse(&mut self, now: Time, slot: u32, client_id: Option<&str>, refusal: Refusal) {
         self.note_refusal(now, slot, client_id, &refusal);
         let version = self.connections[slot as usize].version;
-        let is_sayable = version == Version::V5 || refusal.reason.connect_return_code().is_some();
+        // Older clients try again at once when they are told that the server is unavailable.
+        let is_sayable = version == Version::V5
+            || (refusal.reason.connect_return_code().is_some()
+                && refusal.reason != ReasonCode::ConnectionRateExceeded);
         if is_sayable {
             let mut list = vec![Property::ReasonString(refusal.text)];
             list.extend(refusal.server_reference.as_deref().map(Property::ServerReference));

@@ -59,6 +59,10 @@ counts! {
         refused_connects: u64,
         /// Sessions that ended because nobody came back for them in time.
         expired_sessions: u64,
+        /// How often clients were not read because they published too fast.
+        paced: u64,
+        /// Clients that were not let in, by the limit that was reached.
+        reached: Reached,
         /// Incidents and events that found no room, and were forgotten.
         forgotten_events: u64,
         /// Messages that were not delivered to one session, by cause.
@@ -85,8 +89,59 @@ counts! {
         lane_full: u64,
         /// Nobody was left of a shared subscription.
         no_member: u64,
+        /// QoS 0, and memory was short.
+        memory_full: u64,
         /// The publisher may not, or the message breaks a limit.
         refused: u64,
+    }
+}
+
+counts! {
+    /// Clients that were not let in, by the limit that was reached.
+    Reached {
+        /// Connections of a listener, or of the broker.
+        max_connections: u64,
+        /// Connections of one address.
+        max_connections_per_ip: u64,
+        /// Sessions.
+        max_sessions: u64,
+        /// Sessions of one user.
+        max_sessions_per_user: u64,
+        /// Connected sessions.
+        max_active_sessions: u64,
+        /// Connections in a second.
+        connect_rate: u64,
+        /// Connections of one address in a second.
+        connect_rate_per_ip: u64,
+        /// Time from accept to CONNECT.
+        connect_timeout: u64,
+        /// Memory.
+        memory_limit: u64,
+    }
+}
+
+impl Reached {
+    /// Counts a limit by its key in the configuration. Those of single clients have counters elsewhere.
+    pub(super) fn count(&mut self, limit: Option<&str>) {
+        let counter = match limit {
+            Some("max_connections") => &mut self.max_connections,
+            Some("max_connections_per_ip") => &mut self.max_connections_per_ip,
+            Some("max_sessions") => &mut self.max_sessions,
+            Some("max_sessions_per_user") => &mut self.max_sessions_per_user,
+            Some("max_active_sessions") => &mut self.max_active_sessions,
+            Some("connect_rate") => &mut self.connect_rate,
+            Some("connect_rate_per_ip") => &mut self.connect_rate_per_ip,
+            Some("connect_timeout") => &mut self.connect_timeout,
+            Some("memory_limit") => &mut self.memory_limit,
+            _ => return,
+        };
+        *counter += 1;
+    }
+}
+
+impl Add for Reached {
+    fn add(&mut self, other: &Reached) {
+        Reached::add(self, other);
     }
 }
 
@@ -109,8 +164,17 @@ impl Dropped {
     }
 
     /// Each cause with its count, by the name that it has in `$SYS`, `vaux why` and `/metrics`.
-    pub fn by_cause(&self) -> [(&'static str, u64); 7] {
-        let Dropped { slow_reader, queue_full, too_large, expired, lane_full, no_member, refused } = *self;
+    pub fn by_cause(&self) -> [(&'static str, u64); 8] {
+        let Dropped {
+            slow_reader,
+            queue_full,
+            too_large,
+            expired,
+            lane_full,
+            no_member,
+            memory_full,
+            refused,
+        } = *self;
         [
             ("slow-reader", slow_reader),
             ("queue-full", queue_full),
@@ -118,6 +182,7 @@ impl Dropped {
             ("expired", expired),
             ("lane-full", lane_full),
             ("no-member", no_member),
+            ("memory-full", memory_full),
             ("refused", refused),
         ]
     }

@@ -53,6 +53,8 @@ pub(super) enum IncidentKind {
     Refusal,
     /// A connection ended.
     Disconnect,
+    /// A client was read more slowly.
+    Pace,
 }
 
 /// Why a message is not delivered to one session, or goes nowhere.
@@ -69,6 +71,7 @@ pub(super) enum DropCause {
     PayloadTooLarge,
     RetainedFull,
     StoreFull,
+    MemoryFull,
 }
 
 impl DropCause {
@@ -97,6 +100,7 @@ impl DropCause {
             DropCause::RetainedFull => {
                 ("retained-full", "there is no room among the retained messages", Some("max_retained_bytes"))
             }
+            DropCause::MemoryFull => ("memory-full", "memory is short", Some("memory_limit")),
             DropCause::StoreFull => ("store-full", "there is no room in the store", Some("max_store_bytes")),
         }
     }
@@ -124,6 +128,7 @@ impl DropCause {
             DropCause::Expired => &mut dropped.expired,
             DropCause::LaneFull => &mut dropped.lane_full,
             DropCause::NoMember => &mut dropped.no_member,
+            DropCause::MemoryFull => &mut dropped.memory_full,
             DropCause::NotAuthorized
             | DropCause::TopicInvalid
             | DropCause::PayloadTooLarge
@@ -194,6 +199,7 @@ impl Incident {
             IncidentKind::Drop => "drop",
             IncidentKind::Refusal => "refusal",
             IncidentKind::Disconnect => "disconnect",
+            IncidentKind::Pace => "pace",
         };
         put("kind", json!(kind));
         put("cause", json!(self.cause));

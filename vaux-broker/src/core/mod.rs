@@ -30,6 +30,8 @@ mod load;
 mod metrics;
 mod observe;
 mod outbox;
+mod pace;
+mod pressure;
 mod publish;
 mod pump;
 mod restore;
@@ -47,10 +49,11 @@ mod tests;
 mod timeout;
 mod top;
 mod tour;
+mod user_sessions;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
 use hashbrown::HashMap;
 use slab::Slab;
@@ -70,11 +73,13 @@ use crate::time::Time;
 
 pub use connect_request::{ConnectRequest, Refusal};
 pub use connection::ConnectionId;
+pub use connection::Overrun;
 pub use counters::{Counters, Dropped, Gauges, Measures, Totals};
 pub use exchange::{ExchangeState, Step, StepAnswer};
 pub use histogram::Histogram;
 pub use letter::{Letter, Parcel};
 pub use outbox::Outbox;
+pub use pressure::Pressure;
 pub use settings::{ListenerSettings, Settings};
 pub use survey::Purpose;
 pub use tour::Tour;
@@ -86,6 +91,7 @@ use observe::Observations;
 use session_report::Refresh;
 use survey::{Surveyor, Top};
 use timeout::Timers;
+use user_sessions::UserSessions;
 
 /// The number of a worker, from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -106,6 +112,10 @@ pub struct Shared {
     pub sessions: AtomicUsize,
     /// Connected sessions of all workers.
     pub active_sessions: AtomicUsize,
+    /// Sessions of each user, on all workers.
+    user_sessions: UserSessions,
+    /// How short memory is.
+    pressure: AtomicU8,
     /// Subscriptions below `$SYS/` of all workers: while there is none, nobody watches.
     sys_watchers: AtomicUsize,
     /// Bytes under way between each two workers, by sender and then receiver.
@@ -129,6 +139,8 @@ impl Shared {
             workers,
             sessions: AtomicUsize::new(0),
             active_sessions: AtomicUsize::new(0),
+            user_sessions: UserSessions::default(),
+            pressure: AtomicU8::new(0),
             sys_watchers: AtomicUsize::new(0),
             lanes: (0..lanes).map(|_| AtomicUsize::new(0)).collect(),
             spare_parcels: SpareParcels::default(),
@@ -208,6 +220,7 @@ pub struct Core {
     /// Topics and clients, counted while somebody watches.
     top: Option<Box<Top>>,
     surveyor: Surveyor,
+    is_watching_memory: bool,
     /// Letters that wait for the store before they go on.
     held_tours: VecDeque<(Sequence, Box<Tour>)>,
 }
@@ -255,6 +268,8 @@ pub enum Effect {
         /// Why, as a sentence.
         text: &'static str,
     },
+    /// Memory has become short, or is no longer: log it.
+    Pressure(Pressure),
     /// The answer to [`Core::handle_request`].
     Answer {
         /// Who asked.
@@ -314,6 +329,7 @@ impl Core {
             refresh: None,
             top: None,
             surveyor: Surveyor::default(),
+            is_watching_memory: false,
             held_tours: VecDeque::new(),
         }
     }
@@ -400,9 +416,15 @@ impl Core {
         }
     }
 
+    /// The settings in force.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     /// New settings, for connections and requests to come.
     pub fn handle_settings(&mut self, now: Time, settings: Arc<Settings>) {
         self.settings = settings;
+        self.watch_memory(now);
         self.replan_surveys(now);
     }
 
@@ -450,7 +472,11 @@ impl Core {
             return Ok(());
         }
         match packet {
-            Packet::Publish(publish) => self.handle_publish(now, slot, &publish),
+            Packet::Publish(publish) => {
+                self.handle_publish(now, slot, &publish)?;
+                self.count_publish(now, slot, frame.bytes().len());
+                Ok(())
+            }
             Packet::PubAck(ack) => self.handle_puback(now, slot, &ack),
             Packet::PubRec(ack) => self.handle_pubrec(now, slot, &ack),
             Packet::PubRel(ack) => self.handle_pubrel(slot, &ack),

@@ -142,6 +142,8 @@ impl Core {
             ReasonCode::ClientIdentifierNotValid => "client-id",
             ReasonCode::UnsupportedProtocolVersion => "version",
             ReasonCode::ServerBusy => "server-busy",
+            ReasonCode::ConnectionRateExceeded => "connect-rate",
+            ReasonCode::QuotaExceeded => "quota-exceeded",
             ReasonCode::UseAnotherServer | ReasonCode::ServerMoved => "redirected",
             _ => "connect-refused",
         };
@@ -173,14 +175,21 @@ impl Core {
     /// What carries a connection cannot go on. After CONNECT that is told as a lost connection.
     pub fn handle_failed_transport(&mut self, now: Time, slot: u32, cause: &'static str, text: &'static str) {
         if self.connections[slot as usize].phase == Phase::AwaitConnect {
-            self.handle_refusal(now, slot, cause, text);
+            self.handle_refusal(now, slot, cause, text, None);
         }
     }
 
     /// A connection is to end before it has brought a CONNECT.
-    pub fn handle_refusal(&mut self, now: Time, slot: u32, cause: &'static str, text: &'static str) {
+    pub fn handle_refusal(
+        &mut self,
+        now: Time,
+        slot: u32,
+        cause: &'static str,
+        text: &'static str,
+        limit: Option<&'static str>,
+    ) {
         let peer = self.connections[slot as usize].peer;
-        self.handle_refused_socket(now, peer, cause, text, None);
+        self.handle_refused_socket(now, peer, cause, text, limit);
     }
 
     /// A subscription is refused.
@@ -270,12 +279,14 @@ impl Core {
         });
     }
 
-    fn note(&mut self, incident: Incident) {
+    pub(super) fn note(&mut self, incident: Incident) {
+        self.counters.reached.count(incident.limit);
         if self.is_watched() && !self.observations.is_telling {
             let name = match incident.kind {
                 IncidentKind::Drop => "drop",
                 IncidentKind::Refusal => "refused",
                 IncidentKind::Disconnect => "disconnect",
+                IncidentKind::Pace => "pace",
             };
             let mut event = event_of(name);
             event.extend(incident.to_json().into_iter().filter(|(member, _)| member != "kind"));

@@ -7,10 +7,12 @@
 //! ends early because the broker was busy.
 
 use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
 
 use mio::event::Event;
 
-use super::accept::FIRST_CONNECTION;
+use super::accept::{FIRST_CONNECTION, NotAdmitted};
 use super::link::Stage;
 use super::{READ_BYTES, Shard, WAKER};
 use crate::time::Time;
@@ -68,7 +70,7 @@ impl Shard {
         match link.stage {
             Stage::Open if link.is_readable && self.core.takes_input(slot) => {}
             Stage::Lingering if link.is_readable => return self.discard(slot),
-            Stage::Proxy if link.is_readable => return self.read_proxy_header(slot),
+            Stage::Proxy(listener) if link.is_readable => return self.read_proxy_header(slot, listener),
             _ => return,
         }
         match link.unused.len() {
@@ -112,7 +114,7 @@ impl Shard {
     }
 
     /// Learns from a proxy whose connection it is. Nothing of it is read before all of the header is there.
-    fn read_proxy_header(&mut self, slot: u32) {
+    fn read_proxy_header(&mut self, slot: u32, listener: u16) {
         let Some(link) = self.links[slot as usize].as_mut() else { return };
         let now = self.clock.now();
         let head = &mut self.buffer[..MAX_PROXY_HEADER_BYTES];
@@ -131,15 +133,36 @@ impl Shard {
                 if link.transport.skip(&mut head[..len]).is_err() {
                     return self.drop_link(now, slot);
                 }
-                link.stage = Stage::Open;
                 self.core.handle_proxied(slot, client);
-                self.queue_read(slot);
+                self.admit_proxied(now, slot, listener, client);
             }
             // More of it comes with another readiness, unless the proxy has closed.
             Ok(None) if link.is_read_closed => self.drop_link(now, slot),
             Ok(None) => link.is_readable = false,
             Err(text) => {
-                self.core.handle_refusal(now, slot, "proxy-header", text);
+                self.core.handle_refusal(now, slot, "proxy-header", text, None);
+                self.drop_link(now, slot);
+            }
+        }
+    }
+
+    /// The limits on one address hold for the client, not for its proxy.
+    fn admit_proxied(&mut self, now: Time, slot: u32, index: u16, client: Option<SocketAddr>) {
+        let index = usize::from(index);
+        let Some(listener) = self.listeners.get(index) else { return self.drop_link(now, slot) };
+        let gate = Arc::clone(&listener.gate);
+        let limits = self.gate_limits(index);
+        match gate.enter_from(now, &limits, client.map(|client| client.ip())) {
+            Ok((overrun, seat)) => {
+                self.core.handle_overrun(slot, overrun);
+                if let Some(link) = self.link_mut(slot) {
+                    link.seat = seat;
+                    link.stage = Stage::Open;
+                }
+                self.queue_read(slot);
+            }
+            Err(NotAdmitted { cause, text, limit }) => {
+                self.core.handle_refusal(now, slot, cause, text, limit);
                 self.drop_link(now, slot);
             }
         }

@@ -4,6 +4,7 @@ use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::gate::Seat;
 use crate::core::Outbox;
 use crate::transport::Transport;
 
@@ -24,13 +25,15 @@ pub(crate) struct Link {
     pub(super) stage: Stage,
     /// Count it among the connections of its listener and of the broker while it lives.
     pub(super) _places: [Place; 2],
+    /// Counts it among the connections of its address, where these are limited.
+    pub(super) seat: Option<Box<Seat>>,
 }
 
 /// What the link is still for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// A proxy has to say whose connection it is.
-    Proxy,
+    /// A proxy has to say whose connection it is, to the listener with this index.
+    Proxy(u16),
     /// Bytes go both ways.
     Open,
     /// What is in the outbox is written; nothing is read.
@@ -69,6 +72,7 @@ impl Link {
             is_queued: false,
             stage,
             _places: places,
+            seat: None,
         }
     }
 

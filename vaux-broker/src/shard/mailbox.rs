@@ -54,6 +54,7 @@ pub(crate) struct ListenerTerms {
     pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
     pub(crate) web_socket: Option<Arc<WebSocketRules>>,
     pub(crate) proxies: Option<Arc<[Network]>>,
+    pub(crate) max_connections_per_ip: usize,
 }
 
 /// A connection on its way to its home, with all its state.

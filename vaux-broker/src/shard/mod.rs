@@ -6,6 +6,7 @@
 
 mod accept;
 mod asked;
+mod gate;
 mod io;
 mod link;
 mod mailbox;
@@ -28,6 +29,7 @@ use crate::time::Time;
 use crate::tls;
 
 pub(crate) use accept::{ListenerSocket, ShardListener};
+pub(crate) use gate::Gate;
 pub(crate) use mailbox::{ListenerTerms, Mail, Mailbox};
 pub use mailbox::{Reply, StepReply};
 
@@ -213,7 +215,8 @@ impl Shard {
             Mail::Settings(settings) => self.core.handle_settings(now, settings),
             Mail::Listener(index, terms) => {
                 if let Some(listener) = self.listeners.get_mut(index) {
-                    let ListenerTerms { settings, tls, web_socket, proxies } = *terms;
+                    let ListenerTerms { settings, tls, web_socket, proxies, max_connections_per_ip } = *terms;
+                    listener.max_connections_per_ip = max_connections_per_ip;
                     (listener.settings, listener.tls) = (settings, tls);
                     (listener.web_socket, listener.proxies) = (web_socket, proxies);
                 }
@@ -306,6 +309,7 @@ impl Shard {
                         Measures { resident_bytes, peak_resident_bytes, store_state, ..Measures::default() };
                     self.core.handle_measures(now, purpose, measures);
                 }
+                Effect::Pressure(pressure) => tracing::warn!("{}", pressure.text()),
                 Effect::Refused { peer, text } => self.refusal_log.write(now, peer, text),
                 Effect::Answer { token, answer } => self.asked.answer(token, answer),
                 Effect::Totals { token, totals } => self.asked.give(token, *totals),

@@ -13,11 +13,17 @@ use vaux_mqtt::{PacketId, QoS, Version};
 /// A test that waits for longer has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-pub(crate) fn start(workers: usize, change: impl FnOnce(&mut Config)) -> Broker {
+/// One listener without TLS, on any port, and nothing on the disk.
+pub(crate) fn configuration(workers: usize) -> Config {
     let mut listener = ListenerConfig::new(ListenerKind::Tcp);
     listener.bind = "127.0.0.1:0".parse().unwrap();
     let mut config = Config { workers, listeners: vec![listener], ..Config::default() };
     config.store.engine = StoreEngine::Memory;
+    config
+}
+
+pub(crate) fn start(workers: usize, change: impl FnOnce(&mut Config)) -> Broker {
+    let mut config = configuration(workers);
     change(&mut config);
     Broker::start(config, vec![None]).unwrap()
 }

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where something unexpected happens")]
 
 mod harness;
+mod limits;
 mod proxy;
 mod survival;
 mod unix_socket;

@@ -233,6 +233,8 @@ impl Plan {
                 self.other_transport_hint()
             }
             ConnectError::Tls { .. } => self.trust_hint(),
+            // TLS it is: the server does not take the client's certificate, say.
+            ConnectError::Lost(source) if source.to_string().contains("fatal alert") => None,
             ConnectError::Timeout(ConnectStage::Tls | ConnectStage::ConnAck)
             | ConnectError::ClosedByServer
             | ConnectError::Lost(_) => self.other_transport_hint(),

@@ -7,6 +7,7 @@ mod exchange;
 mod limits;
 mod observe;
 mod qos;
+mod rates;
 mod sessions;
 mod sharing;
 mod simulation;
@@ -375,7 +376,7 @@ impl Sim {
                         self.places.insert(client, (home, new_slot));
                     }
                 }
-                Effect::Resume(_) | Effect::Refused { .. } => {}
+                Effect::Resume(_) | Effect::Refused { .. } | Effect::Pressure(_) => {}
                 Effect::Close(slot) | Effect::Abort(slot) => {
                     self.write(worker, slot);
                     if let Some(client) = self.client_at(worker, slot) {
