@@ -33,7 +33,11 @@ pub(crate) fn address(broker: &Broker) -> SocketAddr {
 }
 
 pub(crate) fn open(broker: &Broker) -> TcpStream {
-    let stream = TcpStream::connect(address(broker)).unwrap();
+    open_at(address(broker))
+}
+
+pub(crate) fn open_at(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.set_write_timeout(Some(PATIENCE)).unwrap();
     stream
