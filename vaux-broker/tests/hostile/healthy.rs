@@ -23,20 +23,26 @@ impl Pair {
     }
 
     pub(crate) fn begin_at(address: SocketAddr) -> Pair {
+        Pair::begin_as(address, "healthy")
+    }
+
+    /// A pair whose client identifiers and topic begin with `name`.
+    pub(crate) fn begin_as(address: SocketAddr, name: &str) -> Pair {
         let is_over = Arc::new(AtomicBool::new(false));
         let (mut subscriber, mut publisher) = (open_at(address), open_at(address));
-        for (stream, client_id) in [(&mut subscriber, "healthy-s"), (&mut publisher, "healthy-p")] {
-            stream.write_all(&connect_bytes(client_id)).unwrap();
+        for (stream, role) in [(&mut subscriber, "s"), (&mut publisher, "p")] {
+            stream.write_all(&connect_bytes(&format!("{name}-{role}"))).unwrap();
             expect(stream, &[0x20, 2, 0, 0]);
         }
-        subscriber.write_all(&subscribe_bytes("healthy/+", QoS::AtLeastOnce)).unwrap();
+        subscriber.write_all(&subscribe_bytes(&format!("{name}/+"), QoS::AtLeastOnce)).unwrap();
         expect(&mut subscriber, &[0x90, 3, 0, 1, 1]);
         let stop = Arc::clone(&is_over);
+        let topic = format!("{name}/a");
         let talk = thread::spawn(move || {
             let mut count = 0;
             while !stop.load(Ordering::Relaxed) {
                 count += 1;
-                say(&mut publisher, &mut subscriber, count);
+                say(&mut publisher, &mut subscriber, &topic, count);
             }
             count
         });
@@ -51,16 +57,14 @@ impl Pair {
     }
 }
 
-fn say(publisher: &mut TcpStream, subscriber: &mut TcpStream, number: u32) {
+fn say(publisher: &mut TcpStream, subscriber: &mut TcpStream, topic: &str, number: u32) {
     let packet_id = (number % 65_535 + 1) as u16;
     let payload = number.to_string();
-    publisher
-        .write_all(&publish_bytes("healthy/a", payload.as_bytes(), QoS::AtLeastOnce, packet_id))
-        .unwrap();
+    publisher.write_all(&publish_bytes(topic, payload.as_bytes(), QoS::AtLeastOnce, packet_id)).unwrap();
     let [high, low] = packet_id.to_be_bytes();
     expect(publisher, &[0x40, 2, high, low]);
     let delivered_id = ((number - 1) % 65_535 + 1) as u16;
-    expect(subscriber, &publish_bytes("healthy/a", payload.as_bytes(), QoS::AtLeastOnce, delivered_id));
+    expect(subscriber, &publish_bytes(topic, payload.as_bytes(), QoS::AtLeastOnce, delivered_id));
     let [high, low] = delivered_id.to_be_bytes();
     subscriber.write_all(&[0x40, 2, high, low]).unwrap();
 }
