@@ -137,8 +137,8 @@ impl Running {
     fn reload_certificates(&mut self) {
         match listeners::prepare(self.config.clone(), &self.authority, SystemTime::now()) {
             Ok(prepared) => {
-                tracing::info!("certificates have changed, and were read again");
                 self.broker.reload(prepared.config, prepared.tls);
+                tracing::info!("certificates have changed, and were read again");
             }
             Err(error) => {
                 tracing::error!("certificates have changed, and are not used: {}", error.message());

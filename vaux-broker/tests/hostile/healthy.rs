@@ -14,7 +14,7 @@ use crate::harness::*;
 /// A publisher and a subscriber who talk until they are told to stop.
 pub(crate) struct Pair {
     is_over: Arc<AtomicBool>,
-    talk: JoinHandle<u32>,
+    talk: JoinHandle<()>,
 }
 
 impl Pair {
@@ -40,11 +40,14 @@ impl Pair {
         let topic = format!("{name}/a");
         let talk = thread::spawn(move || {
             let mut count = 0;
-            while !stop.load(Ordering::Relaxed) {
+            loop {
                 count += 1;
                 say(&mut publisher, &mut subscriber, &topic, count);
+                // However soon it is over, they have spoken to the end.
+                if stop.load(Ordering::Relaxed) {
+                    return;
+                }
             }
-            count
         });
         Pair { is_over, talk }
     }
@@ -52,8 +55,7 @@ impl Pair {
     /// Ends their talk, in which every message has arrived, in order and once.
     pub(crate) fn end(self) {
         self.is_over.store(true, Ordering::Relaxed);
-        let count = self.talk.join().expect("the healthy pair was disturbed");
-        assert!(count > 0);
+        self.talk.join().expect("the healthy pair was disturbed");
     }
 }
 
