@@ -1,6 +1,8 @@
 //! The broker: starting its workers, reaching them, stopping them.
 
+mod ask;
 mod bind;
+mod http;
 mod open_store;
 
 use std::fmt;
@@ -13,16 +15,19 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use mio::{Poll, Waker};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 use vaux_mqtt::ReasonCode;
 
+use crate::admin::{Admin, TokenError};
 use crate::authenticate::{AnonymousOnly, Authenticate, CertificateOr};
 use crate::clock::Clock;
 use crate::config::{Config, ListenerConfig, ListenerKind, Network};
-use crate::core::{Counters, ListenerSettings, Settings, Shared, Totals, WorkerId};
+use crate::core::{Counters, ListenerSettings, Settings, Shared, WorkerId};
 use crate::operator::{self, OperatorOr};
 use crate::rights::{Authorize, DefaultRights};
-use crate::shard::{Gate, ListenerTerms, Mail, Mailbox, Shard, ShardListener, ShardParts, WAKER};
+use crate::shard::{
+    CommitTimes, Gate, ListenerTerms, Mail, Mailbox, Shard, ShardListener, ShardParts, WAKER,
+};
 use crate::store::StoredSession;
 use crate::transport::WebSocketRules;
 
@@ -34,7 +39,7 @@ pub use bind::BoundAddress;
 /// A running broker. Dropping it stops it at once; [`Broker::shutdown`] says goodbye first.
 #[derive(Debug)]
 pub struct Broker {
-    config: Mutex<Config>,
+    config: Arc<Mutex<Config>>,
     addresses: Vec<ListenerAddress>,
     mailboxes: Arc<[Arc<Mailbox>]>,
     connection_limit: usize,
@@ -43,6 +48,8 @@ pub struct Broker {
     store: Mutex<Option<JoinHandle<()>>>,
     /// Removed with the broker.
     _socket_files: Vec<SocketFile>,
+    /// What serves `[http]`.
+    admin: Option<Admin>,
 }
 
 /// What was found of the last run.
@@ -86,7 +93,7 @@ pub struct ListenerAddress {
 /// Why the broker did not start.
 #[derive(Debug)]
 pub enum StartError {
-    /// A listener's address could not be bound.
+    /// The address of a listener or of `[http]` could not be bound.
     Bind {
         /// The address as configured.
         address: String,
@@ -105,6 +112,8 @@ pub enum StartError {
         /// What is wrong.
         problem: String,
     },
+    /// The token of the API cannot be read.
+    Token(TokenError),
     /// Something else that the system refused.
     Io(io::Error),
 }
@@ -120,6 +129,7 @@ impl fmt::Display for StartError {
                 write!(f, "the store in {} cannot be used: {problem}", path.display())
             }
             StartError::Store { data_dir: None, problem } => write!(f, "the store cannot be used: {problem}"),
+            StartError::Token(error) => write!(f, "{error}"),
             StartError::Io(error) => write!(f, "{error}"),
         }
     }
@@ -193,8 +203,10 @@ impl Broker {
     ) -> Result<Broker, StartError> {
         let hooks = hooks.with_certificates().with_operator(config.data_dir.as_deref())?;
         let workers = worker_count(config.workers);
-        let connection_limit = connection_limit(workers, config.listeners.len())?;
+        let connection_limit =
+            connection_limit(workers, config.listeners.len(), http::descriptors(&config.http))?;
         let sockets = config.listeners.iter().map(Bound::open).collect::<Result<Vec<_>, _>>()?;
+        let http = http::Prepared::new(&config.http)?;
         let mut addresses = Vec::new();
         for (listener, socket) in config.listeners.iter().zip(&sockets) {
             let address = socket.address().map_err(StartError::Io)?;
@@ -219,11 +231,13 @@ impl Broker {
             recovered: std::mem::take(&mut stores.recovered),
             state: Arc::default(),
             store: Mutex::new(stores.thread.take()),
-            config: Mutex::new(config),
+            config: Arc::new(Mutex::new(config)),
+            admin: None,
             _socket_files: Vec::new(),
         };
         let listeners = broker.shard_listeners(&sockets, &tls)?;
         broker.start_workers(polls, listeners, &hooks, stores)?;
+        broker.admin = http.map(|http| broker.start_http(http)).transpose()?;
         broker._socket_files = sockets.into_iter().filter_map(Bound::into_file).collect();
         Ok(broker)
     }
@@ -255,7 +269,7 @@ impl Broker {
         if worker_count(config.workers) != self.mailboxes.len() {
             unchanged.push("the number of workers changes at the next start".to_owned());
         }
-        for (index, old) in current.listeners.iter().enumerate() {
+        for (index, old) in current.listeners.iter_mut().enumerate() {
             let new = config.listeners.iter().position(|new| new.name == old.name);
             let Some(new) = new else {
                 unchanged.push(format!("the listener {} is closed at the next start", old.name));
@@ -263,13 +277,14 @@ impl Broker {
             };
             unchanged.extend(fixed_differences(old, &config.listeners[new]));
             let terms = Box::new(ListenerTerms {
-                settings: self.listener_settings(&config.listeners[new], index),
+                settings: self.listener_settings(&config, new, index),
                 tls: tls.get(new).cloned().flatten(),
                 web_socket: web_socket_rules(&config.listeners[new]),
                 proxies: proxies(&config.listeners[new]),
                 max_connections_per_ip: config.listeners[new].max_connections_per_ip,
             });
             self.post_all(|| Mail::Listener(index, terms.clone()));
+            take_over(old, &config.listeners[new]);
         }
         for new in &config.listeners {
             if !current.listeners.iter().any(|old| old.name == new.name) {
@@ -281,7 +296,14 @@ impl Broker {
         current.limits = config.limits;
         current.mqtt = config.mqtt;
         current.sys = config.sys;
+        current.log.filter = config.log.filter;
+        unchanged.extend(self.reload_http(&mut current, &config.http));
         unchanged
+    }
+
+    /// Puts other rights in force: for connected clients, for what waits for them, and for wills that are to come.
+    pub fn change_rights(&self, rights: &Arc<dyn Authorize>) {
+        self.post_all(|| Mail::Rights(Arc::clone(rights)));
     }
 
     /// Sends all connected clients to another server, for now or for good. `server_reference` is a list of `host` or
@@ -296,6 +318,7 @@ impl Broker {
     /// Says goodbye to all connections and waits until they are closed, or `limit` has passed. Returns what happened
     /// since the start, on the workers that have ended.
     pub fn shutdown(&self, limit: Duration) -> Counters {
+        self.admin.iter().for_each(Admin::begin_end);
         self.post_all(|| Mail::Shutdown);
         let deadline = Instant::now() + limit;
         let is_running = |ended: &mut Ended| ended.workers < self.mailboxes.len();
@@ -309,26 +332,8 @@ impl Broker {
         if store.is_some_and(|store| store.join().is_err()) {
             tracing::error!("the store ended in a panic");
         }
+        self.admin.iter().for_each(Admin::end);
         counters
-    }
-
-    /// Asks what an operator can ask, as `$CONTROL/vaux/v1` does. The answer is one of `docs/monitoring/control.md`, or
-    /// null when the broker ends before there is one.
-    pub fn control(
-        &self,
-        request: &serde_json::Value,
-    ) -> impl Future<Output = serde_json::Value> + Send + use<> {
-        let (sender, answer) = oneshot::channel();
-        let request = request.to_string().into_bytes().into_boxed_slice();
-        self.mailboxes[0].post(Mail::Request(request, sender));
-        async { answer.await.unwrap_or_default() }
-    }
-
-    /// What happened since the start, and what there is at present. `None` when the broker ends before it is known.
-    pub fn totals(&self) -> impl Future<Output = Option<Totals>> + Send + use<> {
-        let (sender, totals) = oneshot::channel();
-        self.mailboxes[0].post(Mail::Totals(sender));
-        async { totals.await.ok() }
     }
 
     /// Waits until a worker has failed, which is a bug. The broker cannot go on then.
@@ -350,7 +355,7 @@ impl Broker {
         let all_connections = Arc::new(AtomicUsize::new(0));
         let mut shards: Vec<Vec<ShardListener>> = self.mailboxes.iter().map(|_| Vec::new()).collect();
         for (index, (listener, socket)) in config.listeners.iter().zip(sockets).enumerate() {
-            let settings = self.listener_settings(listener, index);
+            let settings = self.listener_settings(&config, index, index);
             let connections = Arc::new(AtomicUsize::new(0));
             let gate = Arc::new(Gate::default());
             for shard in &mut shards {
@@ -372,8 +377,11 @@ impl Broker {
         Ok(shards)
     }
 
-    fn listener_settings(&self, listener: &ListenerConfig, index: usize) -> Arc<ListenerSettings> {
-        let allow_anonymous = listener.allows_anonymous(self.addresses[index].address.is_local());
+    /// Of a listener by its place in the configuration, and its place among those that are open.
+    fn listener_settings(&self, config: &Config, configured: usize, open: usize) -> Arc<ListenerSettings> {
+        let listener = &config.listeners[configured];
+        let is_local = self.addresses[open].address.is_local();
+        let allow_anonymous = listener.allows_anonymous(is_local, config.auth.authenticates(listener));
         Arc::new(ListenerSettings::new(listener, allow_anonymous))
     }
 
@@ -400,6 +408,7 @@ impl Broker {
         for session in stores.sessions {
             restored[usize::from(shared.home_of(&session.session.key).0)].push(session);
         }
+        let commit_times = CommitTimes::default();
         let all_restored = Arc::new(Barrier::new(polls.len()));
         let parts = polls.into_iter().zip(listeners).zip(stores.handles).zip(restored);
         for (index, (((poll, listeners), store), restored)) in parts.enumerate() {
@@ -414,6 +423,7 @@ impl Broker {
                 mailboxes: Arc::clone(&self.mailboxes),
                 authenticate: Arc::clone(&hooks.authenticate),
                 store,
+                commit_times: Arc::clone(&commit_times),
                 restored,
                 all_restored: Arc::clone(&all_restored),
             };
@@ -475,14 +485,23 @@ fn proxies(listener: &ListenerConfig) -> Option<Arc<[Network]>> {
     listener.proxy_protocol.then(|| listener.proxy_from.as_slice().into())
 }
 
-/// What the `nofile` limit leaves for connections.
-fn connection_limit(workers: usize, listeners: usize) -> Result<usize, StartError> {
+/// What the `nofile` limit leaves for connections, when `others` are kept for something else.
+fn connection_limit(workers: usize, listeners: usize, others: usize) -> Result<usize, StartError> {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX);
     if limit < MIN_DESCRIPTORS {
         return Err(StartError::TooFewDescriptors { limit });
     }
-    let needed = workers * (DESCRIPTORS_PER_WORKER + listeners) + listeners + SPARE_DESCRIPTORS;
+    let needed = workers * (DESCRIPTORS_PER_WORKER + listeners) + listeners + SPARE_DESCRIPTORS + others;
     Ok(usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(needed))
+}
+
+/// Makes of `listener` what is in force after a reload with `new`.
+fn take_over(listener: &mut ListenerConfig, new: &ListenerConfig) {
+    let old = std::mem::replace(listener, new.clone());
+    listener.bind = old.bind;
+    listener.kind = old.kind;
+    listener.mount = old.mount;
+    listener.max_connections = old.max_connections;
 }
 
 /// What of a listener stays as it was until the next start.

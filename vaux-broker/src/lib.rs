@@ -1,10 +1,13 @@
 //! An MQTT 5.0, 3.1.1 and 3.1 broker: a library, and the `vaux-broker` program.
 //!
 //! - [`config`]: what can be set, its defaults and limits, the configuration file.
+//! - [`auth`]: password files: who may connect.
 //! - [`tls`]: the local certificate authority and what rustls needs to serve a listener.
 //! - [`Broker`]: the broker itself.
 //! - [`program`] (feature `program`): command line, data directory, log, signals and exit codes.
 
+mod admin;
+pub mod auth;
 pub mod authenticate;
 mod broker;
 mod clock;
@@ -23,10 +26,12 @@ pub mod router;
 pub mod session;
 mod shard;
 pub mod store;
+mod sync;
 mod time;
 pub mod tls;
 mod transport;
 
+pub use admin::TokenError;
 pub use authenticate::Authenticate;
 pub use broker::{BoundAddress, Broker, Hooks, ListenerAddress, Recovered, StartError};
 pub use peer::Peer;

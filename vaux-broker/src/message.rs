@@ -89,7 +89,12 @@ impl Message {
 
     /// What the message counts against limits of bytes: its own bytes and what keeps them.
     pub fn size_bytes(&self) -> usize {
-        size_of::<Message>() + self.bytes.len()
+        Message::size_bytes_with(self.bytes.len())
+    }
+
+    /// What a message with so many bytes of its own counts.
+    pub(crate) fn size_bytes_with(bytes: usize) -> usize {
+        size_of::<Message>() + bytes
     }
 }
 

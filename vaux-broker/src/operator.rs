@@ -24,7 +24,7 @@ pub const FILE: &str = "operator.token";
 /// How many bytes of randomness a token holds.
 const TOKEN_BYTES: usize = 32;
 /// Shorter tokens, which somebody may have written by hand, are refused.
-const MIN_TOKEN_LEN: usize = 16;
+pub(crate) const MIN_TOKEN_LEN: usize = 16;
 
 /// The token in a data directory. It is made when there is none.
 ///
@@ -89,7 +89,7 @@ impl Authenticate for OperatorOr {
 }
 
 /// Compares in a time that does not depend on where the first difference is.
-fn is_same(given: &[u8], wanted: &[u8]) -> bool {
+pub(crate) fn is_same(given: &[u8], wanted: &[u8]) -> bool {
     given.ct_eq(wanted).into()
 }
 

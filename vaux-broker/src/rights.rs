@@ -11,14 +11,28 @@ pub enum Action {
     Publish,
     /// Subscribe with a filter; of a shared one, the part behind the share name.
     Subscribe,
-    /// Get a message of a topic that begins with `$`, by a filter that it was allowed to subscribe with.
+    /// Receive a message of a topic, by a subscription that was allowed.
     Receive,
 }
 
+/// Who wants to.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// The user.
+    pub identity: &'a Identity,
+    /// The client identifier.
+    pub client_id: &'a str,
+    /// The listener that it is, or was last, connected to. `None`: not since the broker started.
+    pub listener: Option<&'a str>,
+}
+
 /// Decides what clients may do. Asked on the path of every message: it must not block.
+///
+/// What it answers must not change while it is in force; for other answers, give the broker another one with
+/// [`crate::Broker::change_rights`].
 pub trait Authorize: Debug + Send + Sync {
     /// Whether a client may do this. `topic` is as the client wrote it, without the listener's mount.
-    fn allows(&self, identity: &Identity, client_id: &str, action: Action, topic: &str) -> bool;
+    fn allows(&self, subject: &Subject<'_>, action: Action, topic: &str) -> bool;
 }
 
 /// The rights of a client that was let in while no access list is configured: every topic that does not start with
@@ -28,15 +42,15 @@ pub trait Authorize: Debug + Send + Sync {
 pub struct DefaultRights;
 
 impl Authorize for DefaultRights {
-    fn allows(&self, identity: &Identity, _: &str, action: Action, topic: &str) -> bool {
+    fn allows(&self, subject: &Subject<'_>, action: Action, topic: &str) -> bool {
         if !topic.starts_with('$') {
             return true;
         }
         match action {
-            Action::Publish => identity.is_operator() && topic == "$CONTROL/vaux/v1",
+            Action::Publish => subject.identity.is_operator() && topic == "$CONTROL/vaux/v1",
             Action::Subscribe | Action::Receive => {
                 let is_open = topic != "$SYS/broker/vaux" && !topic.starts_with("$SYS/broker/vaux/");
-                topic.starts_with("$SYS/") && (is_open || identity.is_operator())
+                topic.starts_with("$SYS/") && (is_open || subject.identity.is_operator())
             }
         }
     }
@@ -47,13 +61,15 @@ mod tests {
     use super::*;
 
     fn allows(action: Action, topic: &str) -> bool {
-        DefaultRights.allows(&Identity::Anonymous, "c", action, topic)
+        let subject = Subject { identity: &Identity::Anonymous, client_id: "c", listener: None };
+        DefaultRights.allows(&subject, action, topic)
     }
 
     #[test]
     fn plain_topics_are_free() {
         assert!(allows(Action::Publish, "a/$b"));
         assert!(allows(Action::Subscribe, "#"));
+        assert!(allows(Action::Receive, "a/$b"));
     }
 
     /// Shows: U5-46
@@ -61,7 +77,9 @@ mod tests {
     fn dollar_topics_can_be_read_below_sys_only() {
         assert!(allows(Action::Subscribe, "$SYS/#"));
         assert!(allows(Action::Subscribe, "$SYS/broker/uptime"));
+        assert!(allows(Action::Receive, "$SYS/broker/uptime"));
         assert!(!allows(Action::Subscribe, "$SYS/broker/vaux/sessions/#"));
+        assert!(!allows(Action::Receive, "$SYS/broker/vaux/metrics"));
         assert!(!allows(Action::Subscribe, "$CONTROL/vaux/v1"));
         assert!(!allows(Action::Publish, "$SYS/broker/uptime"));
     }

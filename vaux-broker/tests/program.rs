@@ -188,6 +188,10 @@ fn mistakes_are_one_line_and_have_their_exit_code() {
     write("empty.pem", "");
     write("file", "");
     write("open.toml", "[[listener]]\nname = \"lan\"\nkind = \"tcp\"\nbind = \"0.0.0.0:0\"\n");
+    write("no-token.toml", "[http]\nbind = \"127.0.0.1:0\"\ntoken_file = \"none\"\n");
+    write("empty-token.toml", "[http]\nbind = \"127.0.0.1:0\"\ntoken_file = \"file\"\n");
+    write("http-elsewhere.toml", "[http]\nbind = \"192.0.2.1:0\"\n");
+    write("http-nowhere.toml", "[http]\nbind = \"no-such-host.invalid:0\"\n");
     let cases: &[(&[&str], i32, &str)] = &[
         (&["--prot", "1"], 2, "unexpected argument '--prot' found; tip: a similar argument exists: '--port'"),
         (&["-p", "65536"], 2, "invalid value '65536' for '--port <PORT>'"),
@@ -202,6 +206,11 @@ fn mistakes_are_one_line_and_have_their_exit_code() {
         (&["--durability", "sometimes"], 2, "invalid value 'sometimes' for '--durability <WHEN>'"),
         (&["-l", "no-such-host.invalid"], 3, "cannot listen on no-such-host.invalid: "),
         (&["--plain", "-p", "0", "-l", "192.0.2.1", "--allow-anonymous"], 3, "192.0.2.1"),
+        (&["--plain", "-p", "0", "-c", "no-token.toml"], 2, "token file none: No such file"),
+        (&["--plain", "-p", "0", "-c", "empty-token.toml"], 2, "token file file: is empty"),
+        (&["--check-config", "-c", "empty-token.toml"], 2, "token file file: is empty"),
+        (&["--plain", "-p", "0", "-c", "http-elsewhere.toml"], 3, "cannot listen on 192.0.2.1:0: "),
+        (&["--plain", "-p", "0", "-c", "http-nowhere.toml"], 3, "cannot listen on no-such-host.invalid:0: "),
         (&["--data-dir", "file"], 4, "data directory file: "),
     ];
     for (args, expected_code, message) in cases {
@@ -298,6 +307,25 @@ fn a_reload_takes_over_a_good_file_and_refuses_a_bad_one() {
 }
 
 #[test]
+fn a_token_that_cannot_be_read_fails_the_reload() {
+    let home = home();
+    let file = "[http]\nbind = \"127.0.0.1:0\"\ntoken_file = \"token\"\n[log]\nfilter = \"info\"\n";
+    fs::write(home.path().join("broker.toml"), file).unwrap();
+    fs::write(home.path().join("token"), "0123456789abcdef\n").unwrap();
+    let broker = Broker::start(command(home.path()).args(["--plain", "-p", "0", "-c", "broker.toml"]));
+    let line = wait_for(&broker.out, |line| line.starts_with("http"));
+    let words: Vec<_> = line.split_whitespace().collect();
+    let address: SocketAddr = words[1].parse().unwrap();
+    assert_eq!(words[2..], ["for", "/healthz", "/readyz", "/metrics", "/api/v1"]);
+    fs::remove_file(home.path().join("token")).unwrap();
+    broker.signal(Signal::HUP);
+    assert!(broker.log_line("not reloaded").contains("token file token: No such file"));
+    TcpStream::connect(address).unwrap();
+    broker.signal(Signal::TERM);
+    assert_eq!(broker.exit_code(), Some(0));
+}
+
+#[test]
 fn the_log_can_be_json() {
     let home = home();
     let broker = Broker::start(command(home.path()).args(["--plain", "-p", "0", "--log-format", "json"]));
@@ -383,4 +411,31 @@ fn a_client_at_the_wrong_port_leaves_a_line_in_the_log() {
         let line = broker.log_line(line);
         assert!(line.contains("peer=127.0.0.1:"), "{line}");
     }
+}
+
+#[test]
+fn damage_of_the_store_is_told_at_the_start_and_at_the_end() {
+    let home = home();
+    let args = ["--plain", "-p", "0", "--data-dir", "data"];
+    let broker = Broker::start(command(home.path()).args(args));
+    broker.address("tcp");
+    drop(broker);
+    fs::remove_file(home.path().join("data/store.db-wal")).unwrap();
+    fs::write(home.path().join("data/store.db"), "not a store any more").unwrap();
+    let broker = Broker::start(command(home.path()).args(args));
+    broker.address("tcp");
+    let damage = wait_for(&broker.out, |line| line.starts_with("damage"));
+    assert!(damage.contains("the store could not be read at all"), "{damage}");
+    broker.log_line("the store could not be read at all");
+    let kept = broker.log_line("the damaged store is kept in");
+    let kept = Path::new(kept.rsplit(' ').next().unwrap()).join("store.db");
+    assert!(
+        kept.starts_with(home.path().canonicalize().unwrap().join("data/quarantine")),
+        "{}",
+        kept.display()
+    );
+    assert_eq!(fs::read_to_string(kept).unwrap(), "not a store any more");
+    broker.signal(Signal::TERM);
+    broker.log_line("damage found at the start: the store could not be read at all");
+    assert_eq!(broker.exit_code(), Some(0));
 }

@@ -7,6 +7,8 @@ use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use serde_json::json;
+use vaux_broker::auth::FileError;
+use vaux_broker::store::disk::StoreError;
 use vaux_client::{ConnectError, ConnectErrorKind, Disconnected, ReasonCode, RequestError};
 
 use crate::input::InputError;
@@ -76,6 +78,35 @@ pub(crate) enum CliError {
         /// What is wrong with it.
         source: InputError,
     },
+    /// A security file cannot be used.
+    Security(FileError),
+    /// A password file does not have the user that it was to lose.
+    NoUser {
+        /// The file.
+        path: PathBuf,
+        /// Its user.
+        user: String,
+    },
+    /// A file that cannot be written.
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A recording, or another input of lines, that does not read.
+    Recording {
+        /// The file.
+        name: String,
+        /// The line, counted from 1.
+        line: u64,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A packet that is asked for and would be malformed.
+    NoPacket(String),
+    /// JSON that ends in the middle.
+    JsonCutShort(String),
     /// Standard input or output failed.
     Stdio(io::Error),
     /// The operating system refused what should always work.
@@ -100,6 +131,18 @@ pub(crate) enum CliError {
     },
     /// There is no connection to play conformance cases over.
     NoBroker(String),
+    /// A message whose payload is not JSON, where it has to be.
+    NotJson {
+        /// Its topic.
+        topic: String,
+    },
+    /// The store of a broker that cannot be looked after.
+    Store {
+        /// Where it was looked for.
+        directory: PathBuf,
+        /// Why not.
+        source: StoreError,
+    },
     /// A message that is larger than any packet may be.
     TooLarge {
         /// Where it was to come from.
@@ -116,6 +159,11 @@ impl CliError {
     /// A usage error with what to write instead.
     pub(crate) fn usage_with_hint(message: impl Into<String>, hint: impl Into<String>) -> CliError {
         CliError::Usage { message: message.into(), hint: Some(hint.into()) }
+    }
+
+    /// A message that cannot be printed as asked for.
+    pub(crate) fn not_json(topic: &str) -> CliError {
+        CliError::NotJson { topic: topic.to_owned() }
     }
 
     /// Says what went wrong, also as JSON on standard output if `json`, and returns how the program ends.
@@ -164,6 +212,20 @@ impl CliError {
             CliError::Input { name, source } => {
                 Report::new(Exit::Usage, format!("{name}: {source}")).with_hint(input_hint(source))
             }
+            CliError::Security(error) => Report::new(Exit::Internal, error.to_string()),
+            CliError::NoUser { path, user } => {
+                Report::new(Exit::Internal, format!("{}: there is no user {user:?}", path.display()))
+            }
+            CliError::Write { path, source } => {
+                Report::new(Exit::Internal, format!("cannot write {}: {source}", path.display()))
+            }
+            CliError::Recording { name, line, why } => {
+                Report::new(Exit::Usage, format!("{name}, line {line}: {why}"))
+            }
+            CliError::NoPacket(why) => Report::new(Exit::Malformed, why.as_str()),
+            CliError::JsonCutShort(at) => {
+                Report::new(Exit::CutShort, format!("{at}: the input ends in the middle of it"))
+            }
             // Whoever read our output has seen enough.
             CliError::Stdio(error) if error.kind() == io::ErrorKind::BrokenPipe => {
                 Report { message: None, hint: None, exit: Exit::Ok }
@@ -178,6 +240,12 @@ impl CliError {
                 Report::new(request_exit(source), format!("{what}: {source}"))
             }
             CliError::NoBroker(why) => Report::new(Exit::Unreachable, why.as_str()),
+            CliError::NotJson { topic } => {
+                Report::new(Exit::Internal, format!("the payload is not valid JSON on topic {topic:?}"))
+            }
+            CliError::Store { directory, source } => {
+                Report::new(Exit::Internal, format!("{}: {source}", directory.display()))
+            }
             CliError::TooLarge { name } => {
                 Report::new(Exit::Usage, format!("{name}: larger than the 256 MiB that a packet can hold"))
             }
@@ -250,7 +318,11 @@ pub(crate) fn arguments_message(error: &clap::Error) -> String {
     let suggestion =
         [ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand, ContextKind::SuggestedValue]
             .into_iter()
-            .find_map(text)
+            // Of several names the last one is the nearest.
+            .find_map(|kind| match error.get(kind) {
+                Some(ContextValue::Strings(names)) => names.last().cloned(),
+                _ => text(kind),
+            })
             .map(|name| format!("; did you mean {name}?"))
             .unwrap_or_default();
     match error.kind() {

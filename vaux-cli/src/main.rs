@@ -5,12 +5,14 @@ mod commands;
 mod connection;
 mod input;
 mod output;
+mod recording;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use clap::builder::Resettable;
 use clap::error::ErrorKind;
-use clap::{Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use cli_error::{CliError, Exit};
 use output::talk::TalkArgs;
@@ -21,7 +23,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// MQTT from the command line
 #[derive(Debug, Parser)]
-#[command(name = "vaux", version, disable_version_flag = true, max_term_width = 100)]
+#[command(name = "vaux", version, disable_version_flag = true, max_term_width = 100, after_help = NOTES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -30,20 +32,71 @@ struct Cli {
     version: (),
 }
 
+const NOTES: &str = "\
+`vaux help COMMAND` tells of one command.
+
+Examples:
+  vaux broker
+  vaux sub -t 'demo/#' -v
+  vaux pub -t demo/hello -m hi
+  vaux decode c000";
+
 #[derive(Debug, Subcommand)]
 enum Command {
     Broker(commands::broker::BrokerArgs),
     Pub(Box<commands::pub_::PubArgs>),
     Sub(Box<commands::sub::SubArgs>),
+    Rr(Box<commands::rr::RrArgs>),
+    Get(Box<commands::get::GetArgs>),
+    Record(Box<commands::record::RecordArgs>),
+    Replay(Box<commands::replay::ReplayArgs>),
+    Retained(commands::retained::RetainedArgs),
     Decode(commands::decode::DecodeArgs),
+    Acl(commands::acl::AclArgs),
+    Passwd(commands::passwd::PasswdArgs),
+    Encode(commands::encode::EncodeArgs),
+    Store(commands::store::StoreArgs),
     Test(Box<commands::test::TestArgs>),
+    Why(Box<commands::why::WhyArgs>),
+    Completions(commands::completions::CompletionsArgs),
+    Man(commands::man::ManArgs),
 }
 
 fn main() -> ExitCode {
-    match Cli::try_parse_from(with_help_of_broker(std::env::args_os().collect())) {
+    let args = with_help_of_broker(std::env::args_os().collect());
+    let command = examples_first(Cli::command());
+    let matches = command.clone().try_get_matches_from(&args);
+    let matches = match matches.map(|matches| with_profile(command, matches, args)) {
+        Ok(Ok(matches)) => matches,
+        Ok(Err(error)) => return error.report(TalkArgs::default().talk(), false).into(),
+        Err(error) => return answer(error).into(),
+    };
+    match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => run(cli.command),
         Err(error) => answer(error).into(),
     }
+}
+
+/// Parses again with the flags of a profile that are none of the connection, if there are any.
+fn with_profile(
+    command: clap::Command,
+    matches: ArgMatches,
+    args: Vec<OsString>,
+) -> Result<Result<ArgMatches, clap::Error>, CliError> {
+    let (mut innermost, mut given, mut depth) = (&command, &matches, 1);
+    while let Some((name, matches)) = given.subcommand()
+        && let Some(subcommand) = innermost.find_subcommand(name)
+    {
+        (innermost, given, depth) = (subcommand, matches, depth + 1);
+    }
+    let words = connection::other_flags(innermost, given)?;
+    if words.is_empty() {
+        return Ok(Ok(matches));
+    }
+    // Commands with a connection have their names in front of all flags.
+    let (front, back) = args.split_at(depth);
+    let all = front.iter().cloned().chain(words).chain(back.iter().cloned());
+    Ok(command.try_get_matches_from(all))
 }
 
 /// `vaux help broker` is answered by the broker, which knows its flags.
@@ -54,6 +107,22 @@ fn with_help_of_broker(args: Vec<OsString>) -> Vec<OsString> {
         }
         _ => args,
     }
+}
+
+/// Puts what stands behind `Examples:` in the help of a command in front of its flags.
+fn examples_first(mut command: clap::Command) -> clap::Command {
+    const TEMPLATE: &str =
+        "{about-with-newline}\n{usage-heading} {usage}\n\n{before-help}{all-args}{after-help}";
+    let notes = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    if let Some((notes, examples)) = notes.split_once("Examples:\n") {
+        let notes = notes.trim_end().to_owned();
+        command = command.help_template(TEMPLATE).before_help(format!("Examples:\n{examples}"));
+        command = match notes.as_str() {
+            "" => command.after_help(Resettable::Reset),
+            _ => command.after_help(notes),
+        };
+    }
+    command.mut_subcommands(examples_first)
 }
 
 /// What clap has to say instead of a parsed command line: help, the version, or what is wrong.
@@ -73,9 +142,23 @@ fn run(command: Command) -> ExitCode {
     let (talk, json, outcome) = match command {
         Command::Broker(args) => return commands::broker::run(args),
         Command::Pub(args) => (args.talk.talk(), args.json, commands::pub_::run(*args)),
-        Command::Sub(args) => (args.talk.talk(), args.json, commands::sub::run(*args)),
+        Command::Sub(args) => (args.talk.talk(), args.output.json, commands::sub::run(*args)),
+        Command::Rr(args) => (args.talk.talk(), args.output.json, commands::rr::run(*args)),
+        Command::Get(args) => (args.talk.talk(), args.output.json, commands::get::run(*args)),
+        Command::Acl(args) => (TalkArgs::default().talk(), args.wants_json(), commands::acl::run(&args)),
+        Command::Passwd(args) => (TalkArgs::default().talk(), false, commands::passwd::run(&args)),
+        Command::Store(args) => (TalkArgs::default().talk(), args.json(), commands::store::run(&args)),
+        Command::Record(args) => (args.talk.talk(), false, commands::record::run(*args)),
+        Command::Replay(args) => (args.talk.talk(), args.json, commands::replay::run(*args)),
         // Its JSON lines are packets, and nothing else.
         Command::Test(args) => (TalkArgs::default().talk(), false, commands::test::run(&args)),
+        Command::Why(args) => (args.talk.talk(), args.json, commands::why::run(*args)),
+        Command::Retained(args) => (args.talk(), args.json(), commands::retained::run(args)),
+        Command::Completions(args) => {
+            (TalkArgs::default().talk(), false, commands::completions::run(&args, Cli::command()))
+        }
+        Command::Man(args) => (TalkArgs::default().talk(), false, commands::man::run(&args, Cli::command())),
+        Command::Encode(args) => (args.talk(), false, commands::encode::run(&args)),
         Command::Decode(args) => (args.talk(), false, commands::decode::run(&args)),
     };
     outcome.unwrap_or_else(|error| error.report(talk, json)).into()

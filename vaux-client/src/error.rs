@@ -43,6 +43,13 @@ pub enum ConnectError {
         /// What the system said.
         source: io::Error,
     },
+    /// The proxy does not connect to the server.
+    Proxy {
+        /// Host and port of the proxy.
+        proxy: String,
+        /// What it said, or what is wrong with its answer.
+        reason: String,
+    },
     /// TLS could not be established: certificate not trusted, wrong name, no common version …
     Tls {
         /// The name that the certificate was to be valid for.
@@ -78,6 +85,8 @@ pub enum ConnectStage {
     Resolve,
     /// The TCP connection, or that to a unix socket.
     Tcp,
+    /// The answer of the proxy.
+    Proxy,
     /// The TLS handshake.
     Tls,
     /// The opening handshake of WebSocket.
@@ -120,6 +129,7 @@ impl ConnectError {
             ConnectError::Resolve { .. }
             | ConnectError::Tcp { .. }
             | ConnectError::Unix { .. }
+            | ConnectError::Proxy { .. }
             | ConnectError::Tls { .. }
             | ConnectError::WebSocket { .. }
             | ConnectError::Lost(_) => ConnectErrorKind::Unreachable,
@@ -190,6 +200,7 @@ impl fmt::Display for ConnectError {
             ConnectError::Unix { path, source } => {
                 write!(f, "cannot connect to {}: {source}", path.display())
             }
+            ConnectError::Proxy { proxy, reason } => write!(f, "not through the proxy {proxy}: {reason}"),
             ConnectError::Tls { server_name, source } => write!(f, "TLS with {server_name} failed: {source}"),
             ConnectError::WebSocket { path, reason } => write!(f, "no WebSocket at {path}: {reason}"),
             ConnectError::Timeout(stage) => write!(f, "timed out waiting for {stage}"),
@@ -221,6 +232,7 @@ impl fmt::Display for ConnectStage {
         f.write_str(match self {
             ConnectStage::Resolve => "the address of the server",
             ConnectStage::Tcp => "the connection",
+            ConnectStage::Proxy => "the proxy",
             ConnectStage::Tls => "the TLS handshake",
             ConnectStage::WebSocket => "the WebSocket handshake",
             ConnectStage::ConnAck => "the server's answer to CONNECT",

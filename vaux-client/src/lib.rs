@@ -30,6 +30,7 @@ mod event;
 mod message;
 mod options;
 mod reconnect;
+mod scram;
 mod subscription;
 mod transport;
 mod url;
@@ -41,8 +42,9 @@ pub use event::{Connected, ConnectionEvent, ConnectionEvents};
 pub use message::Message;
 pub use options::ConnectOptions;
 pub use reconnect::ReconnectPolicy;
+pub use scram::ScramSha256;
 pub use subscription::{Answer, Messages, Subscribe, Subscription};
-pub use transport::{TlsOptions, WebSocketOptions};
+pub use transport::{Socks5Proxy, TlsOptions, WebSocketOptions};
 pub use url::ServerUrl;
 
 pub use vaux_mqtt::packet::{PacketId, RetainHandling, SubscriptionOptions};

@@ -13,7 +13,7 @@ use crate::authenticator::Authenticator;
 use crate::error::ConnectError;
 use crate::message::Message;
 use crate::reconnect::ReconnectPolicy;
-use crate::transport::{TlsOptions, WebSocketOptions};
+use crate::transport::{Socks5Proxy, TlsOptions, WebSocketOptions};
 use crate::url::ServerUrl;
 
 /// Where to connect to, as whom, and how the client behaves.
@@ -36,6 +36,7 @@ pub struct ConnectOptions {
     pub(crate) port: u16,
     pub(crate) bind: Option<IpAddr>,
     pub(crate) unix_socket: Option<PathBuf>,
+    pub(crate) proxy: Option<Socks5Proxy>,
     pub(crate) tls: Option<TlsOptions>,
     pub(crate) web_socket: Option<WebSocketOptions>,
     pub(crate) version: Version,
@@ -69,6 +70,7 @@ impl ConnectOptions {
             port,
             bind: None,
             unix_socket: None,
+            proxy: None,
             tls: None,
             web_socket: None,
             version: Version::V5,
@@ -121,6 +123,13 @@ impl ConnectOptions {
     #[must_use]
     pub fn unix_socket(mut self, path: impl Into<PathBuf>) -> Self {
         self.unix_socket = Some(path.into());
+        self
+    }
+
+    /// Connects through a proxy, which looks up the name of the server.
+    #[must_use]
+    pub fn proxy(mut self, proxy: Socks5Proxy) -> Self {
+        self.proxy = Some(proxy);
         self
     }
 

@@ -89,6 +89,11 @@ impl Messages {
     pub fn try_next(&mut self) -> Option<Message> {
         self.0.try_recv().ok()
     }
+
+    /// Takes no more messages: those that come from now on are dropped, as when the stream is.
+    pub fn close(&mut self) {
+        self.0.close();
+    }
 }
 
 impl Stream for Messages {

@@ -75,9 +75,9 @@ impl ServerUrl {
     }
 }
 
-type Credentials = (Option<String>, Option<Vec<u8>>);
+pub(crate) type Credentials = (Option<String>, Option<Vec<u8>>);
 
-fn parse_credentials(url: &str, credentials: &str) -> Result<Credentials, ConnectError> {
+pub(crate) fn parse_credentials(url: &str, credentials: &str) -> Result<Credentials, ConnectError> {
     let decode = |text| percent_decode(text).ok_or_else(|| error(url, "has a broken %-sequence"));
     let (user_name, password) = match credentials.split_once(':') {
         Some((user_name, password)) => (user_name, Some(decode(password)?)),
@@ -88,7 +88,7 @@ fn parse_credentials(url: &str, credentials: &str) -> Result<Credentials, Connec
     Ok((Some(user_name).filter(|name| !name.is_empty()), password))
 }
 
-fn parse_server<'a>(url: &str, server: &'a str) -> Result<(&'a str, Option<u16>), ConnectError> {
+pub(crate) fn parse_server<'a>(url: &str, server: &'a str) -> Result<(&'a str, Option<u16>), ConnectError> {
     let (host, port) = match server.strip_prefix('[') {
         Some(rest) => {
             let (host, rest) = rest.split_once(']').ok_or_else(|| error(url, "lacks a ]"))?;

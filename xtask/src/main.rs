@@ -1,5 +1,5 @@
 //! The project's automation: `cargo xtask ci`, `cargo xtask tidy`, `cargo xtask conformance`, `cargo xtask
-//! bench`.
+//! bench`, `cargo xtask crash`.
 //!
 //! Everything that a continuous integration service or a contributor would otherwise write as a shell script is a
 //! subcommand here, so that both run the same thing.
@@ -8,6 +8,7 @@ mod account;
 mod bench;
 mod ci;
 mod conformance;
+mod crash;
 mod load;
 mod tidy;
 mod workspace;
@@ -37,6 +38,8 @@ enum Task {
     Conformance(conformance::Arguments),
     /// Measure vaux-broker against its peers: processor time for a message, throughput, memory
     Bench(bench::Arguments),
+    /// Kill a broker again and again under load, and see that what it acknowledged is there
+    Crash(crash::Arguments),
     /// Be the load generator of the benchmark, which starts it
     #[command(hide = true)]
     Load(load::Arguments),
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         Task::Tidy => tidy::run(),
         Task::Conformance(arguments) => conformance::run(&arguments),
         Task::Bench(arguments) => bench::run(&arguments),
+        Task::Crash(arguments) => crash::run(&arguments),
         Task::Load(arguments) => load::run(&arguments),
     };
     match outcome {

@@ -12,7 +12,7 @@ use rustix::fs::Mode;
 use rustix::process::umask;
 
 use super::StartError;
-use crate::config::{ListenerConfig, ListenerKind};
+use crate::config::{Bind, ListenerConfig, ListenerKind};
 use crate::shard::ListenerSocket;
 
 /// Where a listener listens.
@@ -61,12 +61,7 @@ impl Bound {
             let failed = |source| StartError::Bind { address: listener.socket.display().to_string(), source };
             return bind_unix(&listener.socket).map_err(failed);
         }
-        let failed = |source| StartError::Bind { address: listener.bind.to_string(), source };
-        let addresses =
-            (listener.bind.host.as_str(), listener.bind.port).to_socket_addrs().map_err(failed)?;
-        let socket = TcpListener::bind(addresses.collect::<Vec<_>>().as_slice()).map_err(failed)?;
-        socket.set_nonblocking(true).map_err(failed)?;
-        Ok(Bound::Tcp(socket))
+        bind_tcp(&listener.bind).map(Bound::Tcp)
     }
 
     pub(super) fn address(&self) -> io::Result<BoundAddress> {
@@ -93,6 +88,15 @@ impl Bound {
             Bound::Unix(_, file) => Some(file),
         }
     }
+}
+
+/// Listens on an address, without blocking.
+pub(super) fn bind_tcp(bind: &Bind) -> Result<TcpListener, StartError> {
+    let failed = |source| StartError::Bind { address: bind.to_string(), source };
+    let addresses = (bind.host.as_str(), bind.port).to_socket_addrs().map_err(failed)?;
+    let socket = TcpListener::bind(addresses.collect::<Vec<_>>().as_slice()).map_err(failed)?;
+    socket.set_nonblocking(true).map_err(failed)?;
+    Ok(socket)
 }
 
 /// Listens on a unix socket that only its owner may use. Its directory is made, for the owner alone, when it is missing.

@@ -56,7 +56,11 @@ impl Stores {
         let damage = std::mem::take(&mut store.damage);
         let recovered = Recovered {
             sessions: contents.sessions.len(),
-            messages: contents.sessions.iter().map(|session| session.deliveries.len()).sum(),
+            messages: contents
+                .sessions
+                .iter()
+                .map(|session| session.deliveries.len() + session.waiting.len())
+                .sum(),
             retained: contents.retained.len(),
             damage,
         };
@@ -74,7 +78,7 @@ impl Stores {
         let wakes = mailboxes
             .iter()
             .map(Arc::clone)
-            .map(|mailbox| -> Wake { Box::new(move || mailbox.post(Mail::Stored)) });
+            .map(|mailbox| -> Wake { Arc::new(move || mailbox.post(Mail::Stored)) });
         let (handles, thread) =
             store.start(options, Arc::clone(&retained), wakes.collect()).map_err(problem)?;
         let handles = handles.into_iter().map(|handle| Box::new(handle) as Box<dyn Store>).collect();

@@ -9,6 +9,7 @@ use std::time::Duration;
 use toml::de::DeValue;
 use vaux_mqtt::{QoS, Version};
 
+use super::auth::JwtAlgorithm;
 use super::listener::{Bind, CertAndKey, check_host};
 use super::network::Network;
 use super::units::{format_duration, format_size, parse_duration, parse_size};
@@ -342,6 +343,30 @@ impl Codec<Vec<Version>> for Versions {
     fn write(&self, value: &Vec<Version>) -> Option<String> {
         let versions: Vec<_> = value.iter().filter_map(|version| VERSIONS.write(version)).collect();
         Some(format!("[{}]", versions.join(", ")))
+    }
+}
+
+/// A list of algorithms that tokens are signed with.
+pub(super) struct Algorithms;
+
+impl Codec<Vec<JwtAlgorithm>> for Algorithms {
+    fn read(&self, value: &DeValue<'_>) -> Result<Vec<JwtAlgorithm>, String> {
+        let list =
+            value.as_array().ok_or_else(|| expected("a list such as [\"RS256\", \"ES256\"]", value))?;
+        let read = |value: &DeValue<'_>| {
+            let found = JwtAlgorithm::ALL.into_iter().find(|known| value.as_str() == Some(known.name()));
+            found.ok_or_else(|| expected("a list of RS256, ES256, EdDSA and HS256", value))
+        };
+        list.iter().map(|algorithm| read(algorithm.get_ref())).collect()
+    }
+
+    fn check(&self, value: &Vec<JwtAlgorithm>) -> Result<(), String> {
+        if value.is_empty() { Err("must name at least one algorithm".into()) } else { Ok(()) }
+    }
+
+    fn write(&self, value: &Vec<JwtAlgorithm>) -> Option<String> {
+        let names: Vec<_> = value.iter().map(|algorithm| quoted(algorithm.name())).collect();
+        Some(format!("[{}]", names.join(", ")))
     }
 }
 

@@ -6,13 +6,15 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::codec::{
-    Address, CertsAndKeys, Codec, Count, Networks, OneOf, Optional, Path, Quality, SecondsOrNever, Size,
-    SizeOrOff, Switch, Text, Texts, Time, Versions,
+    Address, Algorithms, CertsAndKeys, Codec, Count, Networks, OneOf, Optional, Path, Quality,
+    SecondsOrNever, Size, SizeOrOff, Switch, Text, Texts, Time, Versions,
 };
+use super::http::check_name;
 use super::listener::{check_origin, check_path};
 use super::{
-    Config, Durability, Limits, ListenerConfig, ListenerKind, ListenerTls, ListenerWs, LogConfig, LogFormat,
-    Mqtt, SharedStrategy, StoreConfig, StoreEngine, SysConfig, SysSessions, TlsVersion, UsernameFrom, log,
+    AuthConfig, Config, Durability, HttpConfig, JwtConfig, Limits, ListenerConfig, ListenerKind, ListenerTls,
+    ListenerWs, LogConfig, LogFormat, Mqtt, SharedStrategy, StoreConfig, StoreEngine, SysConfig, SysSessions,
+    TlsVersion, UsernameFrom, log,
 };
 
 /// What is done with each key in turn.
@@ -45,7 +47,9 @@ pub(super) fn all(keys: &mut impl Keys, config: &mut Config) {
     });
     keys.section("mqtt", |keys| mqtt(keys, &mut config.mqtt));
     keys.section("store", |keys| store(keys, &mut config.store));
+    keys.section("auth", |keys| auth(keys, &mut config.auth));
     keys.section("sys", |keys| sys(keys, &mut config.sys));
+    keys.section("http", |keys| http(keys, &mut config.http));
     keys.section("log", |keys| logging(keys, &mut config.log));
 }
 
@@ -76,7 +80,7 @@ pub(super) fn listener(keys: &mut impl Keys, listener: &mut ListenerConfig) {
         "allow_anonymous",
         &mut listener.allow_anonymous,
         Optional(Switch),
-        "without a name or password; default: true on loopback, else false",
+        "default: true on loopback while nothing authenticates, else false",
     );
     keys.key("versions", &mut listener.versions, Versions, "others are refused");
     keys.key("maximum_qos", &mut listener.maximum_qos, Quality, "announced when below 2");
@@ -96,6 +100,8 @@ pub(super) fn listener(keys: &mut impl Keys, listener: &mut ListenerConfig) {
         Text(auto_id_prefix),
         "how assigned client ids begin",
     );
+    keys.key("password_file", &mut listener.password_file, Optional(Path), "instead of that of [auth]");
+    keys.key("acl_file", &mut listener.acl_file, Optional(Path), "instead of that of [auth]");
     if listener.kind.has_tls() {
         keys.section("tls", |keys| listener_tls(keys, &mut listener.tls));
     }
@@ -151,6 +157,12 @@ fn connection_limits(keys: &mut impl Keys, limits: &mut Limits) {
         &mut limits.max_active_sessions,
         COUNT,
         "over it the connection is closed after CONNACK 0x89",
+    );
+    keys.key(
+        "failed_auth_per_ip",
+        &mut limits.failed_auth_per_ip,
+        COUNT,
+        "per minute; then failures from there are delayed, right credentials always pass",
     );
     keys.key("max_connect_packet", &mut limits.max_connect_packet, Size(256..=LARGEST_PACKET), "");
     keys.key(
@@ -347,6 +359,51 @@ fn sys(keys: &mut impl Keys, sys: &mut SysConfig) {
     keys.key("sessions", &mut sys.sessions, kinds, "told in $SYS/broker/vaux: off | events | full");
 }
 
+fn auth(keys: &mut impl Keys, auth: &mut AuthConfig) {
+    keys.key(
+        "password_file",
+        &mut auth.password_file,
+        Optional(Path),
+        "user:hash lines: `vaux passwd`, or mosquitto's",
+    );
+    keys.key(
+        "acl_file",
+        &mut auth.acl_file,
+        Optional(Path),
+        "mosquitto's syntax; with one, all is denied that it does not grant",
+    );
+    keys.key("scram", &mut auth.scram, Switch, "SCRAM-SHA-256 through AUTH: `vaux passwd --scram`");
+    keys.section("jwt", |keys| jwt(keys, &mut auth.jwt));
+}
+
+fn jwt(keys: &mut impl Keys, jwt: &mut JwtConfig) {
+    keys.key(
+        "key_file",
+        &mut jwt.key_file,
+        Optional(Path),
+        "tokens as passwords: PEM of a public key, or a secret",
+    );
+    keys.key("algorithms", &mut jwt.algorithms, Algorithms, "the kind of key says which of them is used");
+    keys.key("audience", &mut jwt.audience, Text(claim), "that tokens must be meant for; empty: any");
+    keys.key("username_claim", &mut jwt.username_claim, Text(claim_name), "the claim that names the user");
+}
+
+fn http(keys: &mut impl Keys, http: &mut HttpConfig) {
+    keys.key(
+        "bind",
+        &mut http.bind,
+        Optional(Address),
+        "/healthz, /readyz, /metrics and, with a token_file, /api/v1; default: off",
+    );
+    keys.key("token_file", &mut http.token_file, Optional(Path), "what requests to /api/v1 have to present");
+    keys.key(
+        "allowed_hosts",
+        &mut http.allowed_hosts,
+        Texts(check_name),
+        "further names of this host; requests for others get 403",
+    );
+}
+
 fn logging(keys: &mut impl Keys, log: &mut LogConfig) {
     keys.key(
         "filter",
@@ -356,6 +413,14 @@ fn logging(keys: &mut impl Keys, log: &mut LogConfig) {
     );
     let formats = OneOf(&[("text", LogFormat::Text), ("json", LogFormat::Json)]);
     keys.key("format", &mut log.format, formats, "text | json");
+}
+
+fn claim(text: &str) -> Result<(), String> {
+    if text.len() > 1_024 { Err("must have at most 1024 bytes".into()) } else { Ok(()) }
+}
+
+fn claim_name(text: &str) -> Result<(), String> {
+    if text.is_empty() { Err("must not be empty".into()) } else { claim(text) }
 }
 
 fn name(text: &str) -> Result<(), String> {

@@ -7,6 +7,8 @@ use std::time::Duration;
 pub struct Limits {
     /// From accept to a complete CONNECT, the TLS handshake included.
     pub connect_timeout: Duration,
+    /// Failed logins from one address in a minute. Over it the answers to failures from there are delayed.
+    pub failed_auth_per_ip: u32,
     /// Sessions, connected or not. Over it a new session gets CONNACK 0x89.
     pub max_sessions: usize,
     /// Sessions of one user. Over it a new one gets CONNACK 0x97. 0: not limited.
@@ -80,6 +82,7 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits {
             connect_timeout: Duration::from_secs(10),
+            failed_auth_per_ip: 10,
             max_sessions: 1_000_000,
             max_sessions_per_user: 0,
             max_active_sessions: 100_000,

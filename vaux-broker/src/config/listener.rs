@@ -20,7 +20,8 @@ pub struct ListenerConfig {
     pub bind: Bind,
     /// The path of a unix socket; empty for others.
     pub socket: PathBuf,
-    /// Whether clients may connect without saying who they are. `None`: on loopback only.
+    /// Whether clients may connect without saying who they are. `None`: on loopback only, while
+    /// nothing authenticates.
     pub allow_anonymous: Option<bool>,
     /// The protocol versions that are served, without repetition.
     pub versions: Vec<Version>,
@@ -39,6 +40,10 @@ pub struct ListenerConfig {
     pub mount: String,
     /// How the client identifiers begin that the broker assigns.
     pub auto_id_prefix: String,
+    /// User names and hashes of passwords, instead of those of `[auth]`.
+    pub password_file: Option<PathBuf>,
+    /// An access list, instead of that of `[auth]`.
+    pub acl_file: Option<PathBuf>,
     /// Certificate and versions, for a listener with TLS.
     pub tls: ListenerTls,
     /// Path and origins, for a listener with WebSocket.
@@ -62,16 +67,18 @@ impl ListenerConfig {
             proxy_from: Vec::new(),
             mount: String::new(),
             auto_id_prefix: "auto-".into(),
+            password_file: None,
+            acl_file: None,
             tls: ListenerTls::default(),
             ws: ListenerWs::default(),
         }
     }
 
     /// Whether clients may connect without saying who they are when the listener is bound to a place that only this
-    /// machine reaches. That a proxy is on this machine says nothing about its clients, and where certificates name
-    /// users, others are not let in by default.
-    pub fn allows_anonymous(&self, is_local: bool) -> bool {
-        let has_users = self.tls.username_from != UsernameFrom::None;
+    /// machine reaches. That a proxy is on this machine says nothing about its clients, and where users are known,
+    /// others are not let in by default.
+    pub fn allows_anonymous(&self, is_local: bool, has_authentication: bool) -> bool {
+        let has_users = has_authentication || self.tls.username_from != UsernameFrom::None;
         self.allow_anonymous.unwrap_or(is_local && !self.proxy_protocol && !has_users)
     }
 }

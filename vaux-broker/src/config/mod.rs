@@ -14,8 +14,10 @@
 //! assert_eq!(config.check(), Ok(()));
 //! ```
 
+mod auth;
 mod check;
 mod codec;
+mod http;
 mod keys;
 mod limits;
 mod listener;
@@ -34,6 +36,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use auth::{AuthConfig, JwtAlgorithm, JwtConfig};
+pub use http::HttpConfig;
 pub use limits::Limits;
 pub use listener::{
     Bind, CertAndKey, ListenerConfig, ListenerKind, ListenerTls, ListenerWs, TlsVersion, UsernameFrom,
@@ -60,6 +64,10 @@ pub struct Config {
     pub store: StoreConfig,
     /// What the broker tells about itself.
     pub sys: SysConfig,
+    /// Who clients are, and what they may do.
+    pub auth: AuthConfig,
+    /// Where operators and their tools look into the broker by HTTP.
+    pub http: HttpConfig,
     /// What is logged, and how.
     pub log: LogConfig,
 }

@@ -139,7 +139,7 @@ impl Keys for Reader<'_> {
         };
         let full_name = match self.scope.name.as_str() {
             "" => format!("[{name}]"),
-            _ => format!("[listener.{name}]"),
+            outer => format!("[{}.{name}]", outer.trim_matches(['[', ']'])),
         };
         self.within(Scope::new(full_name, table), keys);
     }

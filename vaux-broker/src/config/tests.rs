@@ -21,6 +21,8 @@ fn changed() -> Config {
     tls.max_connections = 7;
     tls.mount = "plant\\7/".into();
     tls.auto_id_prefix = "gen:".into();
+    tls.password_file = Some("/etc/vaux/users".into());
+    tls.acl_file = Some("/etc/vaux/acl".into());
     tls.tls = ListenerTls {
         cert: Some("a \"b\".pem".into()),
         key: Some("k.pem".into()),
@@ -65,6 +67,22 @@ fn changed() -> Config {
             interval: Duration::from_secs(2),
         },
         sys: SysConfig { interval: Duration::from_secs(3), sessions: SysSessions::Events },
+        auth: AuthConfig {
+            password_file: Some("passwords".into()),
+            acl_file: Some("acl".into()),
+            scram: false,
+            jwt: JwtConfig {
+                key_file: Some("key.pem".into()),
+                algorithms: vec![JwtAlgorithm::EdDsa, JwtAlgorithm::Hs256],
+                audience: "mqtt".into(),
+                username_claim: "name".into(),
+            },
+        },
+        http: HttpConfig {
+            bind: Some("[::1]:8888".parse().unwrap()),
+            token_file: Some("api token".into()),
+            allowed_hosts: vec!["broker.example".into()],
+        },
         log: LogConfig { filter: "warn,vaux_broker::tls=debug".into(), format: LogFormat::Json },
     }
 }
@@ -72,6 +90,7 @@ fn changed() -> Config {
 fn changed_limits() -> Limits {
     Limits {
         connect_timeout: Duration::from_millis(1_500),
+        failed_auth_per_ip: 19,
         max_sessions: 1,
         max_sessions_per_user: 3,
         max_active_sessions: 2,
@@ -186,7 +205,11 @@ fn mistakes_name_line_and_key() {
         "workers = 1000",
         "data_dir = 3",
         "data_dir = \"\"",
-        "[auth]\npassword_file = \"x\"",
+        "[auth]\npassword_file = \"\"",
+        "[auth]\nusers = \"x\"",
+        "[auth.jwt]\nkey = \"x\"",
+        "[auth]\njwt = { algorithms = [\"none\"] }",
+        "[auth]\njwt = { algorithms = [] }",
         "[limts]\n",
         "limits = 3",
         "[listener]\nname = \"a\"",
@@ -212,6 +235,13 @@ fn mistakes_name_line_and_key() {
         "[store]\nengine = \"sqlite\"",
         "[store]\ndurability = \"sometimes\"",
         "[store]\ninterval = \"0s\"",
+        "[http]\nbind = \"127.0.0.1\"",
+        "[http]\nbind = \"\"",
+        "[http]\ntoken_file = \"\"",
+        "[http]\nallowed_hosts = [\"https://example.org\"]",
+        "[http]\nallowed_hosts = [\"example.org:8888\"]",
+        "[http]\nallowed_hosts = \"example.org\"",
+        "[http]\ntoken = \"secret\"",
         "[log]\nfilter = \"inf\"",
         "[log]\nfilter = \"info,my program=debug\"",
         "[log]\nformat = \"xml\"",
@@ -238,7 +268,7 @@ fn mistakes_name_line_and_key() {
         "[[listener]]\nmount = \"a/+\"",
         "[[listener]]\nname = \"\"",
         "[[listener]]\nname = \"a\"\n[[listener]]\nname = \"a\"",
-        "[[listener]]\npassword_file = \"x\"",
+        "[[listener]]\npassword_file = 1",
         "[[listener]]\n[listener.tls]\ncert = \"a.pem\"",
         "[[listener]]\n[listener.tls]\ncrl = \"a.pem\"",
         "[[listener]]\n[listener.tls]\nrequire_client_cert = true",

@@ -21,7 +21,7 @@ use super::exchange::Exchange;
 use super::settings::ListenerSettings;
 use super::{ConnectionId, Core, Effect};
 use crate::message::will_properties;
-use crate::rights::Action;
+use crate::rights::{Action, Subject};
 use crate::session::{Identity, Session, SessionKey, SessionSlot, Stored, Will};
 use crate::store::{Record, Sequence, SessionRecord, StoreState};
 use crate::time::Time;
@@ -287,7 +287,9 @@ impl Core {
         }
         if let Some(will) = &request.will {
             let topic = &will.topic[request.listener.mount.len()..];
-            if !self.shared.rights.allows(identity, &request.client_id, Action::Publish, topic) {
+            let listener = Some(&*request.listener.name);
+            let subject = Subject { identity, client_id: &request.client_id, listener };
+            if !self.rights.allows(&subject, Action::Publish, topic) {
                 return Err(Refusal::new(ReasonCode::NotAuthorized, "the will's topic is not allowed"));
             }
         }
@@ -378,6 +380,11 @@ impl Core {
         let receive_maximum = if request.version == Version::V5 { limits.receive_maximum } else { u16::MAX };
         let session = &mut self.sessions[session.0 as usize];
         session.connection = Some(slot);
+        if session.listener.as_ref() != Some(&request.listener.name) {
+            // Other rights may hold there.
+            session.listener = Some(Arc::clone(&request.listener.name));
+            self.table.bump();
+        }
         session.expiry_ms = request.expiry_ms;
         session.ends_at = Time::NEVER;
         session.outbound.begin_connection(request.receive_maximum.min(limits.max_inflight));

@@ -91,6 +91,8 @@ counts! {
         no_member: u64,
         /// QoS 0, and memory was short.
         memory_full: u64,
+        /// It could not be read from the store.
+        damaged: u64,
         /// The publisher may not, or the message breaks a limit.
         refused: u64,
     }
@@ -123,19 +125,29 @@ counts! {
 impl Reached {
     /// Counts a limit by its key in the configuration. Those of single clients have counters elsewhere.
     pub(super) fn count(&mut self, limit: Option<&str>) {
-        let counter = match limit {
-            Some("max_connections") => &mut self.max_connections,
-            Some("max_connections_per_ip") => &mut self.max_connections_per_ip,
-            Some("max_sessions") => &mut self.max_sessions,
-            Some("max_sessions_per_user") => &mut self.max_sessions_per_user,
-            Some("max_active_sessions") => &mut self.max_active_sessions,
-            Some("connect_rate") => &mut self.connect_rate,
-            Some("connect_rate_per_ip") => &mut self.connect_rate_per_ip,
-            Some("connect_timeout") => &mut self.connect_timeout,
-            Some("memory_limit") => &mut self.memory_limit,
-            _ => return,
-        };
-        *counter += 1;
+        let mut all = self.by_limit_mut().into_iter();
+        if let Some((_, counter)) = all.find(|(key, _)| Some(*key) == limit) {
+            *counter += 1;
+        }
+    }
+
+    /// Each limit, by its key in the configuration, with its count.
+    pub fn by_limit(mut self) -> [(&'static str, u64); 9] {
+        self.by_limit_mut().map(|(key, count)| (key, *count))
+    }
+
+    fn by_limit_mut(&mut self) -> [(&'static str, &mut u64); 9] {
+        [
+            ("max_connections", &mut self.max_connections),
+            ("max_connections_per_ip", &mut self.max_connections_per_ip),
+            ("max_sessions", &mut self.max_sessions),
+            ("max_sessions_per_user", &mut self.max_sessions_per_user),
+            ("max_active_sessions", &mut self.max_active_sessions),
+            ("connect_rate", &mut self.connect_rate),
+            ("connect_rate_per_ip", &mut self.connect_rate_per_ip),
+            ("connect_timeout", &mut self.connect_timeout),
+            ("memory_limit", &mut self.memory_limit),
+        ]
     }
 }
 
@@ -164,7 +176,7 @@ impl Dropped {
     }
 
     /// Each cause with its count, by the name that it has in `$SYS`, `vaux why` and `/metrics`.
-    pub fn by_cause(&self) -> [(&'static str, u64); 8] {
+    pub fn by_cause(&self) -> [(&'static str, u64); 9] {
         let Dropped {
             slow_reader,
             queue_full,
@@ -173,6 +185,7 @@ impl Dropped {
             lane_full,
             no_member,
             memory_full,
+            damaged,
             refused,
         } = *self;
         [
@@ -183,6 +196,7 @@ impl Dropped {
             ("lane-full", lane_full),
             ("no-member", no_member),
             ("memory-full", memory_full),
+            ("damaged", damaged),
             ("refused", refused),
         ]
     }

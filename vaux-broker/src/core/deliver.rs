@@ -1,5 +1,6 @@
 //! From a message to the outboxes and queues of those who get it.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use vaux_mqtt::protocol::OutboundAlias;
@@ -10,10 +11,10 @@ use super::frames::{Form, Manner, with_own_packet};
 use super::incident::DropCause;
 use super::letter::Letter;
 use super::outbox::LARGE_PAYLOAD_BYTES;
+use super::permission::may_receive;
 use super::{Core, LANE_FULL_BYTES, LANE_HIGH_BYTES, Shared, WorkerId};
 use crate::message::{Content, Message};
-use crate::rights::Action;
-use crate::router::cache::{OwnMessages, StoredTarget, Terms};
+use crate::router::cache::{Matched, OwnMessages, StoredTarget, Terms};
 use crate::router::interest::GroupKey;
 use crate::session::{Delivery, SessionSlot};
 use crate::store::{Record, Sequence};
@@ -27,8 +28,6 @@ pub(super) struct Publication<'a> {
     message: Option<Arc<Message>>,
     /// Sessions of this worker that the publisher's worker has recorded to get it.
     pub(super) recorded: &'a [u64],
-    /// Whether the topic begins with `$`: then not everybody who subscribed may have it.
-    is_guarded: bool,
     needs: Sequence,
 }
 
@@ -42,8 +41,7 @@ pub(super) struct Routed {
 
 impl<'a> Publication<'a> {
     pub(super) fn new(content: Content<'a>) -> Self {
-        let is_guarded = content.topic.starts_with('$');
-        Publication { content, message: None, recorded: &[], is_guarded, needs: Sequence::NONE }
+        Publication { content, message: None, recorded: &[], needs: Sequence::NONE }
     }
 
     /// A message that exists already.
@@ -71,7 +69,7 @@ impl<'a> Publication<'a> {
 impl Core {
     /// Sends a message of a local publisher to all who subscribed to it.
     pub(super) fn route(&mut self, now: Time, publication: &mut Publication<'_>) -> Routed {
-        let matched = self.cache.matched(publication.content.topic, &self.table, &self.shared.interest);
+        let matched = self.matched(publication.content.topic);
         if matched.is_empty() {
             return Routed { is_matched: false, needs: Sequence::NONE };
         }
@@ -86,13 +84,16 @@ impl Core {
         Routed { is_matched: true, needs: publication.needs }
     }
 
+    /// What a topic matches, sessions of this worker left out that may not have it.
+    pub(super) fn matched(&mut self, topic: &str) -> Rc<Matched> {
+        let (sessions, rights) = (&self.sessions, &*self.rights);
+        self.cache.matched(topic, &self.table, &self.shared.interest, |session| {
+            may_receive(sessions, rights, session, topic)
+        })
+    }
+
     /// Delivers to the sessions of this worker, shared subscriptions left out.
-    pub(super) fn deliver_here(
-        &mut self,
-        now: Time,
-        publication: &mut Publication<'_>,
-        matched: &crate::router::cache::Matched,
-    ) {
+    pub(super) fn deliver_here(&mut self, now: Time, publication: &mut Publication<'_>, matched: &Matched) {
         self.frames.clear();
         for target in &matched.local {
             let terms = match &target.own {
@@ -121,20 +122,24 @@ impl Core {
     ) {
         let qos = self.delivery_qos(terms, publication.content.qos);
         let retain = publication.content.retain && terms.retain_as_published;
-        let is_denied = publication.is_guarded && !self.may_receive(session, publication.content.topic);
         let state = &self.sessions[session.0 as usize];
         let is_recorded = !publication.recorded.is_empty() && publication.recorded.contains(&state.sid);
-        if is_recorded && (qos == QoS::AtMostOnce || is_denied || !state.is_stored()) {
+        // Of the other subscriptions, none was matched whose session may not have the message.
+        let is_denied = group.is_some() && !self.may_receive(session, publication.content.topic);
+        if is_recorded && (qos == QoS::AtMostOnce || !state.is_stored() || is_denied) {
             // Its terms have changed since.
             let (sid, mid) = (state.sid, publication.share(&self.shared).mid);
             self.recorder.record(|| Record::Delivered { sid, mid });
         }
         if is_denied {
+            self.drop_for(now, session, DropCause::NotAuthorized, publication.content.topic);
             return;
         }
         let state = &self.sessions[session.0 as usize];
         let connection = state.connection.filter(|&slot| !self.connections[slot as usize].awaits_connack());
+        // It may pass what waits with QoS above 0, but not its own kind.
         if qos == QoS::AtMostOnce
+            && !state.queue.holds_qos0()
             && let Some(slot) = connection
         {
             self.send_qos0(now, publication, slot, session, terms, retain);
@@ -169,13 +174,6 @@ impl Core {
             }
             (None, None) => unreachable!("what is not sent is kept"),
         }
-    }
-
-    /// Whether a client may have a message of this topic, which it subscribed to.
-    pub(super) fn may_receive(&self, session: SessionSlot, topic: &str) -> bool {
-        let state = &self.sessions[session.0 as usize];
-        let topic = topic.strip_prefix(&*state.key.mount).unwrap_or(topic);
-        self.shared.rights.allows(&state.identity, &state.key.client_id, Action::Receive, topic)
     }
 
     fn send_qos0(
@@ -401,9 +399,10 @@ impl Core {
     /// Puts a message into the queue of a session, within its limits.
     pub(super) fn enqueue(&mut self, now: Time, session: SessionSlot, delivery: Delivery) {
         self.list_backlog(session);
+        let memory = self.memory_for(session, &delivery);
         let limits = &self.settings.limits;
         let state = &mut self.sessions[session.0 as usize];
-        match state.queue.push(delivery, limits.max_queued_messages, limits.max_queued_bytes) {
+        match state.queue.push(delivery, limits.max_queued_messages, limits.max_queued_bytes, memory) {
             Ok(dropped) => {
                 for delivery in dropped {
                     self.drop_for(now, session, DropCause::QueueFull, delivery.message.content().topic);

@@ -110,12 +110,9 @@ impl Core {
         self.note_disconnect(now, slot, &Ending::TAKEN_OVER);
         self.unbind(slot, session);
         let connection = &mut self.connections[slot as usize];
-        let has_connack = !connection.awaits_connack();
         connection.outbox.clear_unwritten();
         connection.held = None;
-        if has_connack {
-            self.say_goodbye(slot, ReasonCode::SessionTakenOver, None);
-        }
+        self.say_goodbye(slot, ReasonCode::SessionTakenOver, None);
         self.close(now, slot);
     }
 
@@ -183,7 +180,7 @@ impl Core {
         self.shared.active_sessions.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// DISCONNECT from the server, which version 5.0 has.
+    /// DISCONNECT from the server, which version 5.0 has. Nothing comes before CONNACK, not even that.
     pub(super) fn say_goodbye(&mut self, slot: u32, reason: ReasonCode, text: Option<&'static str>) {
         self.say_goodbye_with(slot, reason, text.map(Property::ReasonString));
     }
@@ -191,7 +188,7 @@ impl Core {
     /// The same, with a property that is left out when the client does not take so large a packet.
     fn say_goodbye_with(&mut self, slot: u32, reason: ReasonCode, property: Option<Property<'_>>) {
         let connection = &self.connections[slot as usize];
-        if connection.version != Version::V5 {
+        if connection.version != Version::V5 || connection.awaits_connack() {
             return;
         }
         let maximum_packet_size = connection.maximum_packet_size;

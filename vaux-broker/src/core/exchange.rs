@@ -29,6 +29,8 @@ pub struct Step {
     pub data: Option<Box<[u8]>>,
     /// What the plug-in left with its last answer. `None` in the first step.
     pub state: Option<ExchangeState>,
+    /// The name of the listener.
+    pub listener: Arc<str>,
     /// The client identifier.
     pub client_id: Arc<str>,
     /// The user name of CONNECT. `None` when the client is connected already.
@@ -114,6 +116,7 @@ impl Core {
             method: method.clone(),
             data,
             state: None,
+            listener: Arc::clone(&request.listener.name),
             client_id: Arc::clone(&request.client_id),
             user_name: request.user_name.clone(),
             peer: request.peer,
@@ -131,7 +134,7 @@ impl Core {
         let session = &self.sessions[self.connections[slot as usize].session.0 as usize];
         let (client_id, identity) = (Arc::clone(&session.key.client_id), session.identity.clone());
         let connection = &mut self.connections[slot as usize];
-        let peer = connection.peer;
+        let (peer, listener) = (connection.peer, Arc::clone(&connection.listener.name));
         let exchange = connection.exchange.as_mut().ok_or(violation(Rule::AuthWithoutMethod))?;
         let state = exchange.take_turn(auth).map_err(violation)?;
         if state.is_none() {
@@ -141,6 +144,7 @@ impl Core {
             method: exchange.method.clone(),
             data: auth.properties.authentication_data().map(Into::into),
             state,
+            listener,
             client_id,
             user_name: None,
             peer,
@@ -165,6 +169,7 @@ impl Core {
                     method: exchange.method.clone(),
                     data: auth.properties.authentication_data().map(Into::into),
                     state,
+                    listener: Arc::clone(&request.listener.name),
                     client_id: Arc::clone(&request.client_id),
                     user_name: request.user_name.clone(),
                     peer: request.peer,

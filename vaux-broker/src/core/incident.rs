@@ -66,6 +66,7 @@ pub(super) enum DropCause {
     Expired,
     LaneFull,
     NoMember,
+    Damaged,
     NotAuthorized,
     TopicInvalid,
     PayloadTooLarge,
@@ -88,6 +89,7 @@ impl DropCause {
             DropCause::Expired => ("expired", "the message expired while it waited", None),
             DropCause::LaneFull => ("lane-full", "the worker of the subscribers does not keep up", None),
             DropCause::NoMember => ("no-member", "nobody is left of the shared subscription", None),
+            DropCause::Damaged => ("damaged", "the message cannot be read from the store", None),
             DropCause::NotAuthorized => {
                 ("not-authorized", "this client may not publish under this topic", None)
             }
@@ -129,6 +131,7 @@ impl DropCause {
             DropCause::LaneFull => &mut dropped.lane_full,
             DropCause::NoMember => &mut dropped.no_member,
             DropCause::MemoryFull => &mut dropped.memory_full,
+            DropCause::Damaged => &mut dropped.damaged,
             DropCause::NotAuthorized
             | DropCause::TopicInvalid
             | DropCause::PayloadTooLarge

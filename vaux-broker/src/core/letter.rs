@@ -241,7 +241,7 @@ impl Core {
     }
 
     fn deliver_forwarded(&mut self, now: Time, publication: &mut Publication<'_>) {
-        let matched = self.cache.matched(publication.content.topic, &self.table, &self.shared.interest);
+        let matched = self.matched(publication.content.topic);
         self.deliver_here(now, publication, &matched);
         if !publication.recorded.is_empty() {
             self.drop_unwanted(publication, &matched);
@@ -264,7 +264,9 @@ impl Core {
             return self.repick(now, picked);
         };
         let state = &self.sessions[session.0 as usize];
-        if state.connection.is_none() && !picked.is_repicked {
+        let takes_it =
+            state.connection.is_some() && self.may_receive(session, picked.message.content().topic);
+        if !takes_it && !picked.is_repicked {
             return self.repick(now, picked);
         }
         let terms = terms_of(picked.qos, picked.retain_as_published, picked.identifier);
@@ -272,5 +274,9 @@ impl Core {
         let recorded = picked.recorded();
         let mut publication = Publication::of(&picked.message).recorded_for(recorded);
         self.deliver(now, &mut publication, session, &terms, Some(&picked.group));
+        if self.sessions[session.0 as usize].connection.is_none() {
+            // Who came online while it was on its way did not see that it would wait here.
+            self.repick_of(now, session);
+        }
     }
 }

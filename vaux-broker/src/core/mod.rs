@@ -2,7 +2,7 @@
 //!
 //! Bytes of connections, letters of other workers, results of slow work and the time come in. What comes out:
 //! bytes in the outboxes of connections (the dirty ones are listed), parcels for other workers, a submission for the
-//! store, effects ([`Effect`]) and the next deadline. No socket, clock, file or task is known here; a panic is a bug.
+//! store, requests for parts of queues, effects ([`Effect`]) and the next deadline. No socket, clock, file or task is known here; a panic is a bug.
 //!
 //! Each kind of input has a file: `connect`, `publish`, `acknowledge`, `subscribe`, `disconnect`, `letter`,
 //! `timeout`. What they share: `deliver` (a message to one session), `pump` (what waits, as room appears),
@@ -31,6 +31,8 @@ mod metrics;
 mod observe;
 mod outbox;
 mod pace;
+mod page;
+mod permission;
 mod pressure;
 mod publish;
 mod pump;
@@ -68,17 +70,18 @@ use crate::router::cache::TopicCache;
 use crate::router::interest::Interest;
 use crate::router::local::LocalTable;
 use crate::session::{Identity, Session, SessionKey, SessionSlot};
-use crate::store::{Recorder, Sequence, StoreState, Submission};
+use crate::store::{PageRequest, Recorder, Sequence, StoreState, Submission};
 use crate::time::Time;
 
 pub use connect_request::{ConnectRequest, Refusal};
 pub use connection::ConnectionId;
 pub use connection::Overrun;
-pub use counters::{Counters, Dropped, Gauges, Measures, Totals};
+pub use counters::{Counters, Dropped, Gauges, Measures, Reached, Totals};
 pub use exchange::{ExchangeState, Step, StepAnswer};
 pub use histogram::Histogram;
 pub use letter::{Letter, Parcel};
 pub use outbox::Outbox;
+pub use page::QueueMemory;
 pub use pressure::Pressure;
 pub use settings::{ListenerSettings, Settings};
 pub use survey::Purpose;
@@ -104,8 +107,8 @@ pub struct Shared {
     pub interest: Interest,
     /// Retained messages.
     pub retained: Arc<Retained>,
-    /// Who may do what.
-    pub rights: Arc<dyn Authorize>,
+    /// Who may do what at the start. What is in force each worker has for itself.
+    first_rights: Arc<dyn Authorize>,
     /// How many workers there are.
     pub workers: u16,
     /// Sessions of all workers.
@@ -135,7 +138,7 @@ impl Shared {
         Shared {
             interest: Interest::default(),
             retained: Arc::default(),
-            rights,
+            first_rights: rights,
             workers,
             sessions: AtomicUsize::new(0),
             active_sessions: AtomicUsize::new(0),
@@ -181,6 +184,7 @@ pub struct Core {
     worker: WorkerId,
     shared: Arc<Shared>,
     settings: Arc<Settings>,
+    rights: Arc<dyn Authorize>,
     connections: Slab<Connection>,
     next_generation: u32,
     sessions: Slab<Session>,
@@ -192,6 +196,9 @@ pub struct Core {
     /// Letters for each worker, handed over at the end of the turn.
     lanes: Vec<Parcel>,
     recorder: Recorder,
+    queue_memory: QueueMemory,
+    /// Parts of queues that are to be read.
+    page_requests: Vec<PageRequest>,
     store_state: StoreState,
     /// Everything up to here is durable.
     durable: Sequence,
@@ -301,7 +308,10 @@ impl Core {
             worker,
             durable: recorder.durable_at_start(),
             recorder,
+            queue_memory: QueueMemory::default(),
+            page_requests: Vec::new(),
             store_state: StoreState::Good,
+            rights: Arc::clone(&shared.first_rights),
             shared,
             settings,
             connections: Slab::new(),
@@ -383,9 +393,14 @@ impl Core {
         }
     }
 
-    /// Whether [`Core::take_dirty`] would give any.
-    pub fn has_dirty(&self) -> bool {
+    /// Whether the end of a turn would carry anything out: to the store, to other workers, or to clients. What
+    /// happens while one is being carried out may leave something for the next.
+    pub fn has_output(&self) -> bool {
         !self.dirty.is_empty()
+            || self.recorder.has_pending()
+            || self.has_page_requests()
+            || self.has_events()
+            || self.lanes.iter().any(|parcel| !parcel.is_empty())
     }
 
     /// What was recorded since the last time.

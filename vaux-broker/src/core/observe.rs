@@ -135,7 +135,10 @@ impl Core {
     pub(super) fn note_refusal(&mut self, now: Time, slot: u32, client_id: Option<&str>, refusal: &Refusal) {
         self.counters.refused_connects += 1;
         let peer = self.connections[slot as usize].peer;
-        self.effects.push_back(Effect::Refused { peer, text: refusal.text });
+        // Wrong passwords are logged where they are found, with the user.
+        if refusal.reason != ReasonCode::BadUserNameOrPassword {
+            self.effects.push_back(Effect::Refused { peer, text: refusal.text });
+        }
         let cause = match refusal.reason {
             ReasonCode::BadUserNameOrPassword => "bad-credentials",
             ReasonCode::NotAuthorized => "not-authorized",

@@ -148,7 +148,7 @@ impl Core {
         if limits.max_payload.is_some_and(|max| publish.payload.len() > max) {
             return Ok(Plan::Refuse(DropCause::PayloadTooLarge));
         }
-        if !self.shared.rights.allows(&state.identity, &state.key.client_id, Action::Publish, topic) {
+        if !self.may(session, Action::Publish, topic) {
             return Ok(Plan::Refuse(DropCause::NotAuthorized));
         }
         if publish.qos == QoS::AtMostOnce

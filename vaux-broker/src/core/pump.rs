@@ -82,6 +82,12 @@ impl Core {
             };
             // A transient session keeps no messages, and is never resumed.
             let Some(delivery) = delivery else { continue };
+            if !self.may_receive(session, delivery.message.content().topic) {
+                self.sessions[session.0 as usize].outbound.forget(packet_id);
+                self.drop_for(now, session, DropCause::NotAuthorized, delivery.message.content().topic);
+                self.finish_delivery(session, Some(&delivery));
+                continue;
+            }
             let needs = match qos {
                 QoS::ExactlyOnce => self.needs_for_resend(session),
                 _ => Sequence::NONE,
@@ -109,16 +115,23 @@ impl Core {
         while has_outbox_room(&self.connections[slot as usize], max_outbox_bytes) {
             let state = &self.sessions[session.0 as usize];
             if state.queue.is_empty() || !self.has_send_room(session) {
-                return;
+                break;
             }
-            let Some(delivery) = self.sessions[session.0 as usize].queue.pop() else { return };
+            // What is not in memory is asked for below.
+            let Some(delivery) = self.sessions[session.0 as usize].queue.pop() else { break };
             if delivery.message.content().is_expired(now) {
                 self.drop_for(now, session, DropCause::Expired, delivery.message.content().topic);
                 self.finish_delivery(session, Some(&delivery));
                 continue;
             }
+            if !self.may_receive(session, delivery.message.content().topic) {
+                self.drop_for(now, session, DropCause::NotAuthorized, delivery.message.content().topic);
+                self.finish_delivery(session, Some(&delivery));
+                continue;
+            }
             self.send_queued(now, slot, session, delivery);
         }
+        self.request_page(session);
     }
 
     fn send_queued(&mut self, now: Time, slot: u32, session: SessionSlot, delivery: Delivery) {
@@ -208,6 +221,9 @@ impl Core {
         let messages = self.shared.retained.next(filter, position, room, now);
         let is_done = messages.len() < room;
         for message in messages {
+            if !self.may_receive(session, message.content().topic) {
+                continue;
+            }
             self.send_retained(now, slot, session, &replay, message);
         }
         if !is_done {
@@ -318,17 +334,20 @@ impl Core {
         replay: &Replay,
         message: Arc<Message>,
     ) {
-        if message.content().topic.starts_with('$') && !self.may_receive(session, message.content().topic) {
-            return;
-        }
         let qos = match self.settings.mqtt.upgrade_outgoing_qos {
             true => replay.qos,
             false => replay.qos.min(message.qos),
         };
+        let is_recorded = self.sessions[session.0 as usize].is_stored() && qos > QoS::AtMostOnce;
+        // The store knows deliveries by the number of the message: the copy that is sent live, or for another
+        // subscription, is another delivery.
+        let message = match is_recorded {
+            true => Arc::new(Message::new(self.shared.next_mid(), &message.content())),
+            false => message,
+        };
         let delivery =
             Delivery { message, qos, retain: true, identifiers: replay.identifiers.clone(), group: None };
-        let state = &self.sessions[session.0 as usize];
-        if state.is_stored() && qos > QoS::AtMostOnce {
+        if is_recorded {
             self.record_delivery(session, delivery.clone(), None);
         }
         self.send_queued(now, slot, session, delivery);

@@ -12,20 +12,28 @@ use super::Core;
 use super::timeout::Timer;
 use crate::router::local::LocalSubscription;
 use crate::session::{Delivery, SessionSlot, SessionSubscription, Stored};
-use crate::store::{Record, SessionRecord, StoredSession};
+use crate::store::{Record, SessionRecord, StoredSession, Waiting};
 use crate::time::Time;
 
 impl Core {
     /// Takes in a session that lives here.
     pub fn restore(&mut self, now: Time, stored: StoredSession) {
-        let StoredSession { session: record, subscriptions, deliveries, releasing, received } = stored;
+        let StoredSession { session: record, subscriptions, deliveries, waiting, releasing, received } =
+            stored;
         let session = self.insert_session_with(record.sid, record.key.clone(), record.identity.clone());
         let state = &mut self.sessions[session.0 as usize];
         state.stored = if record.expiry_ms > 0 { Stored::Session } else { Stored::Will };
         received.into_iter().for_each(|packet_id| state.inbound.restore(packet_id));
         let (sent, queued) = split(deliveries, releasing);
         sent.into_iter().for_each(|entry| state.outbound.restore(entry));
-        queued.into_iter().for_each(|delivery| state.queue.restore(delivery));
+        let mut queued = queued.into_iter().peekable();
+        for Waiting { mid, size_bytes } in waiting {
+            while let Some(delivery) = queued.next_if(|delivery| delivery.message.mid < mid) {
+                state.queue.restore(delivery);
+            }
+            state.queue.push_away(mid, size_bytes);
+        }
+        queued.for_each(|delivery| state.queue.restore(delivery));
         self.restore_deadlines(now, session, record);
         for subscription in subscriptions {
             self.restore_subscription(now, session, subscription);
@@ -34,6 +42,18 @@ impl Core {
             self.list_backlog(session);
         }
         self.count_in_flight(session);
+        self.look_at_shared(now, session);
+    }
+
+    /// What a session holds of shared subscriptions that it has left is offered to their members, once they are all
+    /// there.
+    fn look_at_shared(&mut self, now: Time, session: SessionSlot) {
+        let state = &mut self.sessions[session.0 as usize];
+        if state.queue.iter().any(|delivery| delivery.group.is_some()) {
+            state.member.get_or_insert_default();
+            let sid = state.sid;
+            self.set_timer(now, Timer::Session(sid));
+        }
     }
 
     /// Forgets retained messages that expired meanwhile, and watches the others. For one worker, once all is restored.

@@ -48,12 +48,11 @@ impl Core {
     pub(super) fn publish_will(&mut self, now: Time, session: SessionSlot) {
         let state = &mut self.sessions[session.0 as usize];
         let Some(will) = state.will.take() else { return };
-        let (sid, key, identity) = (state.sid, state.key.clone(), state.identity.clone());
+        let (sid, mount_len) = (state.sid, state.key.mount.len());
         if state.stored != Stored::Nothing {
             self.recorder.record(|| Record::WillGone { sid });
         }
-        let topic = &will.topic[key.mount.len()..];
-        if !self.shared.rights.allows(&identity, &key.client_id, Action::Publish, topic) {
+        if !self.may(session, Action::Publish, &will.topic[mount_len..]) {
             return self.drop_for(now, session, DropCause::NotAuthorized, &will.topic);
         }
         let mut publication = Publication::new(will.content(sid, now));

@@ -29,7 +29,7 @@ impl Settings {
 #[derive(Clone, Debug)]
 pub struct ListenerSettings {
     /// What it is called.
-    pub name: Box<str>,
+    pub name: Arc<str>,
     /// Whether a client need not say who it is.
     pub allow_anonymous: bool,
     /// What in a client's certificate names the user.

@@ -77,6 +77,13 @@ impl Core {
             return self.post(member.home, Letter::Picked(Box::new(picked)));
         }
         let Some(&session) = self.by_sid.get(&member.sid) else { return };
+        if !is_repicked && !self.may_receive(session, publication.content.topic) {
+            let members = self.shared.interest.members(group);
+            let strategy = self.settings.mqtt.shared_strategy;
+            if let Some(other) = pick(&members, 0, strategy, Some(member.sid)) {
+                return self.send_to_member(now, publication, other, group, true);
+            }
+        }
         let terms = terms_of(member.qos, member.retain_as_published, member.identifier);
         self.deliver(now, publication, session, &terms, Some(group));
     }
@@ -204,6 +211,13 @@ impl Core {
     /// Sends a message to another member. It comes back when there is none who could take it.
     fn offer(&mut self, now: Time, holder: u64, delivery: Delivery) -> Option<Delivery> {
         let group = delivery.group.clone()?;
+        if delivery.message.content().is_expired(now) {
+            self.forget_held(holder, &delivery);
+            if let Some(&session) = self.by_sid.get(&holder) {
+                self.drop_for(now, session, DropCause::Expired, delivery.message.content().topic);
+            }
+            return None;
+        }
         let members = self.shared.interest.members(&group);
         let is_member = members.iter().any(|member| member.sid == holder);
         let strategy = self.settings.mqtt.shared_strategy;
@@ -214,11 +228,16 @@ impl Core {
         let Some(member) = member else { return Some(delivery) };
         self.frames.clear();
         self.send_to_member(now, &mut Publication::of(&delivery.message), member, &group, true);
+        self.forget_held(holder, &delivery);
+        None
+    }
+
+    /// A session no longer holds a message.
+    fn forget_held(&mut self, holder: u64, delivery: &Delivery) {
         if self.by_sid.get(&holder).is_some_and(|session| self.sessions[session.0 as usize].is_stored()) {
             let mid = delivery.message.mid;
             self.recorder.record(|| Record::Delivered { sid: holder, mid });
         }
-        None
     }
 
     /// A member has come online: those who are offline offer what they hold.

@@ -149,10 +149,7 @@ impl Core {
         if is_new && session.subscriptions.len() >= limits.max_subscriptions_per_client {
             return Err(ReasonCode::QuotaExceeded);
         }
-        let allows = |action, topic| {
-            self.shared.rights.allows(&session.identity, &session.key.client_id, action, topic)
-        };
-        if !allows(Action::Subscribe, plain.as_str()) {
+        if !self.may(connection.session, Action::Subscribe, plain.as_str()) {
             return Err(ReasonCode::NotAuthorized);
         }
         Ok(subscription.options.qos)

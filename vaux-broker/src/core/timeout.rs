@@ -145,5 +145,6 @@ impl Core {
         if state.will.as_ref().is_some_and(|will| will.due_at <= now) {
             self.publish_will(now, session);
         }
+        self.repick_of(now, session);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 use super::listeners::needs_authority;
@@ -14,6 +14,8 @@ use crate::{BoundAddress, ListenerAddress, Recovered};
 pub(super) struct Facts<'a> {
     /// Where the broker listens, with real ports.
     pub(super) addresses: Vec<ListenerAddress>,
+    /// Where it answers HTTP requests.
+    pub(super) http_address: Option<SocketAddr>,
     pub(super) config: &'a Config,
     pub(super) data_dir: &'a Path,
     pub(super) authority: &'a Authority,
@@ -33,6 +35,10 @@ fn screen(facts: &Facts<'_>) -> String {
         |what: &str, text: &str| writeln!(screen, "{what:<10} {text}").expect("a String takes any text");
     for ListenerAddress { kind, address, .. } in &facts.addresses {
         line("listening", &format!("{kind:<5} {address}"));
+    }
+    if let Some(address) = facts.http_address {
+        let api = if facts.config.http.token_file.is_some() { " /api/v1" } else { "" };
+        line("http", &format!("{address} for /healthz /readyz /metrics{api}"));
     }
     line("data", &facts.data_dir.display().to_string());
     line(
@@ -103,7 +109,8 @@ fn connect(listener: &ListenerConfig, address: &ListenerAddress, authority: &Aut
         // Not all of mosquitto's clients speak WebSocket.
         return format!("{}://{host}:{}{}", listener.kind, bound.port(), listener.ws.path);
     }
-    format!("mosquitto_pub{cafile} -h {host} -p {} -t hello -m world", bound.port())
+    let user = if listener.allow_anonymous == Some(false) { " -u USER -P PASSWORD" } else { "" };
+    format!("mosquitto_pub{cafile} -h {host} -p {}{user} -t hello -m world", bound.port())
 }
 
 /// The path as a shell takes it.
@@ -135,6 +142,8 @@ mod tests {
             config.listeners.push(listener);
         }
         config.listeners[2].tls.cert = Some("own.pem".into());
+        config.listeners[2].allow_anonymous = Some(false);
+        config.http.token_file = Some("token".into());
         let addresses = config.listeners.iter().map(|listener| ListenerAddress {
             name: listener.name.clone(),
             kind: listener.kind,
@@ -143,6 +152,7 @@ mod tests {
         let data_dir = Path::new("/home/o'neil/vaux");
         let screen = screen(&Facts {
             addresses: addresses.collect(),
+            http_address: Some(([127, 0, 0, 1], 8888).into()),
             config: &config,
             data_dir,
             authority: &Authority::new(data_dir),

@@ -1,11 +1,12 @@
 //! The data directory: where it is, that it is private, and that no second broker uses it.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
+use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::error::ProgramError;
+use crate::store::disk::{LOCK, lock};
 
 /// Where broker and clients look for the data directory when they are not told: `VAUX_DATA_DIR`, else the
 /// platform's data directory + `/vaux`. `None` for a user without a home directory.
@@ -38,8 +39,6 @@ pub(super) struct DataDir {
     _lock: File,
 }
 
-const LOCK: &str = "lock";
-
 impl DataDir {
     /// Makes the directory if need be, keeps other users out, and locks it.
     pub(super) fn open(path: PathBuf) -> Result<DataDir, ProgramError> {
@@ -50,13 +49,9 @@ impl DataDir {
         protect(&path)?;
         let problem =
             |problem: io::Error| ProgramError::DataDir { path: path.clone(), problem: problem.to_string() };
-        let mut options = OpenOptions::new();
-        let lock = options.create(true).truncate(false).write(true).mode(0o600).open(path.join(LOCK));
-        let lock = lock.map_err(problem)?;
-        match lock.try_lock() {
-            Ok(()) => Ok(DataDir { path, _lock: lock }),
-            Err(TryLockError::WouldBlock) => Err(ProgramError::Locked { path }),
-            Err(TryLockError::Error(error)) => Err(problem(error)),
+        match lock(&path).map_err(problem)? {
+            Some(lock) => Ok(DataDir { path, _lock: lock }),
+            None => Err(ProgramError::Locked { path }),
         }
     }
 

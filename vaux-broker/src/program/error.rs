@@ -4,9 +4,10 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::StartError;
+use crate::auth::FileError;
 use crate::config::ConfigError;
 use crate::tls::TlsError;
+use crate::{StartError, TokenError};
 
 /// Exit code for a mistake in the command line, the environment or the file.
 pub(super) const USAGE: u8 = 2;
@@ -25,6 +26,8 @@ pub(super) enum ProgramError {
     Config(ConfigError),
     /// A certificate or key that the operator named.
     Certificate(TlsError),
+    /// A file that says who may connect.
+    Security(FileError),
     /// There is no place for the data.
     NoDataDir,
     /// The data directory cannot be used.
@@ -33,6 +36,8 @@ pub(super) enum ProgramError {
     Locked { path: PathBuf },
     /// The local authority cannot be used.
     Authority(TlsError),
+    /// The token of the API cannot be read.
+    Token(TokenError),
     /// A host to listen on has no address.
     Unresolved { host: String, problem: String },
     /// The broker did not start.
@@ -57,6 +62,7 @@ impl ProgramError {
             ProgramError::File { path, error } => format!("{}: {}", path.display(), error.message),
             ProgramError::Config(error) => error.to_string(),
             ProgramError::Certificate(error) | ProgramError::Authority(error) => error.to_string(),
+            ProgramError::Security(error) => error.to_string(),
             ProgramError::NoDataDir => {
                 "this user has no home directory to keep data in; say where with --data-dir".into()
             }
@@ -67,6 +73,7 @@ impl ProgramError {
                 "another broker is using the data directory {}; stop it, or give this one its own with --data-dir",
                 path.display()
             ),
+            ProgramError::Token(error) => error.to_string(),
             ProgramError::Unresolved { host, problem } => format!("cannot listen on {host}: {problem}"),
             ProgramError::Start(error) => error.to_string(),
             ProgramError::Internal(error) => error.to_string(),
@@ -79,6 +86,9 @@ impl ProgramError {
             | ProgramError::File { .. }
             | ProgramError::Config(_)
             | ProgramError::Certificate(_)
+            | ProgramError::Security(_)
+            | ProgramError::Token(_)
+            | ProgramError::Start(StartError::Token(_))
             | ProgramError::Authority(TlsError::NotCovered { .. } | TlsError::NotAName { .. })
             | ProgramError::Start(StartError::TooFewDescriptors { .. }) => USAGE,
             ProgramError::Unresolved { .. } | ProgramError::Start(StartError::Bind { .. }) => CANNOT_BIND,

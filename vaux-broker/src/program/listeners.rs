@@ -8,6 +8,8 @@ use std::time::SystemTime;
 use rustls::ServerConfig;
 
 use super::error::ProgramError;
+use crate::admin::Token;
+use crate::auth::{AccessLists, Sources};
 use crate::config::{Bind, Config, ListenerConfig, ListenerKind, UsernameFrom};
 use crate::tls::{Authority, ServedNames, host_name, server_config};
 
@@ -30,10 +32,12 @@ pub(super) fn prepare(
     let hosts = config.listeners.iter().filter(|listener| needs_authority(listener));
     let hosts: Vec<_> = hosts.map(|listener| listener.bind.host.clone()).collect();
     let config = resolve(config)?;
-    let lets_nobody_in = |listener: &&ListenerConfig| {
-        listener.allow_anonymous != Some(true) && listener.tls.username_from == UsernameFrom::None
+    let is_closed = |listener: &&ListenerConfig| {
+        listener.allow_anonymous != Some(true)
+            && !config.auth.authenticates(listener)
+            && listener.tls.username_from == UsernameFrom::None
     };
-    for listener in config.listeners.iter().filter(lets_nobody_in) {
+    for listener in config.listeners.iter().filter(is_closed) {
         tracing::warn!("nobody can connect to listener {:?}: there is no authentication", listener.name);
     }
     let mut issued = None;
@@ -64,10 +68,19 @@ pub(super) fn prepare(
 
 /// Everything that [`prepare`] checks, without making or locking anything.
 pub(super) fn check(config: Config) -> Result<(), ProgramError> {
-    for listener in &resolve(config)?.listeners {
+    check_token(&config)?;
+    let config = resolve(config)?;
+    for listener in &config.listeners {
         load(listener)?;
     }
+    Sources::read(&config).map_err(ProgramError::Security)?;
+    AccessLists::read(&config).map_err(ProgramError::Security)?;
     Ok(())
+}
+
+/// Whether the token of the API can be read, if there is to be one.
+pub(super) fn check_token(config: &Config) -> Result<(), ProgramError> {
+    Token::configured(&config.http).map(drop).map_err(ProgramError::Token)
 }
 
 /// Whether the local authority makes this listener's certificate.
@@ -95,11 +108,14 @@ fn resolve(mut config: Config) -> Result<Config, ProgramError> {
             is_local &= address.ip().to_canonical().is_loopback();
             listener.bind = Bind::from(address);
         }
-        let allows_anonymous = listener.allows_anonymous(is_local);
-        if !allows_anonymous && !is_local && !listener.tls.names_every_client() {
+        let has_authentication = config.auth.authenticates(listener);
+        let allows_anonymous = listener.allows_anonymous(is_local, has_authentication);
+        let names_all = has_authentication || listener.tls.names_every_client();
+        if !allows_anonymous && !names_all && !is_local {
             return Err(ProgramError::Usage(format!(
-                "listener {:?} on {} can be reached from other machines, and there is no authentication; give \
-                 --allow-anonymous (in the file: allow_anonymous = true) if anyone may connect, or listen on 127.0.0.1",
+                "listener {:?} on {} can be reached from other machines, and there is no authentication; name a \
+                 password_file in [auth], give --allow-anonymous (in the file: allow_anonymous = true) if anyone may \
+                 connect, or listen on 127.0.0.1",
                 listener.name, listener.bind
             )));
         }

@@ -22,8 +22,9 @@ use std::time::SystemTime;
 
 use clap::Parser as _;
 
-use crate::Broker;
+use crate::auth::{AccessLists, Sources, Users};
 use crate::tls::Authority;
+use crate::{Broker, Hooks};
 
 use args::Flags;
 use banner::Facts;
@@ -72,23 +73,28 @@ fn start(flags: Flags) -> Result<(), ProgramError> {
     let data_dir = DataDir::open(config.data_dir.clone().ok_or(ProgramError::NoDataDir)?)?;
     let authority = Authority::new(data_dir.path());
     let prepared = listeners::prepare(config.clone(), &authority, SystemTime::now())?;
+    let sources = Sources::read(&prepared.config).map_err(ProgramError::Security)?;
+    let access = AccessLists::read(&prepared.config).map_err(ProgramError::Security)?;
     // Before the first line is printed, after which a signal may come.
     let signals = Signals::listen()?;
     let mut config_in_force = prepared.config.clone();
     config_in_force.data_dir = Some(data_dir.path().to_owned());
-    let broker = Broker::start(config_in_force, prepared.tls)?;
+    let users = Arc::new(Users::start(sources).map_err(ProgramError::Internal)?);
+    let hooks = Hooks { authenticate: Arc::clone(&users) as _, authorize: Arc::new(access) };
+    let broker = Broker::start_with_hooks(config_in_force, prepared.tls, hooks)?;
     for sentence in &broker.recovered().damage {
         tracing::error!("{sentence}");
     }
     banner::print(&Facts {
         addresses: broker.addresses(),
+        http_address: broker.http_address(),
         config: &prepared.config,
         data_dir: data_dir.path(),
         authority: &authority,
         connection_limit: broker.connection_limit(),
         recovered: broker.recovered(),
     });
-    signals.serve(Running { broker: Arc::new(broker), settings, config, authority, log })
+    signals.serve(Running { broker: Arc::new(broker), users, settings, config, authority, log })
 }
 
 fn print(text: &str) -> Result<(), ProgramError> {

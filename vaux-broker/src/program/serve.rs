@@ -15,10 +15,12 @@ use super::file_watch::FileWatch;
 use super::listeners;
 use super::logging::Log;
 use super::settings::Settings;
-use crate::Broker;
+use crate::auth::{AccessLists, Sources, Users};
 use crate::config::Config;
 use crate::core::Counters;
+use crate::rights::Authorize;
 use crate::tls::Authority;
+use crate::{Broker, Recovered};
 
 /// How long clients are given to leave.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -44,6 +46,7 @@ struct Caught {
 /// A running broker and what is needed to change it.
 pub(super) struct Running {
     pub(super) broker: Arc<Broker>,
+    pub(super) users: Arc<Users>,
     pub(super) settings: Settings,
     /// As it was last loaded, with the names of hosts.
     pub(super) config: Config,
@@ -119,7 +122,13 @@ impl Running {
     /// Reads the file and the certificates again. Nothing is changed before everything has been found good.
     fn reload(&mut self) -> Result<(), ProgramError> {
         let mut config = self.settings.load()?;
+        listeners::check_token(&config)?;
         let prepared = listeners::prepare(config.clone(), &self.authority, SystemTime::now())?;
+        let sources = Sources::read(&prepared.config).map_err(ProgramError::Security)?;
+        let access: Arc<dyn Authorize> =
+            Arc::new(AccessLists::read(&prepared.config).map_err(ProgramError::Security)?);
+        self.users.change(sources);
+        self.broker.change_rights(&access);
         let mut unchanged = self.broker.reload(prepared.config, prepared.tls);
         unchanged.extend(self.log.reload(&config.log)?);
         if config.data_dir != self.config.data_dir {
@@ -163,6 +172,7 @@ impl Running {
 async fn drain(broker: Arc<Broker>, caught: &mut Caught) -> Result<(), ProgramError> {
     tracing::info!("ending; a second signal ends at once");
     let (done, drained) = oneshot::channel();
+    let recovered = broker.recovered().clone();
     std::thread::spawn(move || {
         // The receiver is gone when a second signal came.
         let _ = done.send(broker.shutdown(DRAIN));
@@ -170,15 +180,15 @@ async fn drain(broker: Arc<Broker>, caught: &mut Caught) -> Result<(), ProgramEr
     tokio::select! {
         result = drained => {
             let failed = |_| ProgramError::Internal(io::Error::other("the broker failed while ending"));
-            summarize(&result.map_err(failed)?);
+            summarize(&result.map_err(failed)?, &recovered);
         }
         () = caught.end() => {}
     }
     Ok(())
 }
 
-/// Says what the broker did while it ran.
-fn summarize(counters: &Counters) {
+/// Says what the broker did while it ran, and once more what it had to start without.
+fn summarize(counters: &Counters, recovered: &Recovered) {
     tracing::info!(
         received = counters.messages_received,
         sent = counters.messages_sent,
@@ -187,5 +197,8 @@ fn summarize(counters: &Counters) {
     );
     if counters.dropped.total() > 0 {
         tracing::info!("dropped: {:?}", counters.dropped);
+    }
+    for sentence in &recovered.damage {
+        tracing::warn!("damage found at the start: {sentence}");
     }
 }

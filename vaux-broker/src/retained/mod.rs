@@ -8,11 +8,12 @@
 mod scan;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError};
 
 use vaux_mqtt::topic::TopicFilter;
 
 use crate::message::Message;
+use crate::sync::RwLock;
 use crate::time::Time;
 
 /// All retained messages.
@@ -24,8 +25,9 @@ pub struct Retained {
 #[derive(Debug, Default)]
 struct Messages {
     by_topic: BTreeMap<Key, Arc<Message>>,
-    /// How many of them the broker made itself: they count against no limit.
+    /// How many of them the broker made itself, and their bytes: they count against no limit.
     own: usize,
+    own_bytes: usize,
     /// Those that expire, soonest first.
     expiring: BTreeSet<(Time, Key)>,
     bytes: usize,
@@ -76,7 +78,9 @@ impl Retained {
         let old_bytes = messages.by_topic.get(&key).map(|old| cost(&key, old));
         let bytes = messages.bytes - old_bytes.unwrap_or(0) + cost(&key, &message);
         let is_one_more = old_bytes.is_none();
-        if bytes > max_bytes || is_one_more && messages.by_topic.len() - messages.own >= max_messages {
+        if bytes - messages.own_bytes > max_bytes
+            || is_one_more && messages.by_topic.len() - messages.own >= max_messages
+        {
             return Err(NoRoom);
         }
         messages.remove(&key);
@@ -88,15 +92,18 @@ impl Retained {
     pub fn set_own(&self, message: Arc<Message>) {
         let mut messages = self.messages.write().unwrap_or_else(PoisonError::into_inner);
         let key = scan::key(message.content().topic);
-        if messages.by_topic.insert(key, message).is_none() {
-            messages.own += 1;
-        }
+        messages.remove(&key);
+        messages.insert(key, message);
     }
 
     /// How many messages are retained.
     pub fn counts(&self) -> Counts {
         let messages = self.messages.read().unwrap_or_else(PoisonError::into_inner);
-        Counts { messages: messages.by_topic.len() - messages.own, bytes: messages.bytes, own: messages.own }
+        Counts {
+            messages: messages.by_topic.len() - messages.own,
+            bytes: messages.bytes - messages.own_bytes,
+            own: messages.own,
+        }
     }
 
     /// The next at most `count` messages behind `position` whose topics match `filter`, and the position behind them.
@@ -157,6 +164,10 @@ impl Retained {
 impl Messages {
     fn insert(&mut self, key: Key, message: Arc<Message>) {
         self.bytes += cost(&key, &message);
+        if is_own(&key, &message) {
+            self.own += 1;
+            self.own_bytes += cost(&key, &message);
+        }
         if message.expires_at != Time::NEVER {
             self.expiring.insert((message.expires_at, Arc::clone(&key)));
         }
@@ -166,9 +177,18 @@ impl Messages {
     fn remove(&mut self, key: &Key) -> Option<Arc<Message>> {
         let message = self.by_topic.remove(key)?;
         self.bytes -= cost(key, &message);
+        if is_own(key, &message) {
+            self.own -= 1;
+            self.own_bytes -= cost(key, &message);
+        }
         self.expiring.remove(&(message.expires_at, Arc::clone(key)));
         Some(message)
     }
+}
+
+/// Whether the broker itself published a message about itself.
+fn is_own(key: &Key, message: &Message) -> bool {
+    message.publisher == 0 && key.first() == Some(&b'$')
 }
 
 /// What a message counts against the limit: itself, its key and its place in the map.

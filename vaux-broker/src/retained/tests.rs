@@ -108,3 +108,18 @@ proptest! {
         prop_assert_eq!(found, expected);
     }
 }
+
+#[test]
+fn messages_of_the_broker_itself_count_against_no_limit() {
+    let retained = Retained::default();
+    for payload in [&b"1"[..], b"12"] {
+        retained.set_own(message("$SYS/broker/uptime", payload, Time::NEVER));
+    }
+    assert_eq!(retained.counts(), Counts { messages: 0, bytes: 0, own: 1 });
+    assert_eq!(retained.set(message("a", b"x", Time::NEVER), 1, 300), Ok(()));
+    assert_eq!(retained.set(message("b", b"x", Time::NEVER), 1, usize::MAX), Err(NoRoom));
+    assert_eq!(retained.counts().messages, 1);
+    // Who may publish anywhere may take one away.
+    retained.set(message("$SYS/broker/uptime", b"", Time::NEVER), 9, usize::MAX).unwrap();
+    assert_eq!(retained.counts().own, 0);
+}

@@ -119,8 +119,22 @@ impl TopicCache {
         TopicCache { worker, entries: HashMap::new(), bytes: 0, cursors: HashMap::new() }
     }
 
-    /// What `topic` matches now.
-    pub fn matched(&mut self, topic: &str, local: &LocalTable, interest: &Interest) -> Rc<Matched> {
+    /// Forgets everything: what it knows of rights is not true any more.
+    pub fn clear(&mut self) {
+        self.entries.clear();
+        self.cursors.retain(|_, cursor| Rc::strong_count(cursor) > 1);
+        self.bytes = 0;
+    }
+
+    /// What `topic` matches now. Sessions that live here are asked about by `may_receive`, when the answer is not known
+    /// from last time.
+    pub fn matched(
+        &mut self,
+        topic: &str,
+        local: &LocalTable,
+        interest: &Interest,
+        may_receive: impl Fn(SessionSlot) -> bool,
+    ) -> Rc<Matched> {
         let shared_epoch = interest.epoch();
         if let Some(entry) = self.entries.get(topic)
             && entry.local_epoch == local.epoch()
@@ -128,7 +142,7 @@ impl TopicCache {
         {
             return Rc::clone(&entry.matched);
         }
-        self.look_up(topic, shared_epoch, local, interest)
+        self.look_up(topic, shared_epoch, local, interest, may_receive)
     }
 
     #[cold]
@@ -138,11 +152,12 @@ impl TopicCache {
         shared_epoch: u64,
         local: &LocalTable,
         interest: &Interest,
+        may_receive: impl Fn(SessionSlot) -> bool,
     ) -> Rc<Matched> {
         let Ok(name) = TopicName::new(topic) else { return Rc::default() };
         let Interested { workers, groups, stored } = interest.matches(name);
         let matched = Rc::new(Matched {
-            local: targets(&local.matches(name)),
+            local: targets(&local.matches(name), may_receive),
             remote: workers.into_iter().filter(|worker| *worker != self.worker).collect(),
             groups: groups.into_iter().map(|group| self.matched_group(group)).collect(),
             stored: self.stored_targets(&stored),
@@ -152,9 +167,7 @@ impl TopicCache {
             + matched.local.len() * size_of::<Target>()
             + matched.stored.len() * size_of::<StoredTarget>();
         if self.bytes + cost > MAX_BYTES {
-            self.entries.clear();
-            self.cursors.retain(|_, cursor| Rc::strong_count(cursor) > 1);
-            self.bytes = 0;
+            self.clear();
         }
         let entry = Entry { local_epoch: local.epoch(), shared_epoch, matched: Rc::clone(&matched) };
         if self.entries.insert(topic.into(), entry).is_none() {
@@ -180,8 +193,12 @@ impl TopicCache {
 }
 
 /// Takes the subscriptions of each session together. They come sorted by session.
-fn targets(subscriptions: &[LocalSubscription]) -> Box<[Target]> {
-    subscriptions.chunk_by(|one, other| one.session == other.session).filter_map(target).collect()
+fn targets(subscriptions: &[LocalSubscription], may_receive: impl Fn(SessionSlot) -> bool) -> Box<[Target]> {
+    let sessions = subscriptions.chunk_by(|one, other| one.session == other.session);
+    sessions
+        .filter(|group| group.first().is_some_and(|one| may_receive(one.session)))
+        .filter_map(target)
+        .collect()
 }
 
 fn target(subscriptions: &[LocalSubscription]) -> Option<Target> {

@@ -4,8 +4,8 @@
 //! Read-mostly: publishers look here only when their topic cache misses. Each change raises the epoch after it is
 //! made, so that a cache entry that carries the epoch loaded before its look-up is never newer than it says.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, PoisonError};
 
 use vaux_mqtt::QoS;
 use vaux_mqtt::packet::SubscriptionOptions;
@@ -13,6 +13,7 @@ use vaux_mqtt::topic::TopicName;
 
 use super::FilterMap;
 use crate::core::WorkerId;
+use crate::sync::{AtomicU64, RwLock};
 
 /// The shared index of interest.
 #[derive(Debug, Default)]

@@ -30,6 +30,11 @@ impl LocalTable {
         self.epoch
     }
 
+    /// What was found lately may be answered otherwise now.
+    pub fn bump(&mut self) {
+        self.epoch += 1;
+    }
+
     /// Adds a subscription or replaces the one that the session has with this filter. True when it is new.
     pub fn insert(&mut self, filter: &str, subscription: LocalSubscription) -> bool {
         self.epoch += 1;

@@ -58,6 +58,8 @@ pub struct Session {
     pub key: SessionKey,
     /// Whom it belongs to.
     pub identity: Identity,
+    /// The listener that it is, or was last, connected to. `None`: not since the broker started.
+    pub listener: Option<Arc<str>>,
     /// Its connection, while it has one.
     pub connection: Option<u32>,
     /// How long it outlives its connection, in milliseconds. 0: not at all; `u64::MAX`: for ever.
@@ -157,6 +159,7 @@ impl Session {
             sid,
             key,
             identity,
+            listener: None,
             connection: None,
             expiry_ms: 0,
             ends_at: Time::NEVER,

@@ -1,33 +1,62 @@
 //! Messages that wait for a session: while it is offline, or while its send window or its outbox is full.
+//!
+//! Of a long queue only the beginning is in memory. The rest are numbers of messages that the store has; they are read
+//! a page at a time as their turn comes near.
 
 use std::collections::VecDeque;
 
 use vaux_mqtt::QoS;
 
 use super::Delivery;
+use crate::store::Page;
 
 /// A bounded queue. When it is full, QoS 0 goes first, then the newest is refused.
 #[derive(Debug, Default)]
 pub struct Queue {
-    deliveries: VecDeque<Delivery>,
+    entries: VecDeque<Entry>,
     bytes: usize,
-    /// How many of them have QoS 0.
-    qos0: usize,
+    /// How many of the bytes are in memory.
+    memory_bytes: usize,
+    /// How many messages have QoS 0.
+    qos0: u32,
+    /// How many messages are in the store alone.
+    away: u32,
+    /// Whether some of these are being read.
+    is_paging: bool,
+}
+
+/// A message that waits. Small, for there may be very many.
+#[derive(Debug)]
+enum Entry {
+    Here(Box<Delivery>),
+    /// The store has it.
+    Away {
+        mid: u64,
+        size_bytes: u32,
+    },
 }
 
 /// A message that found no room.
 #[derive(Debug)]
 pub struct Refused(pub Delivery);
 
+/// So many messages are read at a time at most.
+const PAGE_MESSAGES: usize = 4096;
+
 impl Queue {
     /// How many messages wait.
     pub fn len(&self) -> usize {
-        self.deliveries.len()
+        self.entries.len()
     }
 
     /// Whether none waits.
     pub fn is_empty(&self) -> bool {
-        self.deliveries.is_empty()
+        self.entries.is_empty()
+    }
+
+    /// Whether a message with QoS 0 waits.
+    pub fn holds_qos0(&self) -> bool {
+        self.qos0 > 0
     }
 
     /// The bytes that count against the limit.
@@ -35,7 +64,9 @@ impl Queue {
         self.bytes
     }
 
-    /// Appends a message within the limits, and gives back those with QoS 0 that were dropped to make room.
+    /// Appends a message within the limits, and gives back those with QoS 0 that were dropped to make room. With
+    /// `memory_bytes` the store has the message, and it stays there alone when more than that would be in memory, or
+    /// one before it does.
     ///
     /// # Errors
     ///
@@ -45,10 +76,10 @@ impl Queue {
         delivery: Delivery,
         max_messages: usize,
         max_bytes: usize,
+        memory_bytes: Option<usize>,
     ) -> Result<Vec<Delivery>, Box<Refused>> {
         let size = delivery.message.size_bytes();
-        let is_full =
-            |queue: &Queue| queue.deliveries.len() >= max_messages || queue.bytes + size > max_bytes;
+        let is_full = |queue: &Queue| queue.entries.len() >= max_messages || queue.bytes + size > max_bytes;
         let mut dropped = Vec::new();
         while is_full(self) && self.qos0 > 0 && delivery.qos != QoS::AtMostOnce {
             dropped.extend(self.take_oldest_qos0());
@@ -56,58 +87,147 @@ impl Queue {
         if is_full(self) {
             return Err(Box::new(Refused(delivery)));
         }
-        self.count_in(&delivery);
-        self.deliveries.push_back(delivery);
+        match memory_bytes {
+            Some(max) if self.away > 0 || self.memory_bytes + size > max => {
+                self.push_away(delivery.message.mid, size);
+            }
+            _ => self.restore(delivery),
+        }
         Ok(dropped)
     }
 
     /// Appends a message as a store remembers it, whatever the limits: it was let in before.
     pub fn restore(&mut self, delivery: Delivery) {
         self.count_in(&delivery);
-        self.deliveries.push_back(delivery);
+        self.entries.push_back(Entry::Here(Box::new(delivery)));
+    }
+
+    /// Appends a message that stays in the store for now, whatever the limits.
+    pub fn push_away(&mut self, mid: u64, size_bytes: usize) {
+        self.bytes += size_bytes;
+        self.away += 1;
+        self.entries.push_back(Entry::Away { mid, size_bytes: size_bytes as u32 });
     }
 
     /// Puts a message back in front, whatever the limits: it was there before.
     pub fn push_front(&mut self, delivery: Delivery) {
         self.count_in(&delivery);
-        self.deliveries.push_front(delivery);
+        self.entries.push_front(Entry::Here(Box::new(delivery)));
     }
 
-    /// Takes the oldest message.
+    /// Takes the oldest message. `None` when there is none, or when it is not in memory.
     pub fn pop(&mut self) -> Option<Delivery> {
-        let delivery = self.deliveries.pop_front()?;
+        if !matches!(self.entries.front()?, Entry::Here(_)) {
+            return None;
+        }
+        let delivery = self.entries.pop_front().and_then(Entry::here)?;
         self.count_out(&delivery);
-        if self.deliveries.is_empty() {
-            self.deliveries = VecDeque::new();
+        if self.entries.is_empty() {
+            self.entries = VecDeque::new();
         }
         Some(delivery)
     }
 
-    /// Takes out the messages that `is_wanted` picks, in their order.
+    /// What waits in memory, oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = &Delivery> {
+        self.entries.iter().filter_map(|entry| match entry {
+            Entry::Here(delivery) => Some(&**delivery),
+            Entry::Away { .. } => None,
+        })
+    }
+
+    /// Takes out the messages that `is_wanted` picks, in their order. Those that are not in memory stay.
     pub fn extract(&mut self, is_wanted: impl Fn(&Delivery) -> bool) -> Vec<Delivery> {
+        let is_wanted = |entry: &Entry| matches!(entry, Entry::Here(delivery) if is_wanted(delivery));
         let (wanted, kept): (VecDeque<_>, VecDeque<_>) =
-            std::mem::take(&mut self.deliveries).into_iter().partition(is_wanted);
-        self.deliveries = kept;
-        let wanted = Vec::from(wanted);
+            std::mem::take(&mut self.entries).into_iter().partition(is_wanted);
+        self.entries = kept;
+        let wanted: Vec<Delivery> = wanted.into_iter().filter_map(Entry::here).collect();
         wanted.iter().for_each(|delivery| self.count_out(delivery));
         wanted
     }
 
+    /// The numbers of the messages that are to be read now, so that about `max_bytes` are in memory; `None` when
+    /// enough are, none is missing, or some are being read already.
+    pub fn next_page(&mut self, max_bytes: usize) -> Option<Vec<u64>> {
+        // What is in memory behind the first message is of no use before that one is.
+        let has_enough =
+            self.memory_bytes > max_bytes / 2 && matches!(self.entries.front(), Some(Entry::Here(_)));
+        if self.away == 0 || self.is_paging || has_enough {
+            return None;
+        }
+        let (mut mids, mut bytes) = (Vec::new(), self.memory_bytes);
+        for entry in &self.entries {
+            let Entry::Away { mid, size_bytes } = entry else { continue };
+            bytes += *size_bytes as usize;
+            if !mids.is_empty() && bytes > max_bytes || mids.len() == PAGE_MESSAGES {
+                break;
+            }
+            mids.push(*mid);
+        }
+        self.is_paging = true;
+        Some(mids)
+    }
+
+    /// Takes in what was read, and says how many messages could not be.
+    pub fn fill(&mut self, page: Page) -> usize {
+        self.is_paging = false;
+        let mut missing = 0;
+        let mut index = 0;
+        for (wanted, delivery) in page.deliveries {
+            let found = (index..self.entries.len())
+                .find(|&index| matches!(self.entries[index], Entry::Away { mid, .. } if mid == wanted));
+            let Some(found) = found else { continue };
+            index = found;
+            if let Entry::Away { size_bytes, .. } = self.entries[index] {
+                self.bytes -= size_bytes as usize;
+                self.away -= 1;
+            }
+            match delivery {
+                Some(delivery) => {
+                    self.count_in(&delivery);
+                    self.entries[index] = Entry::Here(Box::new(delivery));
+                    index += 1;
+                }
+                None => {
+                    self.entries.remove(index);
+                    missing += 1;
+                }
+            }
+        }
+        missing
+    }
+
     fn take_oldest_qos0(&mut self) -> Option<Delivery> {
-        let index = self.deliveries.iter().position(|delivery| delivery.qos == QoS::AtMostOnce)?;
-        let delivery = self.deliveries.remove(index)?;
+        let is_qos0 =
+            |entry: &Entry| matches!(entry, Entry::Here(delivery) if delivery.qos == QoS::AtMostOnce);
+        let index = self.entries.iter().position(is_qos0)?;
+        let delivery = self.entries.remove(index).and_then(Entry::here)?;
         self.count_out(&delivery);
         Some(delivery)
     }
 
     fn count_in(&mut self, delivery: &Delivery) {
-        self.bytes += delivery.message.size_bytes();
-        self.qos0 += usize::from(delivery.qos == QoS::AtMostOnce);
+        let size = delivery.message.size_bytes();
+        self.bytes += size;
+        self.memory_bytes += size;
+        self.qos0 += u32::from(delivery.qos == QoS::AtMostOnce);
     }
 
     fn count_out(&mut self, delivery: &Delivery) {
-        self.bytes -= delivery.message.size_bytes();
-        self.qos0 -= usize::from(delivery.qos == QoS::AtMostOnce);
+        let size = delivery.message.size_bytes();
+        self.bytes -= size;
+        self.memory_bytes -= size;
+        self.qos0 -= u32::from(delivery.qos == QoS::AtMostOnce);
+    }
+}
+
+impl Entry {
+    fn here(self) -> Option<Delivery> {
+        match self {
+            Entry::Here(delivery) => Some(*delivery),
+            Entry::Away { .. } => None,
+        }
     }
 }
 
@@ -141,9 +261,9 @@ mod tests {
     #[test]
     fn the_newest_is_refused_when_the_queue_is_full() {
         let mut queue = Queue::default();
-        assert!(queue.push(delivery(1, QoS::AtLeastOnce), 2, usize::MAX).is_ok());
-        assert!(queue.push(delivery(2, QoS::AtLeastOnce), 2, usize::MAX).is_ok());
-        assert!(queue.push(delivery(3, QoS::AtLeastOnce), 2, usize::MAX).is_err());
+        assert!(queue.push(delivery(1, QoS::AtLeastOnce), 2, usize::MAX, None).is_ok());
+        assert!(queue.push(delivery(2, QoS::AtLeastOnce), 2, usize::MAX, None).is_ok());
+        assert!(queue.push(delivery(3, QoS::AtLeastOnce), 2, usize::MAX, None).is_err());
         assert_eq!(mids(&mut queue), [1, 2]);
         assert_eq!(queue.bytes(), 0);
     }
@@ -152,10 +272,10 @@ mod tests {
     fn qos_0_makes_room_for_more() {
         let mut queue = Queue::default();
         let size = delivery(0, QoS::AtMostOnce).message.size_bytes();
-        assert!(queue.push(delivery(1, QoS::AtMostOnce), 9, size * 2).is_ok());
-        assert!(queue.push(delivery(2, QoS::AtLeastOnce), 9, size * 2).is_ok());
-        assert_eq!(queue.push(delivery(3, QoS::AtLeastOnce), 9, size * 2).unwrap().len(), 1);
-        assert!(queue.push(delivery(4, QoS::AtMostOnce), 9, size * 2).is_err());
+        assert!(queue.push(delivery(1, QoS::AtMostOnce), 9, size * 2, None).is_ok());
+        assert!(queue.push(delivery(2, QoS::AtLeastOnce), 9, size * 2, None).is_ok());
+        assert_eq!(queue.push(delivery(3, QoS::AtLeastOnce), 9, size * 2, None).unwrap().len(), 1);
+        assert!(queue.push(delivery(4, QoS::AtMostOnce), 9, size * 2, None).is_err());
         assert_eq!(mids(&mut queue), [2, 3]);
     }
 
@@ -163,10 +283,39 @@ mod tests {
     fn extracted_messages_no_longer_count() {
         let mut queue = Queue::default();
         for mid in 1..=3 {
-            assert!(queue.push(delivery(mid, QoS::AtLeastOnce), 9, usize::MAX).is_ok());
+            assert!(queue.push(delivery(mid, QoS::AtLeastOnce), 9, usize::MAX, None).is_ok());
         }
         assert_eq!(queue.extract(|delivery| delivery.message.mid == 2).len(), 1);
         assert_eq!(mids(&mut queue), [1, 3]);
         assert_eq!(queue.bytes(), 0);
+    }
+
+    #[test]
+    fn what_is_over_the_budget_stays_away_until_its_turn_comes_near() {
+        let mut queue = Queue::default();
+        let size = delivery(0, QoS::AtLeastOnce).message.size_bytes();
+        for mid in 1..=6 {
+            // The fourth is not in the store.
+            let memory = (mid != 4).then_some(size * 2);
+            assert!(queue.push(delivery(mid, QoS::AtLeastOnce), 9, usize::MAX, memory).is_ok());
+        }
+        assert_eq!((queue.len(), queue.bytes()), (6, size * 6));
+        assert_eq!(queue.next_page(size * 4), None, "enough is in memory");
+        assert_eq!(mids(&mut queue), [1, 2]);
+        assert_eq!(queue.next_page(size * 3), Some(vec![3, 5]));
+        assert_eq!(queue.next_page(size * 3), None, "these are being read");
+        let deliveries = vec![(3, None), (5, Some(delivery(5, QoS::AtLeastOnce)))];
+        assert_eq!(queue.fill(Page { sid: 1, deliveries }), 1);
+        assert_eq!(mids(&mut queue), [4, 5]);
+        assert_eq!(queue.next_page(1), Some(vec![6]), "at least one");
+        assert_eq!((queue.len(), queue.bytes()), (1, size));
+    }
+
+    #[test]
+    fn the_first_message_is_read_however_much_is_in_memory_behind_it() {
+        let mut queue = Queue::default();
+        assert!(queue.push(delivery(1, QoS::AtLeastOnce), 9, usize::MAX, Some(0)).is_ok());
+        assert!(queue.push(delivery(2, QoS::AtMostOnce), 9, usize::MAX, None).is_ok());
+        assert_eq!(queue.next_page(1), Some(vec![1]));
     }
 }

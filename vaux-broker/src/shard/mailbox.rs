@@ -11,6 +11,7 @@ use crate::config::Network;
 use crate::core::{
     ConnectRequest, ConnectionId, ListenerSettings, Parcel, Refusal, Settings, StepAnswer, Totals, WorkerId,
 };
+use crate::rights::Authorize;
 use crate::session::Identity;
 use crate::transport::WebSocketRules;
 
@@ -26,6 +27,8 @@ pub(crate) enum Mail {
     StepAnswer(ConnectionId, StepAnswer),
     /// Send everybody to another server.
     Redirect(ReasonCode, Arc<str>),
+    /// Who may do what from now on.
+    Rights(Arc<dyn Authorize>),
     /// New limits.
     Settings(Arc<Settings>),
     /// What a listener, by its index, goes by from now on.
@@ -115,6 +118,7 @@ impl std::fmt::Debug for Mail {
             Mail::Verdict(..) => "Verdict",
             Mail::StepAnswer(..) => "StepAnswer",
             Mail::Redirect(..) => "Redirect",
+            Mail::Rights(_) => "Rights",
             Mail::Settings(_) => "Settings",
             Mail::Listener(..) => "Listener",
             Mail::Request(..) => "Request",

@@ -6,6 +6,7 @@
 
 mod accept;
 mod asked;
+mod commits;
 mod gate;
 mod io;
 mod link;
@@ -29,11 +30,13 @@ use crate::time::Time;
 use crate::tls;
 
 pub(crate) use accept::{ListenerSocket, ShardListener};
+pub(crate) use commits::CommitTimes;
 pub(crate) use gate::Gate;
 pub(crate) use mailbox::{ListenerTerms, Mail, Mailbox};
 pub use mailbox::{Reply, StepReply};
 
 use asked::Asked;
+use commits::Commits;
 use link::{Link, Stage};
 use mailbox::Handover;
 use refusal_log::RefusalLog;
@@ -50,6 +53,7 @@ pub(crate) struct Shard {
     mailboxes: Arc<[Arc<Mailbox>]>,
     authenticate: Arc<dyn Authenticate>,
     store: Box<dyn Store>,
+    commits: Commits,
     /// Where sockets are read into.
     buffer: Box<[u8]>,
     /// Connections that may have more to read.
@@ -77,6 +81,8 @@ pub(crate) struct ShardParts {
     pub(crate) mailboxes: Arc<[Arc<Mailbox>]>,
     pub(crate) authenticate: Arc<dyn Authenticate>,
     pub(crate) store: Box<dyn Store>,
+    /// Where all workers measure how long the store takes.
+    pub(crate) commit_times: CommitTimes,
     /// Sessions of the last run that live here.
     pub(crate) restored: Vec<StoredSession>,
     /// Where workers wait until all have theirs.
@@ -94,7 +100,7 @@ const LANE_CHECK: Duration = Duration::from_millis(1);
 
 impl Shard {
     pub(crate) fn new(parts: ShardParts) -> Shard {
-        let ShardParts { worker, shared, settings, poll, clock, .. } = parts;
+        let ShardParts { worker, shared, settings, poll, clock, commit_times, .. } = parts;
         let ShardParts { listeners, mailboxes, authenticate, store, restored, all_restored, .. } = parts;
         Shard {
             worker,
@@ -106,6 +112,7 @@ impl Shard {
             mailboxes,
             authenticate,
             store,
+            commits: Commits::new(commit_times),
             buffer: vec![0; READ_BYTES].into_boxed_slice(),
             readable: Vec::new(),
             accepting: Vec::new(),
@@ -166,14 +173,13 @@ impl Shard {
         self.core.handle_timeout(now);
         self.run_effects(now);
         self.end_turn(now);
+        // The others may still have wills to publish: a client here would miss those that are retained.
+        self.all_restored.wait();
     }
 
     fn sleep(&mut self, events: &mut Events) -> std::io::Result<()> {
         let mailbox = &self.mailboxes[usize::from(self.worker.0)];
-        let has_work = !self.readable.is_empty()
-            || !self.accepting.is_empty()
-            || self.core.has_dirty()
-            || self.core.has_events();
+        let has_work = !self.readable.is_empty() || !self.accepting.is_empty() || self.core.has_output();
         let timeout = if has_work || !mailbox.prepare_sleep() {
             Some(Duration::ZERO)
         } else {
@@ -212,6 +218,7 @@ impl Shard {
             Mail::Redirect(reason, server_reference) => {
                 self.core.handle_redirect(now, reason, &server_reference);
             }
+            Mail::Rights(rights) => self.core.handle_rights(rights),
             Mail::Settings(settings) => self.core.handle_settings(now, settings),
             Mail::Listener(index, terms) => {
                 if let Some(listener) = self.listeners.get_mut(index) {
@@ -231,7 +238,11 @@ impl Shard {
             }
             Mail::Event(name, text) => self.core.handle_event(now, name, &text),
             // The end of the turn looks at how far the store has come.
-            Mail::Stored => {}
+            Mail::Stored => {
+                for page in self.store.take_pages() {
+                    self.core.handle_page(now, page);
+                }
+            }
             Mail::Shutdown => {
                 self.is_draining = true;
                 self.listeners.clear();
@@ -264,15 +275,33 @@ impl Shard {
     }
 
     fn submit(&mut self, now: Time) {
-        if let Some(submission) = self.core.take_submission() {
-            self.store.submit(submission);
-        }
+        self.submit_records();
         self.core.handle_store_state(now, self.store.state());
         self.run_effects(now);
         let durable = self.store.durable();
+        self.commits.durable(durable);
         if self.core.is_waiting_for(durable) {
             self.core.handle_durable(now, durable);
             self.run_effects(now);
+        }
+        self.request_pages();
+    }
+
+    fn submit_records(&mut self) {
+        if let Some(submission) = self.core.take_submission() {
+            self.commits.submitted(submission.sequence);
+            self.store.submit(submission);
+        }
+    }
+
+    /// Asks the store for parts of queues: behind what was recorded of the messages in them.
+    fn request_pages(&mut self) {
+        if !self.core.has_page_requests() {
+            return;
+        }
+        self.submit_records();
+        for request in self.core.take_page_requests() {
+            self.store.request_page(request);
         }
     }
 
@@ -304,9 +333,8 @@ impl Shard {
                 Effect::Abort(slot) => self.drop_link(now, slot),
                 Effect::Measure(purpose) => {
                     let (resident_bytes, peak_resident_bytes) = measure::resident_bytes();
-                    let store_state = self.store.state();
-                    let measures =
-                        Measures { resident_bytes, peak_resident_bytes, store_state, ..Measures::default() };
+                    let (store_state, commit) = (self.store.state(), self.commits.times());
+                    let measures = Measures { resident_bytes, peak_resident_bytes, store_state, commit };
                     self.core.handle_measures(now, purpose, measures);
                 }
                 Effect::Pressure(pressure) => tracing::warn!("{}", pressure.text()),

@@ -31,8 +31,19 @@ pub struct StoredSession {
     /// Messages on their way to the client, by the numbers of the messages. With a packet identifier: sent and not
     /// acknowledged.
     pub deliveries: Vec<(Delivery, Option<PacketId>)>,
+    /// More of them, not sent, that stay in the store for now; by their numbers, too.
+    pub waiting: Vec<Waiting>,
     /// Exchanges of QoS 2 towards the client that await PUBCOMP.
     pub releasing: Vec<PacketId>,
     /// Messages of QoS 2 from the client that await PUBREL.
     pub received: Vec<PacketId>,
+}
+
+/// A queued message that stays in the store for now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// The number of the message.
+    pub mid: u64,
+    /// What it counts against limits of bytes.
+    pub size_bytes: usize,
 }

@@ -7,11 +7,13 @@
 mod contents;
 pub mod disk;
 mod memory;
+mod page;
 mod record;
 mod recorder;
 
-pub use contents::{Contents, StoredSession};
+pub use contents::{Contents, StoredSession, Waiting};
 pub use memory::MemoryStore;
+pub use page::{Page, PageRequest};
 pub use record::{Record, SessionRecord};
 pub use recorder::Recorder;
 
@@ -45,6 +47,15 @@ pub trait Store: Send {
 
     /// Everything up to this number is durable.
     fn durable(&self) -> Sequence;
+
+    /// Asks for part of a queue. [`Store::take_pages`] has it some time after everything that was submitted before, by
+    /// any worker, is written. An engine that keeps nothing is never asked.
+    fn request_page(&mut self, _: PageRequest) {}
+
+    /// Takes what was read.
+    fn take_pages(&mut self) -> Vec<Page> {
+        Vec::new()
+    }
 
     /// Whether it can be written.
     fn state(&self) -> StoreState {

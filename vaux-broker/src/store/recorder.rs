@@ -47,6 +47,11 @@ impl Recorder {
         }
     }
 
+    /// Whether [`Recorder::take`] would give anything.
+    pub fn has_pending(&self) -> bool {
+        self.pending.as_ref().is_some_and(|pending| !pending.records.is_empty())
+    }
+
     /// Whether records are kept, for callers that would do work to make them.
     pub fn is_keeping(&self) -> bool {
         self.pending.is_some()

@@ -21,4 +21,5 @@ pub(crate) use issue::provider;
 pub use authority::{Authority, ServerCertificate};
 pub use error::TlsError;
 pub use names::{ServedNames, host_name};
+pub(crate) use names::{is_address_or_localhost, without_brackets};
 pub use server_config::server_config;

@@ -53,6 +53,17 @@ fn parse(name: &str) -> Option<ServerName<'static>> {
     ServerName::try_from(name.to_ascii_lowercase()).ok()
 }
 
+/// Whether a host, in a URL or a request, says itself where it is: as an address or `localhost`. What other names stand
+/// for is up to whoever answers for them.
+pub(crate) fn is_address_or_localhost(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost") || without_brackets(host).parse::<IpAddr>().is_ok()
+}
+
+/// The host without the brackets that an IPv6 address has in a URL.
+pub(crate) fn without_brackets(host: &str) -> &str {
+    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+}
+
 /// What this machine is called, if that can stand in a certificate.
 pub fn host_name() -> Option<String> {
     let name = rustix::system::uname().nodename().to_str().ok()?.to_owned();

@@ -1,12 +1,12 @@
 //! The HTTP request that begins a WebSocket connection, and the answer to it.
 
-use std::net::IpAddr;
-
 use tungstenite::handshake::machine::TryParse as _;
 use tungstenite::handshake::server::{Request, create_response, write_response};
 use tungstenite::http::header::{HOST, ORIGIN, SEC_WEBSOCKET_PROTOCOL};
 use tungstenite::http::uri::Authority;
 use tungstenite::http::{HeaderMap, HeaderValue, Response, StatusCode};
+
+use crate::tls::is_address_or_localhost;
 
 /// What a WebSocket listener lets in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,13 +71,8 @@ fn accept(request: &Request, rules: &WebSocketRules) -> Result<Answer, StatusCod
 fn is_same_host(origin: &HeaderValue, host: &HeaderValue, has_tls: bool) -> bool {
     let (Ok(origin), Ok(host)) = (origin.to_str(), host.to_str()) else { return false };
     let Some((_, origin_host)) = origin.split_once("://") else { return false };
-    let is_address = || {
-        host.parse::<Authority>().is_ok_and(|authority| {
-            let name = authority.host();
-            let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
-            name.eq_ignore_ascii_case("localhost") || address.parse::<IpAddr>().is_ok()
-        })
-    };
+    let is_address =
+        || host.parse::<Authority>().is_ok_and(|authority| is_address_or_localhost(authority.host()));
     origin_host.eq_ignore_ascii_case(host) && (has_tls || is_address())
 }
 

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::Args;
-use vaux_client::{QoS, ServerUrl, Version, WebSocketOptions};
+use vaux_client::{QoS, ServerUrl, Socks5Proxy, Version, WebSocketOptions};
 
 use super::property::PropertyArgs;
 use super::transport::scheme;
@@ -42,6 +42,15 @@ pub(crate) struct ConnectArgs {
     /// Local address to connect from
     #[arg(short = 'A', long, value_name = "ADDRESS")]
     pub(super) bind: Option<IpAddr>,
+    /// SOCKS5 proxy to connect through
+    // The help stands here, since its brackets would be links in documentation.
+    #[arg(
+        long,
+        value_name = "URL",
+        value_parser = parse_proxy,
+        help = "SOCKS5 proxy to connect through: socks5h://[USER[:PASSWORD]@]HOST[:PORT]"
+    )]
+    pub(super) proxy: Option<Socks5Proxy>,
     /// Client identifier [default: the server assigns one]
     #[arg(short, long, value_name = "ID", conflicts_with = "id_prefix", allow_hyphen_values = true)]
     pub(super) id: Option<String>,
@@ -78,6 +87,12 @@ pub(crate) struct ConnectArgs {
     /// Data directory of the broker on this machine, whose tls/ca.pem is trusted for it
     #[arg(long, value_name = "DIR")]
     pub(super) data_dir: Option<PathBuf>,
+    /// File of flags, one a line, that count where nothing else says otherwise
+    #[arg(short = 'o', long, value_name = "FILE", conflicts_with = "profile")]
+    pub(super) options: Option<PathBuf>,
+    /// The file of flags with this name in ~/.config/vaux/profiles
+    #[arg(long, value_name = "NAME")]
+    pub(super) profile: Option<String>,
 }
 
 /// Whether WebSocket is spoken, and how it is asked for.
@@ -190,6 +205,10 @@ fn parse_url(text: &str) -> Result<TopicUrl, String> {
     Ok(TopicUrl { server, topic })
 }
 
+fn parse_proxy(text: &str) -> Result<Socks5Proxy, String> {
+    Socks5Proxy::parse(text).map_err(|error| error.to_string())
+}
+
 fn parse_header(text: &str) -> Result<(String, String), &'static str> {
     let (name, value) = text.split_once(':').ok_or("it is NAME: VALUE")?;
     Ok((name.trim().to_owned(), value.trim().to_owned()))
@@ -267,6 +286,9 @@ impl ConnectArgs {
         if self.password.is_some() || self.password_file.is_some() {
             (lower.password, lower.password_file) = (None, None);
         }
+        if self.options.is_some() || self.profile.is_some() {
+            (lower.options, lower.profile) = (None, None);
+        }
         ConnectArgs {
             host: self.host.or(lower.host),
             port: self.port.or(lower.port),
@@ -275,6 +297,7 @@ impl ConnectArgs {
             plain: self.plain || lower.plain,
             web_socket: self.web_socket.over(lower.web_socket),
             bind: self.bind.or(lower.bind),
+            proxy: self.proxy.or(lower.proxy),
             id: self.id.or(lower.id),
             id_prefix: self.id_prefix.or(lower.id_prefix),
             username: self.username.or(lower.username),
@@ -288,6 +311,8 @@ impl ConnectArgs {
             will: self.will.over(lower.will),
             tls: self.tls.over(lower.tls),
             data_dir: self.data_dir.or(lower.data_dir),
+            options: self.options.or(lower.options),
+            profile: self.profile.or(lower.profile),
         }
     }
 }

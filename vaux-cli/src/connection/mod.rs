@@ -1,16 +1,21 @@
 //! From flags to a connection: what the flags and the environment say, whom to trust, who to be.
 //!
-//! The order is: flags, `VAUX_*` variables, defaults.
+//! The order is: flags, `VAUX_*` variables, a file of flags, defaults.
 
 mod args;
 mod environment;
-mod password;
+mod operator;
+pub(crate) mod password;
+mod profile;
 mod property;
+mod publisher;
 mod session;
+mod subscribing;
 mod transport;
 mod trust;
 
 use std::io;
+use std::path::PathBuf;
 
 use vaux_client::{
     ConnectError, ConnectErrorKind, ConnectOptions, ConnectStage, Message, PropertyBuffer, QoS, ReasonCode,
@@ -20,8 +25,11 @@ use vaux_client::{
 use crate::cli_error::CliError;
 use crate::output::talk::Talk;
 pub(crate) use args::{ConnectArgs, parse_qos};
+pub(crate) use profile::other_flags;
 pub(crate) use property::{Place, PropertyLists};
-pub(crate) use session::{Interrupt, Session, block_on, close, describe};
+pub(crate) use publisher::{Failure, Publisher};
+pub(crate) use session::{Interrupt, Session, block_on, close, tell};
+pub(crate) use subscribing::{ReconnectArgs, any_matches, check_filter, parse_seconds, subscribe};
 use transport::Target;
 use trust::Trust;
 
@@ -36,13 +44,23 @@ pub(crate) struct Plan {
     pub(crate) properties: PropertyLists,
     target: Target,
     trust: Option<Trust>,
+    /// The token of the operator, if the user named nobody.
+    operator_token: Option<PathBuf>,
 }
 
 impl ConnectArgs {
-    /// These flags over the variables of the environment.
+    /// These flags over the variables of the environment, and those over a file of flags.
     pub(crate) fn with_environment(self) -> Result<ConnectArgs, CliError> {
         self.check()?;
-        Ok(self.over(environment::read(|name| std::env::var_os(name))?))
+        let upper = self.over(environment::read(|name| std::env::var_os(name))?);
+        match profile::path(upper.options.as_deref(), upper.profile.as_deref())? {
+            Some(path) => {
+                let lower = profile::connection_flags(&path)?;
+                lower.check()?;
+                Ok(upper.over(lower))
+            }
+            None => Ok(upper),
+        }
     }
 
     /// What to connect to and how, for a command that gives properties to the packets in `places`.
@@ -69,6 +87,9 @@ impl ConnectArgs {
         if let Some(address) = self.bind {
             options = options.bind(address);
         }
+        if let Some(proxy) = self.proxy.clone() {
+            options = options.proxy(proxy);
+        }
         if let Some(seconds) = self.keepalive {
             options = options.keep_alive(seconds);
         }
@@ -83,8 +104,13 @@ impl ConnectArgs {
         if let Some(will) = self.will(properties.of(Place::Will))? {
             options = options.will(will);
         }
+        // Behind a proxy this machine's names are the proxy's: it must not get the token.
+        let operator_token = match self.names_somebody() || self.proxy.is_some() {
+            true => None,
+            false => operator::token_file(&target, data_dir.as_deref()),
+        };
         options = self.credentials(options, version, &target, talk)?;
-        Ok(Plan { options, version, properties, target, trust })
+        Ok(Plan { options, version, properties, target, trust, operator_token })
     }
 
     /// Refuses what makes no sense in all layers together.
@@ -155,6 +181,15 @@ impl ConnectArgs {
         Ok(Some(will))
     }
 
+    /// Whether the user says who to be.
+    fn names_somebody(&self) -> bool {
+        let url = self.url.as_ref().map(|url| &url.server);
+        self.username.is_some()
+            || self.password.is_some()
+            || self.password_file.is_some()
+            || url.is_some_and(|url| url.user_name.is_some() || url.password.is_some())
+    }
+
     fn credentials(
         &self,
         mut options: ConnectOptions,
@@ -177,7 +212,9 @@ impl ConnectArgs {
         if password.is_some() && user_name.is_none() && !version.has_properties() {
             return Err(CliError::usage("before version 5 a password needs a user name (-u)"));
         }
-        if password.is_some() && !target.tls && !target.is_loopback() {
+        // What stands for this machine stands for the proxy's there.
+        let stays_here = target.is_loopback() && self.proxy.is_none();
+        if password.is_some() && !target.tls && !stays_here {
             talk.warning(format_args!("the password goes to {} in the clear", target.host));
         }
         if let Some(user_name) = user_name {
@@ -199,7 +236,7 @@ pub(crate) fn check_topic(flag: &str, topic: &str) -> Result<(), CliError> {
 }
 
 /// A number that two clients started at the same time do not share.
-fn random() -> u64 {
+pub(crate) fn random() -> u64 {
     use std::hash::{BuildHasher, RandomState};
     RandomState::new().hash_one(std::process::id())
 }
@@ -271,6 +308,21 @@ impl Plan {
             }
             Trust::Named | Trust::Nobody => None,
         }
+    }
+
+    /// Host and port of the server.
+    pub(crate) fn address(&self) -> String {
+        self.target.address()
+    }
+
+    /// Whether this is the server at an address such as `localhost:8883`. Names of this machine are the same.
+    pub(crate) fn is_server_at(&self, address: &str) -> bool {
+        let Some((host, port)) = address.rsplit_once(':') else { return false };
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let other = Target { host: host.to_owned(), ..self.target.clone() };
+        let is_same_host = host.eq_ignore_ascii_case(&self.target.host)
+            || (other.is_loopback() && self.target.is_loopback());
+        is_same_host && port == self.target.port.to_string()
     }
 
     /// The server as a URL.

@@ -18,9 +18,13 @@ pub(super) fn ask(user_name: Option<&str>, host: &str) -> io::Result<Vec<u8>> {
 
 /// The first line of a file.
 pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
+    first_line(File::open(path)?)
+}
+
+/// The first line of what is read. It may be a byte longer than a password can be, for its user to refuse.
+pub(crate) fn first_line(from: impl Read) -> io::Result<Vec<u8>> {
     let mut line = Vec::new();
-    // One byte more than a password can have, for the client to refuse, and the end of the line.
-    BufReader::new(File::open(path)?.take(MAX_PASSWORD_BYTES + 3)).read_until(b'\n', &mut line)?;
+    BufReader::new(from.take(MAX_PASSWORD_BYTES + 3)).read_until(b'\n', &mut line)?;
     if line.last() == Some(&b'\n') {
         line.pop();
     }

@@ -47,6 +47,11 @@ impl Session {
         }
     }
 
+    /// Why there will be no more messages.
+    pub(crate) async fn lost(&mut self) -> CliError {
+        CliError::Lost(self.end().await.unwrap_or(Disconnected::Closed))
+    }
+
     /// Why the connection ended for good, once it has.
     async fn end(&mut self) -> Option<Disconnected> {
         let mut reason = None;
@@ -69,8 +74,27 @@ pub(crate) async fn close(client: &Client, properties: PropertyBuffer, talk: Tal
     }
 }
 
+/// Tells what happened to the connection.
+pub(crate) fn tell(event: &ConnectionEvent, talk: Talk) {
+    match event {
+        ConnectionEvent::Disconnected(why) => talk.note(why),
+        ConnectionEvent::Reconnecting { attempt, after } => {
+            let seconds = after.as_secs_f64();
+            talk.note(format_args!("connecting again in {seconds:.1} s, attempt {attempt}"));
+        }
+        ConnectionEvent::ReconnectFailed(error) => talk.note(error),
+        ConnectionEvent::Connected(connected) => {
+            talk.note(format_args!("connected again: {}", describe(connected)));
+        }
+        ConnectionEvent::SubscriptionsLost(filters) => {
+            talk.warning(format_args!("not subscribed again to {}", filters.join(", ")));
+        }
+        _ => {}
+    }
+}
+
 /// What the server said, in a few words.
-pub(crate) fn describe(connected: &Connected) -> String {
+fn describe(connected: &Connected) -> String {
     let session = if connected.session_present { "with" } else { "without" };
     format!(
         "client {:?}, keep alive {} s, {session} a session of before",

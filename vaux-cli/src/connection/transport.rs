@@ -52,6 +52,14 @@ impl Target {
         }
     }
 
+    /// Host and port, as they stand in a URL.
+    pub(super) fn address(&self) -> String {
+        match self.host.contains(':') {
+            true => format!("[{}]:{}", self.host, self.port),
+            false => format!("{}:{}", self.host, self.port),
+        }
+    }
+
     /// Whether the name stands for this machine whatever a name server says.
     pub(super) fn is_loopback(&self) -> bool {
         if self.unix_socket.is_some() {
@@ -73,10 +81,7 @@ impl std::fmt::Display for Target {
             return write!(f, "{}", path.display());
         }
         let scheme = scheme(self.web_socket_path.is_some(), self.tls);
-        match self.host.contains(':') {
-            true => write!(f, "{scheme}://[{}]:{}", self.host, self.port)?,
-            false => write!(f, "{scheme}://{}:{}", self.host, self.port)?,
-        }
+        write!(f, "{scheme}://{}", self.address())?;
         self.web_socket_path.as_ref().map_or(Ok(()), |path| f.write_str(path))
     }
 }

@@ -8,6 +8,8 @@ mod c_array;
 mod detect;
 mod error;
 mod hex;
+pub(crate) mod json;
+pub(crate) mod payload;
 mod xxd;
 
 pub(crate) use detect::read;

@@ -1,6 +1,6 @@
 //! `vaux test` against `vaux broker`.
 
-use crate::messages::Broker;
+use crate::broker::Broker;
 use crate::program::{Run, run};
 
 fn test(broker: &Broker, args: &[&str]) -> Run {

@@ -1,8 +1,30 @@
 //! The `vaux` program as a user runs it: arguments in; output, messages and exit code out.
 
+mod acl;
+#[cfg(test)]
+mod broker;
 mod conformance;
 mod decode;
 #[cfg(test)]
+mod encode;
+#[cfg(test)]
 mod messages;
+mod passwd;
+#[cfg(test)]
+mod profiles;
 mod program;
+#[cfg(test)]
+mod recordings;
+#[cfg(test)]
+mod requests;
+#[cfg(test)]
+mod retained;
+#[cfg(test)]
+mod selecting;
+#[cfg(test)]
+mod shells;
+mod store;
+#[cfg(test)]
+mod tour;
 mod usage;
+mod why;

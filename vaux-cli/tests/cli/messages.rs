@@ -1,110 +1,9 @@
 //! `vaux pub` and `vaux sub` through `vaux broker`, as three terminals would run them.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Child, ChildStderr, Stdio};
+use std::io::Write;
+use std::process::Stdio;
 
-use tempfile::TempDir;
-
-use crate::program::{Run, vaux};
-
-/// `vaux broker` on a port of its own, ended when dropped.
-pub(crate) struct Broker {
-    child: Child,
-    data_dir: TempDir,
-    pub(crate) url: String,
-}
-
-impl Broker {
-    fn start(flags: &[&str], scheme: &str) -> Broker {
-        Broker::start_in(tempfile::tempdir().unwrap(), &[&["-p", "0"], flags].concat(), scheme)
-    }
-
-    /// With one listener of this kind.
-    fn listening(kind: &str) -> Broker {
-        let directory = tempfile::tempdir().unwrap();
-        let config = directory.path().join("vaux.toml");
-        let listener = format!("[[listener]]\nkind = \"{kind}\"\nbind = \"127.0.0.1:0\"\n");
-        std::fs::write(&config, listener).unwrap();
-        Broker::start_in(tempfile::tempdir().unwrap(), &["-c", config.to_str().unwrap()], kind)
-    }
-
-    fn start_in(data_dir: TempDir, flags: &[&str], scheme: &str) -> Broker {
-        let mut child = vaux(&["broker", "--data-dir"])
-            .arg(data_dir.path())
-            .args(flags)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let port = lines
-            .map(Result::unwrap)
-            .find_map(|line| Some(line.strip_prefix("listening")?.rsplit_once(':')?.1.to_owned()))
-            .expect("the broker says where it listens");
-        Broker { child, data_dir, url: format!("{scheme}://localhost:{port}") }
-    }
-
-    pub(crate) fn plain() -> Broker {
-        Broker::start(&["--plain"], "mqtt")
-    }
-
-    fn command(&self, command: &str, args: &[&str]) -> std::process::Command {
-        let mut vaux = vaux(&[command, "-L", &self.url]);
-        vaux.env("VAUX_DATA_DIR", self.data_dir.path()).args(args).stdin(Stdio::null());
-        vaux
-    }
-
-    fn run(&self, command: &str, args: &[&str]) -> Run {
-        let output = self.command(command, args).output().unwrap();
-        Run {
-            code: output.status.code(),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        }
-    }
-
-    /// A subscriber whose subscription is in force.
-    fn subscriber(&self, args: &[&str]) -> Subscriber {
-        let mut child = self
-            .command("sub", args)
-            .arg("--debug")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut talk = BufReader::new(child.stderr.take().unwrap());
-        let mut line = String::new();
-        while !line.contains("subscribed to") {
-            line.clear();
-            assert_ne!(talk.read_line(&mut line).unwrap(), 0, "the subscriber ended");
-        }
-        Subscriber { child, _talk: talk }
-    }
-}
-
-impl Drop for Broker {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-struct Subscriber {
-    child: Child,
-    /// Kept open, so that the subscriber can go on talking.
-    _talk: BufReader<ChildStderr>,
-}
-
-impl Subscriber {
-    /// What it printed, once it has ended well by itself.
-    fn output(mut self) -> Vec<u8> {
-        let mut output = Vec::new();
-        self.child.stdout.take().unwrap().read_to_end(&mut output).unwrap();
-        assert_eq!(self.child.wait().unwrap().code(), Some(0));
-        output
-    }
-}
+use crate::broker::Broker;
 
 #[test]
 fn messages_arrive_in_every_version_and_with_every_qos() {
@@ -214,4 +113,17 @@ fn a_server_that_is_not_there_is_exit_code_3() {
     drop(listener);
     let run = crate::program::run(&["pub", "-h", "127.0.0.1", "-p", &port, "-t", "a", "-m", "m"]);
     assert_eq!(run.code, Some(3), "{}", run.stderr);
+}
+
+#[test]
+fn a_proxy_that_is_not_there_is_exit_code_3() {
+    let broker = Broker::plain();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = format!("socks5h://127.0.0.1:{}", listener.local_addr().unwrap().port());
+    drop(listener);
+    let run = broker.run("pub", &["-t", "a", "-m", "m", "--proxy", &proxy]);
+    assert_eq!(run.code, Some(3), "{}", run.stderr);
+    let run = broker.run("pub", &["-t", "a", "-m", "m", "--proxy", "http://proxy"]);
+    assert_eq!(run.code, Some(2));
+    assert!(run.stderr.contains("socks5h://"), "{}", run.stderr);
 }

@@ -1,7 +1,8 @@
-//! Streams of bytes to a server: TCP, TLS over it, and WebSocket over either; or a unix socket.
+//! Streams of bytes to a server: TCP, perhaps through a proxy, TLS over it, and WebSocket over either; or a unix socket.
 //!
 //! A [`Dialer`] is made once from the options, so that files are read and mistakes found before anything is tried.
 
+mod socks5;
 mod tls;
 mod web_socket;
 
@@ -19,6 +20,7 @@ use tokio_tungstenite::tungstenite::http::Request;
 use crate::error::{ConnectError, ConnectStage};
 use crate::options::ConnectOptions;
 
+pub use socks5::Socks5Proxy;
 pub use tls::TlsOptions;
 pub use web_socket::WebSocketOptions;
 
@@ -35,6 +37,7 @@ pub(crate) struct Dialer {
     bind: Option<IpAddr>,
     /// Instead of host and port.
     unix_socket: Option<PathBuf>,
+    proxy: Option<Socks5Proxy>,
     tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
     /// The request of the opening handshake.
     web_socket: Option<Request<()>>,
@@ -55,8 +58,8 @@ impl Dialer {
             Some(web_socket) => Some(web_socket.request(&host, port, tls.is_some())?),
             None => None,
         };
-        let unix_socket = options.unix_socket.clone();
-        Ok(Dialer { host, port, bind: options.bind, unix_socket, tls, web_socket })
+        let (proxy, unix_socket) = (options.proxy.clone(), options.unix_socket.clone());
+        Ok(Dialer { host, port, bind: options.bind, proxy, unix_socket, tls, web_socket })
     }
 
     /// Connects. `stage` always says what is being waited for, for the case that the caller stops waiting.
@@ -66,12 +69,15 @@ impl Dialer {
             let failed = |source| ConnectError::Unix { path: path.clone(), source };
             return Ok(Box::new(UnixStream::connect(path).await.map_err(failed)?));
         }
-        *stage = ConnectStage::Resolve;
-        let resolve_error = |source| ConnectError::Resolve { host: self.host.clone(), source };
-        let addresses: Vec<_> =
-            tokio::net::lookup_host((self.host.as_str(), self.port)).await.map_err(resolve_error)?.collect();
-        *stage = ConnectStage::Tcp;
-        let tcp = self.connect_to_any(&addresses).await?;
+        let tcp = match &self.proxy {
+            Some(proxy) => {
+                let mut tcp = self.connect_to_host(&proxy.host, proxy.port, stage).await?;
+                *stage = ConnectStage::Proxy;
+                proxy.connect(&mut tcp, &self.host, self.port).await?;
+                tcp
+            }
+            None => self.connect_to_host(&self.host, self.port, stage).await?,
+        };
         let stream: Box<dyn ByteStream> = match &self.tls {
             Some((config, server_name)) => {
                 *stage = ConnectStage::Tls;
@@ -82,6 +88,19 @@ impl Dialer {
         let Some(request) = &self.web_socket else { return Ok(stream) };
         *stage = ConnectStage::WebSocket;
         web_socket::connect(stream, request.clone()).await
+    }
+
+    async fn connect_to_host(
+        &self,
+        host: &str,
+        port: u16,
+        stage: &mut ConnectStage,
+    ) -> Result<TcpStream, ConnectError> {
+        *stage = ConnectStage::Resolve;
+        let resolve_error = |source| ConnectError::Resolve { host: host.to_owned(), source };
+        let addresses: Vec<_> = tokio::net::lookup_host((host, port)).await.map_err(resolve_error)?.collect();
+        *stage = ConnectStage::Tcp;
+        self.connect_to_any(host, &addresses).await
     }
 
     async fn secure(
@@ -98,7 +117,7 @@ impl Dialer {
     }
 
     /// Tries the addresses in turn.
-    async fn connect_to_any(&self, addresses: &[SocketAddr]) -> Result<TcpStream, ConnectError> {
+    async fn connect_to_any(&self, host: &str, addresses: &[SocketAddr]) -> Result<TcpStream, ConnectError> {
         let fits = |address: &&SocketAddr| self.bind.is_none_or(|bind| bind.is_ipv4() == address.is_ipv4());
         let mut last_error = None;
         for &address in addresses.iter().filter(fits) {
@@ -108,7 +127,7 @@ impl Dialer {
             }
         }
         Err(last_error.unwrap_or_else(|| ConnectError::Resolve {
-            host: self.host.clone(),
+            host: host.to_owned(),
             source: std::io::Error::new(std::io::ErrorKind::NotFound, "no address of a fitting kind"),
         }))
     }

@@ -4,6 +4,7 @@
 
 mod authenticating;
 mod connecting;
+mod proxy;
 mod publishing;
 mod reconnecting;
 mod server;

@@ -12,7 +12,7 @@ use crate::{Outcome, workspace};
 /// # Errors
 ///
 /// It does not build.
-pub(super) fn program(package: &str, name: &str, profile: &str) -> Outcome<PathBuf> {
+pub(crate) fn program(package: &str, name: &str, profile: &str) -> Outcome<PathBuf> {
     let mut command = workspace::cargo();
     command.args(["build", "--locked", "--package", package, "--bin", name, "--profile", profile]);
     command.args(["--message-format", "json-render-diagnostics"]).stderr(Stdio::inherit());

@@ -5,9 +5,9 @@
 //! processor time from the kernel's account, which other work on the machine hardly moves, and the rate by the clock,
 //! which it does.
 
-mod build;
-mod peer;
-mod placement;
+pub(crate) mod build;
+pub(crate) mod peer;
+pub(crate) mod placement;
 mod report;
 pub(crate) mod scenario;
 

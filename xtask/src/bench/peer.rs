@@ -18,9 +18,9 @@ use crate::Outcome;
 /// A broker that can be started.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Peer {
+pub(crate) struct Peer {
     /// Its name in the report.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// Program and arguments. `{port}`, `{config}` and `{scratch}` are replaced.
     command: Vec<String>,
     /// The text of its configuration file, if it needs one. `{port}` and `{scratch}` are replaced.
@@ -58,7 +58,7 @@ const ANNOUNCEMENT: [&str; 2] = ["listening", "tcp"];
 
 impl Peer {
     /// vaux-broker with so many workers.
-    pub(super) fn vaux(name: &str, program: &Path, workers: usize) -> Peer {
+    pub(crate) fn vaux(name: &str, program: &Path, workers: usize) -> Peer {
         let workers = workers.to_string();
         let program = program.to_string_lossy();
         let arguments = ["--plain", "-p", "0", "--data-dir", "{scratch}/data", "--workers", &workers];
@@ -70,12 +70,24 @@ impl Peer {
         }
     }
 
+    /// vaux-broker with a configuration file of its own.
+    pub(crate) fn vaux_configured(program: &Path, config: &str) -> Peer {
+        let program = program.to_string_lossy();
+        let arguments = ["--plain", "-p", "0", "--data-dir", "{scratch}/data", "-c", "{config}"];
+        Peer {
+            name: "vaux".to_owned(),
+            command: [program.as_ref()].into_iter().chain(arguments).map(str::to_owned).collect(),
+            config: Some(config.to_owned()),
+            announces_port: true,
+        }
+    }
+
     /// The mosquitto of this system.
     ///
     /// # Errors
     ///
     /// It is not installed.
-    pub(super) fn mosquitto() -> Outcome<Peer> {
+    pub(crate) fn mosquitto() -> Outcome<Peer> {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let program =
             std::env::split_paths(&path).map(|folder| folder.join("mosquitto")).find(|file| file.is_file());
@@ -94,7 +106,7 @@ impl Peer {
     /// # Errors
     ///
     /// The file cannot be read, or a peer in it could not be reached.
-    pub(super) fn from_file(path: &Path) -> Outcome<Vec<Peer>> {
+    pub(crate) fn from_file(path: &Path) -> Outcome<Vec<Peer>> {
         let text =
             fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
         Peer::from_toml(&text).map_err(|error| format!("{}: {error}", path.display()).into())
@@ -125,19 +137,31 @@ impl Peer {
     /// # Errors
     ///
     /// It does not start; the message ends with what it printed.
-    pub(super) fn start(&self, placement: &Placement) -> Outcome<Broker> {
+    pub(crate) fn start(&self, placement: &Placement) -> Outcome<Broker> {
         let scratch = tempfile::Builder::new().prefix("vaux-bench-").tempdir()?;
+        let mut broker = self.spawn(scratch.path(), placement)?;
+        broker.wait_until_ready()?;
+        broker.scratch = Some(scratch);
+        Ok(broker)
+    }
+
+    /// Starts the broker's process in a folder that outlives it; [`Broker::wait_until_ready`] is to follow.
+    ///
+    /// # Errors
+    ///
+    /// The program cannot be run.
+    pub(crate) fn spawn(&self, scratch: &Path, placement: &Placement) -> Outcome<Broker> {
         let port = if self.announces_port { 0 } else { free_port()? };
-        let config_path = scratch.path().join("config");
+        let config_path = scratch.join("config");
         let fill = |text: &str| {
             text.replace("{port}", &port.to_string())
                 .replace("{config}", &config_path.to_string_lossy())
-                .replace("{scratch}", &scratch.path().to_string_lossy())
+                .replace("{scratch}", &scratch.to_string_lossy())
         };
         if let Some(config) = &self.config {
             fs::write(&config_path, fill(config))?;
         }
-        let log_path = scratch.path().join("log");
+        let log_path = scratch.join("log");
         let words: Vec<String> = self.command.iter().map(|word| fill(word)).collect();
         let mut child = placement
             .command(&words)
@@ -147,63 +171,73 @@ impl Peer {
             .spawn()
             .map_err(|error| format!("cannot start {}: {error}", self.name))?;
         let announced = announcements(&mut child);
-        let port = (!self.announces_port).then_some(port);
-        let mut broker = Broker {
+        Ok(Broker {
+            name: self.name.clone(),
             child,
-            address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+            announced,
             log_path,
-            _scratch: scratch,
-        };
-        broker.wait_until_ready(port, &announced).map_err(|why| broker.failed_to_start(&self.name, &why))?;
-        Ok(broker)
+            scratch: None,
+        })
     }
 }
 
 /// A running broker, which ends with this value.
 #[derive(Debug)]
-pub(super) struct Broker {
-    child: Child,
-    /// Where it listens.
-    pub(super) address: SocketAddr,
+pub(crate) struct Broker {
+    name: String,
+    pub(crate) child: Child,
+    /// Where it listens. The port is 0 until it is known.
+    pub(crate) address: SocketAddr,
+    announced: mpsc::Receiver<SocketAddr>,
     log_path: PathBuf,
     /// Removed when the broker has ended.
-    _scratch: TempDir,
+    scratch: Option<TempDir>,
 }
 
 impl Broker {
     /// Its process.
-    pub(super) fn process(&self) -> u32 {
+    pub(crate) fn process(&self) -> u32 {
         self.child.id()
     }
 
-    fn wait_until_ready(
-        &mut self,
-        port: Option<u16>,
-        announced: &mpsc::Receiver<SocketAddr>,
-    ) -> Result<(), String> {
+    /// Waits until the broker accepts connections.
+    ///
+    /// # Errors
+    ///
+    /// It has ended or takes too long; the message ends with what it printed.
+    pub(crate) fn wait_until_ready(&mut self) -> Outcome {
+        self.accepting().map_err(|why| self.failed_to_start(&why).into())
+    }
+
+    fn accepting(&mut self) -> Result<(), String> {
         let deadline = Instant::now() + START_TIMEOUT;
-        let mut known = port.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
         while Instant::now() < deadline {
             if let Ok(Some(status)) = self.child.try_wait() {
                 return Err(format!("it ended with {status}"));
             }
-            match known {
-                Some(address) if TcpStream::connect(address).is_ok() => {
-                    self.address = address;
-                    return Ok(());
-                }
-                Some(_) => thread::sleep(Duration::from_millis(20)),
-                None => known = announced.recv_timeout(Duration::from_millis(20)).ok(),
+            if self.address.port() == 0 {
+                let announced = self.announced.recv_timeout(Duration::from_millis(20));
+                self.address = announced.unwrap_or(self.address);
+            } else if TcpStream::connect(self.address).is_ok() {
+                return Ok(());
+            } else {
+                thread::sleep(Duration::from_millis(20));
             }
         }
         Err(format!("it accepted no connection within {} s", START_TIMEOUT.as_secs()))
     }
 
-    fn failed_to_start(&self, name: &str, why: &str) -> String {
+    fn failed_to_start(&self, why: &str) -> String {
+        format!("{} did not start: {why}\n{}", self.name, self.last_words())
+    }
+
+    /// The end of what the broker wrote to its log.
+    pub(crate) fn last_words(&self) -> String {
         let log = fs::read_to_string(&self.log_path).unwrap_or_default();
         let last: Vec<&str> = log.lines().rev().take(10).collect();
         let last: Vec<&str> = last.into_iter().rev().collect();
-        format!("{name} did not start: {why}\n{}", last.join("\n"))
+        last.join("\n")
     }
 }
 
@@ -243,7 +277,7 @@ fn free_port() -> Outcome<u16> {
 }
 
 /// Whether a program of the system can be started.
-pub(super) fn is_installed(program: &str) -> bool {
+pub(crate) fn is_installed(program: &str) -> bool {
     let mut command = Command::new(program);
     command.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.status().is_ok_and(|status| status.success())

@@ -6,7 +6,7 @@ use clap::Args;
 
 /// The processors of broker and load generator.
 #[derive(Clone, Copy, Debug, Args)]
-pub(super) struct Processors {
+pub(crate) struct Processors {
     /// The processor that the broker is pinned to
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     broker_cpu: usize,
@@ -17,30 +17,30 @@ pub(super) struct Processors {
 
 /// Where one program runs.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Placement(Option<usize>);
+pub(crate) struct Placement(Option<usize>);
 
 impl Processors {
     /// Where the broker runs, if it is pinned.
-    pub(super) fn broker(&self, pinned: bool) -> Placement {
+    pub(crate) fn broker(&self, pinned: bool) -> Placement {
         if pinned { Placement(Some(self.broker_cpu)) } else { Placement::anywhere() }
     }
 
     /// Where the load generator runs, if it is pinned.
-    pub(super) fn load(&self, pinned: bool) -> Placement {
+    pub(crate) fn load(&self, pinned: bool) -> Placement {
         if pinned { Placement(Some(self.load_cpu)) } else { Placement::anywhere() }
     }
 }
 
 impl Placement {
     /// On any processor.
-    pub(super) fn anywhere() -> Placement {
+    pub(crate) fn anywhere() -> Placement {
         Placement(None)
     }
 
     /// The command that starts a program there, with as many open files as the system allows.
     ///
     /// Each of these programs replaces itself by the next, so that the process is in the end the program's own.
-    pub(super) fn command(self, words: &[String]) -> Command {
+    pub(crate) fn command(self, words: &[String]) -> Command {
         let mut shell = vec!["sh", "-c", "ulimit -S -n \"$(ulimit -H -n)\"; exec \"$@\"", "sh"];
         let cpu = self.0.map(|cpu| cpu.to_string());
         if let Some(cpu) = &cpu {

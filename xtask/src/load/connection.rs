@@ -11,11 +11,11 @@ use vaux_mqtt::{Packet, Sender, Version};
 use crate::Outcome;
 
 /// The size of the buffer that all connections read into. Larger than any packet of any scenario.
-pub(super) const READ_BUFFER_BYTES: usize = 256 << 10;
+pub(crate) const READ_BUFFER_BYTES: usize = 256 << 10;
 
 /// A connection that has been accepted by the broker.
 #[derive(Debug)]
-pub(super) struct Connection {
+pub(crate) struct Connection {
     stream: TcpStream,
     version: Version,
     /// The beginning of a packet whose rest is still to come.
@@ -31,7 +31,7 @@ impl Connection {
     /// # Errors
     ///
     /// The socket cannot be registered.
-    pub(super) fn new(
+    pub(crate) fn new(
         stream: net::TcpStream,
         version: Version,
         registry: &Registry,
@@ -48,10 +48,26 @@ impl Connection {
     /// # Errors
     ///
     /// The connection has ended, the broker sent something that cannot be read, or `handle` failed.
-    pub(super) fn receive(
+    pub(crate) fn receive(
         &mut self,
         buffer: &mut [u8],
         mut handle: impl FnMut(Packet<'_>, &mut Vec<u8>) -> Outcome,
+    ) -> Outcome {
+        let version = self.version;
+        self.receive_frames(buffer, |frame, outgoing| {
+            handle(Packet::decode(&frame, version, Sender::Server)?, outgoing)
+        })
+    }
+
+    /// As [`Connection::receive`], for those who decode packets themselves.
+    ///
+    /// # Errors
+    ///
+    /// The connection has ended, or `handle` failed.
+    pub(crate) fn receive_frames(
+        &mut self,
+        buffer: &mut [u8],
+        mut handle: impl FnMut(Frame<'_>, &mut Vec<u8>) -> Outcome,
     ) -> Outcome {
         loop {
             let kept = self.partial.len();
@@ -66,7 +82,7 @@ impl Connection {
             let mut rest = &buffer[..kept + count];
             while let Some(frame) = Frame::split(rest)? {
                 rest = &rest[frame.bytes().len()..];
-                handle(Packet::decode(&frame, self.version, Sender::Server)?, &mut self.outgoing)?;
+                handle(frame, &mut self.outgoing)?;
             }
             self.partial.clear();
             self.partial.extend_from_slice(rest);
@@ -78,12 +94,12 @@ impl Connection {
     }
 
     /// The buffer to append packets to; [`Connection::flush`] sends them.
-    pub(super) fn outgoing_mut(&mut self) -> &mut Vec<u8> {
+    pub(crate) fn outgoing_mut(&mut self) -> &mut Vec<u8> {
         &mut self.outgoing
     }
 
     /// Whether everything appended so far has been handed to the kernel.
-    pub(super) fn is_flushed(&self) -> bool {
+    pub(crate) fn is_flushed(&self) -> bool {
         self.outgoing.is_empty()
     }
 
@@ -92,7 +108,7 @@ impl Connection {
     /// # Errors
     ///
     /// The connection has ended.
-    pub(super) fn flush(&mut self) -> Outcome {
+    pub(crate) fn flush(&mut self) -> Outcome {
         while self.written < self.outgoing.len() {
             match self.stream.write(&self.outgoing[self.written..]) {
                 Ok(count) => self.written += count,

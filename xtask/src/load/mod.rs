@@ -5,7 +5,7 @@
 //! encoded once and patched, and reads and writes are large. It never offers more than a broker can queue: every
 //! publisher is a closed loop.
 
-mod connection;
+pub(crate) mod connection;
 mod connects;
 mod handshake;
 mod homes;
@@ -133,25 +133,27 @@ fn seconds(text: &str) -> Result<f64, String> {
 
 /// What the payload of every message begins with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp {
+pub(crate) struct Stamp {
     /// Which publisher it is from.
-    publisher: u32,
+    pub(crate) publisher: u32,
     /// Which of that publisher's messages it is, from 0.
-    number: u64,
+    pub(crate) number: u64,
 }
 
 /// The length of a [`Stamp`].
-const STAMP_BYTES: usize = 12;
+pub(crate) const STAMP_BYTES: usize = 12;
 
 impl Stamp {
-    fn to_bytes(self) -> [u8; STAMP_BYTES] {
+    /// What the payload is to begin with.
+    pub(crate) fn to_bytes(self) -> [u8; STAMP_BYTES] {
         let mut bytes = [0; STAMP_BYTES];
         bytes[..4].copy_from_slice(&self.publisher.to_be_bytes());
         bytes[4..].copy_from_slice(&self.number.to_be_bytes());
         bytes
     }
 
-    fn from_payload(payload: &[u8]) -> Option<Stamp> {
+    /// What a payload begins with, if it is long enough.
+    pub(crate) fn from_payload(payload: &[u8]) -> Option<Stamp> {
         let (publisher, rest) = payload.split_first_chunk()?;
         let number = rest.first_chunk()?;
         Some(Stamp { publisher: u32::from_be_bytes(*publisher), number: u64::from_be_bytes(*number) })

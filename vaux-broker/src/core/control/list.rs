@@ -14,6 +14,9 @@ use crate::retained::Position;
 use crate::session::{SessionSlot, SessionSubscription};
 use crate::time::Time;
 
+/// A page of retained messages ends before it holds more than this, unless one message is larger alone.
+const PAGE_BYTES: usize = 1 << 20;
+
 impl Core {
     pub(super) fn list_sessions(&self, ask: &mut Ask) {
         let Request::Sessions { cursor, .. } = &ask.request else { return };
@@ -63,13 +66,16 @@ impl Core {
         let Request::Retained { cursor, filter, .. } = &ask.request else { return };
         let Ok(filter) = TopicFilter::new(filter.as_deref().unwrap_or("#")) else { return };
         let mut position = cursor.as_deref().map_or_else(Position::default, Position::behind);
-        // One more than the page holds tells whether there is another page.
         let limit = ask.request.limit();
+        // One more than the page holds tells whether there is another page.
         let messages = self.shared.retained.next(filter, &mut position, limit + 1, now);
-        if messages.len() > limit {
-            ask.next = messages.get(limit - 1).map(|last| json!(last.content().topic));
-        }
-        for message in messages.iter().take(limit) {
+        let mut bytes = 0;
+        for (index, message) in messages.iter().enumerate() {
+            bytes += message.size_bytes();
+            if index == limit || index > 0 && bytes > PAGE_BYTES {
+                ask.next = messages.get(index - 1).map(|last| json!(last.content().topic));
+                return;
+            }
             ask.push(retained_json(message, now));
         }
     }

@@ -21,7 +21,7 @@ use super::observe::Ending;
 use super::tour::Errand;
 use super::{Core, Effect};
 use crate::message::Content;
-use crate::rights::Action;
+use crate::rights::{Action, Subject};
 use crate::session::{Identity, SessionKey, SessionSlot};
 use crate::store::{Sequence, StoreState};
 use crate::time::Time;
@@ -57,6 +57,7 @@ enum Asker {
 struct Requester {
     identity: Identity,
     client_id: Arc<str>,
+    listener: Arc<str>,
     /// What its listener puts in front of topics.
     mount: Arc<str>,
     response_topic: Option<Box<str>>,
@@ -88,6 +89,7 @@ impl Core {
         let requester = Requester {
             identity: state.identity.clone(),
             client_id: Arc::clone(&state.key.client_id),
+            listener: Arc::clone(&connection.listener.name),
             mount: Arc::clone(&connection.listener.mount),
             response_topic: publish.properties.response_topic().map(Into::into),
             correlation_data: publish.properties.correlation_data().map(Into::into),
@@ -311,7 +313,8 @@ impl Asker {
 
 impl Requester {
     fn may_publish(&self, core: &Core, topic: &str) -> bool {
-        core.shared.rights.allows(&self.identity, &self.client_id, Action::Publish, topic)
+        let Requester { identity, client_id, listener, .. } = self;
+        core.rights.allows(&Subject { identity, client_id, listener: Some(listener) }, Action::Publish, topic)
     }
 }
 

@@ -6,9 +6,8 @@ use std::sync::Arc;
 use vaux_mqtt::PacketId;
 
 use crate::message::Message;
-use crate::retained::Retained;
 use crate::session::{Delivery, SessionSubscription};
-use crate::store::{Contents, Record, SessionRecord, StoredSession, Submission};
+use crate::store::{Contents, Page, PageRequest, Record, SessionRecord, StoredSession, Submission, Waiting};
 
 /// What is on the disk.
 #[derive(Clone, Debug, Default)]
@@ -24,12 +23,12 @@ pub(super) struct Disk {
 }
 
 impl Disk {
-    /// Writes a submission. Of retained messages the tree's present state is written.
-    pub(super) fn write(&mut self, submission: &Submission, tree: &Retained) {
-        submission.records.iter().for_each(|record| self.apply(record, tree));
+    /// Writes a submission. `retained` says what the tree holds.
+    pub(super) fn write(&mut self, submission: &Submission, retained: impl Fn(&str) -> Option<Arc<Message>>) {
+        submission.records.iter().for_each(|record| self.apply(record, &retained));
     }
 
-    fn apply(&mut self, record: &Record, tree: &Retained) {
+    fn apply(&mut self, record: &Record, retained: &impl Fn(&str) -> Option<Arc<Message>>) {
         match record.clone() {
             Record::Session(session) => {
                 self.last_sid = self.last_sid.max(session.sid);
@@ -74,7 +73,7 @@ impl Disk {
                 self.received.remove(&(sid, packet_id));
             }
             Record::Retained { topic } => {
-                match tree.message(&topic) {
+                match retained(&topic) {
                     Some(message) => self.retained.insert(topic, message),
                     None => self.retained.remove(&topic),
                 };
@@ -99,10 +98,17 @@ impl Disk {
             };
             let subscriptions = self.subscriptions.iter().filter(|((sid, _), _)| is_mine(*sid));
             let deliveries = self.deliveries.iter().filter(|((sid, _), _)| is_mine(*sid));
+            let (waiting, deliveries): (Vec<_>, Vec<_>) = deliveries
+                .partition(|(_, (delivery, packet_id))| packet_id.is_none() && delivery.group.is_none());
+            let waiting = waiting.into_iter().map(|((_, mid), (delivery, _))| Waiting {
+                mid: *mid,
+                size_bytes: delivery.message.size_bytes(),
+            });
             StoredSession {
                 session: session.clone(),
                 subscriptions: subscriptions.map(|(_, subscription)| subscription.clone()).collect(),
-                deliveries: deliveries.map(|(_, delivery)| delivery.clone()).collect(),
+                deliveries: deliveries.into_iter().map(|(_, delivery)| delivery.clone()).collect(),
+                waiting: waiting.collect(),
                 releasing: ids(&self.releasing),
                 received: ids(&self.received),
             }
@@ -115,8 +121,41 @@ impl Disk {
         }
     }
 
-    /// How many deliveries are kept.
-    pub(super) fn delivery_count(&self) -> usize {
-        self.deliveries.len() + self.releasing.len()
+    /// Reads part of a queue.
+    pub(super) fn read(&self, request: &PageRequest) -> Page {
+        let PageRequest { sid, ref mids } = *request;
+        let read = |&mid| (mid, self.deliveries.get(&(sid, mid)).map(|(delivery, _)| delivery.clone()));
+        Page { sid, deliveries: mids.iter().map(read).collect() }
+    }
+
+    /// Loses the messages that are picked.
+    pub(super) fn damage(&mut self, is_picked: impl Fn(&Delivery) -> bool) {
+        self.deliveries.retain(|_, (delivery, _)| !is_picked(delivery));
+    }
+
+    /// The number of a client's session.
+    pub(super) fn sid_of(&self, client_id: &str) -> u64 {
+        let mut sessions = self.sessions.values();
+        sessions.find(|session| *session.key.client_id == *client_id).map(|session| session.sid).unwrap()
+    }
+
+    /// The topics and payloads of the retained messages.
+    pub(super) fn retained_payloads(&self) -> impl Iterator<Item = (String, String)> {
+        self.retained.iter().map(|(topic, message)| {
+            (topic.to_string(), String::from_utf8_lossy(message.payload()).into_owned())
+        })
+    }
+
+    /// The retained message of a topic.
+    pub(super) fn retained_at(&self, topic: &str) -> Option<Arc<Message>> {
+        self.retained.get(topic).cloned()
+    }
+
+    /// Whether there is anything of a session that is not there.
+    pub(super) fn has_rows_of_others(&self) -> bool {
+        let subscribers = self.subscriptions.keys().map(|(sid, _)| sid);
+        let receivers = self.deliveries.keys().map(|(sid, _)| sid);
+        let exchanges = self.releasing.iter().chain(&self.received).map(|(sid, _)| sid);
+        subscribers.chain(receivers).chain(exchanges).any(|sid| !self.sessions.contains_key(sid))
     }
 }

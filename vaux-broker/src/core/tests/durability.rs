@@ -103,3 +103,42 @@ fn a_connection_taken_over_before_its_connack_is_closed_without_a_word() {
     assert!(!sim.is_open(first));
     assert_eq!(sim.see(second), [Seen::ConnAck(true, ReasonCode::Success)]);
 }
+
+/// Shows: v5:MQTT-3.14.0-1
+#[test]
+fn nobody_is_told_goodbye_before_connack() {
+    let ends: [fn(&mut Sim); 3] = [
+        |sim| sim.cores[0].handle_shutdown(sim.now),
+        |sim| sim.cores[0].handle_store_state(sim.now, StoreState::Failed),
+        |sim| sim.cores[0].handle_redirect(sim.now, ReasonCode::UseAnotherServer, "elsewhere"),
+    ];
+    for end in ends {
+        let mut sim = slow();
+        let (client, seen) = sim.connect_and_see(&Hello::durable("c"));
+        assert_eq!(seen, []);
+        end(&mut sim);
+        sim.settle();
+        assert_eq!(sim.see(client), []);
+        assert!(!sim.is_open(client));
+    }
+}
+
+#[test]
+fn what_a_durable_result_leads_to_asks_for_another_turn() {
+    let mut sim = slow();
+    let subscriber = sim.open_durable("s");
+    sim.subscribe(subscriber, "a", ExactlyOnce);
+    sim.commit();
+    sim.cut(subscriber);
+    let publisher = sim.open_durable("p");
+    sim.publish(publisher, "a", "x", ExactlyOnce, 1);
+    sim.commit();
+    sim.connect_and_see(&Hello::durable("s"));
+    let core = &mut sim.cores[0];
+    assert!(!core.has_output());
+    let (_, submission) = sim.submitted.pop_back().unwrap();
+    core.handle_durable(sim.now, submission.sequence);
+    // The message is sent now, which has to be durable before it leaves.
+    core.take_dirty(&mut Vec::new());
+    assert!(core.has_output());
+}

@@ -1,13 +1,14 @@
 //! Core, driven by packets: several workers over one [`Shared`], in one thread, with time as a number.
 
-mod crash;
 mod disk;
 mod durability;
 mod exchange;
 mod limits;
 mod observe;
 mod qos;
+mod races;
 mod rates;
+mod restart;
 mod sessions;
 mod sharing;
 mod simulation;
@@ -43,6 +44,11 @@ struct Sim {
     next_client: usize,
     /// Submissions that are not durable yet, in the order of all workers together.
     submitted: VecDeque<(usize, Submission)>,
+    /// How many submissions are durable.
+    written: usize,
+    /// What workers want to read once so many submissions are durable.
+    reads: VecDeque<(usize, usize, PageRequest)>,
+    queue_memory: QueueMemory,
     disk: Disk,
     settings: Arc<Settings>,
     recorder: fn() -> Recorder,
@@ -135,6 +141,9 @@ impl Sim {
             received: HashMap::new(),
             next_client: 0,
             submitted: VecDeque::new(),
+            written: 0,
+            reads: VecDeque::new(),
+            queue_memory: QueueMemory::default(),
             disk: Disk::default(),
             settings,
             recorder,
@@ -151,13 +160,20 @@ impl Sim {
     /// The power fails while the next `kept` submissions are on their way to the disk, and the broker starts again.
     fn crash(&mut self, kept: usize) {
         for (_, submission) in self.submitted.drain(..).take(kept) {
-            self.disk.write(&submission, &self.shared.retained);
+            self.disk.write(&submission, |topic| self.shared.retained.message(topic));
         }
         let workers = self.cores.len() as u16;
         let restarted = Sim::with(workers, Settings::clone(&self.settings), self.recorder);
         let old = std::mem::replace(self, restarted);
         (self.now, self.next_client, self.disk) = (old.now, old.next_client, old.disk);
+        self.set_queue_memory(old.queue_memory);
         self.restore();
+    }
+
+    /// How much of queues is kept in memory, from now on.
+    fn set_queue_memory(&mut self, memory: QueueMemory) {
+        self.queue_memory = memory;
+        self.cores.iter_mut().for_each(|core| core.set_queue_memory(memory));
     }
 
     fn restore(&mut self) {
@@ -326,7 +342,8 @@ impl Sim {
     fn commit_some(&mut self, count: usize) {
         let count = count.min(self.submitted.len());
         for (worker, submission) in self.submitted.drain(..count) {
-            self.disk.write(&submission, &self.shared.retained);
+            self.disk.write(&submission, |topic| self.shared.retained.message(topic));
+            self.written += 1;
             self.cores[worker].handle_durable(self.now, submission.sequence);
         }
         self.settle();
@@ -341,6 +358,9 @@ impl Sim {
                 is_idle &= !self.cores[worker].has_events();
                 self.cores[worker].publish_events(self.now);
                 self.submitted.extend(self.cores[worker].take_submission().map(|taken| (worker, taken)));
+                let behind = self.written + self.submitted.len();
+                let wanted = self.cores[worker].take_page_requests().into_iter();
+                self.reads.extend(wanted.map(|request| (behind, worker, request)));
                 for to in 0..self.cores.len() {
                     if let Some(parcel) = self.cores[worker].take_parcel(WorkerId(to as u16)) {
                         self.cores[to].handle_parcel(self.now, WorkerId(worker as u16), parcel);
@@ -348,6 +368,13 @@ impl Sim {
                     }
                 }
                 is_idle &= !self.write_dirty(worker);
+            }
+            if let Some((_, worker, request)) =
+                self.reads.pop_front_if(|(behind, ..)| *behind <= self.written)
+            {
+                let page = self.disk.read(&request);
+                self.cores[worker].handle_page(self.now, page);
+                is_idle = false;
             }
             if is_idle {
                 return;

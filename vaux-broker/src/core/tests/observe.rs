@@ -344,6 +344,12 @@ fn retained_messages_are_listed_deleted_and_published() {
         let delete = json!({"command": "delete_retained", "topic": "r/0"});
         assert_eq!(ask(&mut sim, &delete)["ok"], true);
         assert_eq!(ask(&mut sim, &delete)["error"], "not-found");
+        let large = "x".repeat(700 << 10);
+        for topic in ["large/1", "large/2"] {
+            ask(&mut sim, &json!({"command": "publish", "topic": topic, "payload": large, "retain": true}));
+        }
+        let page = ask(&mut sim, &json!({"command": "retained", "filter": "large/#"}));
+        assert_eq!((page["retained"].as_array().unwrap().len(), &page["next"]), (1, &json!("large/1")));
         let binary = json!({"command": "publish", "topic": "b", "payload_base64": "/w==", "retain": true});
         assert_eq!(ask(&mut sim, &binary), json!({"command": "publish", "ok": true, "matched": false}));
         let listed = ask(&mut sim, &json!({"command": "retained", "filter": "b"}));

@@ -261,3 +261,25 @@ fn an_acknowledgement_of_another_kind_ends_the_connection() {
         assert!(!sim.is_open(subscriber));
     }
 }
+
+#[test]
+fn qos_0_that_waits_is_not_passed_by_qos_0_that_comes_later() {
+    let mut settings = Settings::default();
+    settings.limits.queue_qos0 = true;
+    let mut sim = Sim::with(1, settings, Recorder::discarding);
+    let hello = Hello { receive_maximum: Some(1), ..Hello::durable("s") };
+    let subscriber = sim.connect(&hello);
+    sim.subscribe(subscriber, "a", QoS::AtLeastOnce);
+    sim.cut(subscriber);
+    let publisher = sim.connect(&Hello::new("p"));
+    sim.publish(publisher, "a", "1", QoS::AtLeastOnce, 1);
+    sim.publish(publisher, "a", "2", QoS::AtLeastOnce, 2);
+    sim.publish(publisher, "a", "3", QoS::AtMostOnce, 0);
+    let (subscriber, seen) = sim.connect_and_see(&hello);
+    assert_eq!(seen, [Seen::ConnAck(true, ReasonCode::Success), message("a", "1", 1, 1)]);
+    sim.publish(publisher, "a", "4", QoS::AtMostOnce, 0);
+    sim.ack(subscriber, PacketType::PubAck, 1);
+    sim.ack(subscriber, PacketType::PubAck, 2);
+    let rest = [message("a", "2", 1, 2), message("a", "3", 0, 0), message("a", "4", 0, 0)];
+    assert_eq!(sim.see(subscriber), rest);
+}

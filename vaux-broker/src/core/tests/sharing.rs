@@ -167,3 +167,24 @@ fn a_shared_and_a_plain_subscription_both_get_the_message_and_retained_ones_are_
         assert_eq!(payloads(&sim.see(plain)), ["x"]);
     });
 }
+
+#[test]
+fn a_message_that_has_expired_is_not_offered_to_another_member() {
+    let mut sim = Sim::new(1);
+    let away = sim.connect(&Hello::durable("away"));
+    sim.subscribe(away, "$share/g/a", AtLeastOnce);
+    sim.cut(away);
+    let publisher = sim.connect(&Hello::new("p"));
+    let expiry = [Property::MessageExpiryInterval(1)];
+    let publish = Publish {
+        qos: AtLeastOnce,
+        packet_id: Some(id(1)),
+        properties: Properties::from_slice(&expiry),
+        ..Publish::new("a")
+    };
+    sim.send_publish(publisher, &publish);
+    sim.advance(1_000);
+    let member = sim.connect(&Hello::new("m"));
+    assert_eq!(sim.subscribe(member, "$share/g/a", AtLeastOnce), [Seen::SubAck(vec![1])]);
+    assert_eq!(sim.cores[0].counters().dropped.expired, 1);
+}

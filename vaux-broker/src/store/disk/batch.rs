@@ -2,18 +2,20 @@
 //!
 //! A message that was delivered and acknowledged within one batch is never written at all.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use hashbrown::{HashMap, HashSet};
 use rusqlite::{Connection, params};
 use vaux_mqtt::PacketId;
 
 use super::load::Garbage;
-use super::rows::{MESSAGE_COLUMNS, checksum, flags, identifiers_to_bytes, stored, write_message};
+use super::progress::Numbers;
+use super::rows::{flags, identifiers_to_bytes, restored, stored, write_message};
+use super::schema::{DELIVERY, MESSAGE, RECEIVED, RELEASING, RETAINED, SESSION, SUBSCRIPTION, Table, WILL};
 use crate::message::Message;
 use crate::retained::Retained;
 use crate::session::{Delivery, Identity, Will};
-use crate::store::{Contents, Record, SessionRecord};
+use crate::store::{Record, SessionRecord};
 
 /// What is written together.
 #[derive(Debug, Default)]
@@ -27,6 +29,9 @@ pub(super) struct Batch {
     received: HashMap<(u64, PacketId), bool>,
     retained: HashSet<Box<str>>,
     records: usize,
+    /// The highest numbers that the records speak of.
+    last_sid: u64,
+    last_mid: u64,
 }
 
 /// What became of a delivery.
@@ -37,8 +42,28 @@ enum Change {
     Gone,
 }
 
-/// How many deliveries of each stored message there are.
+static PUT_MESSAGE: LazyLock<String> = LazyLock::new(|| MESSAGE.insert("INSERT OR IGNORE"));
+static PUT_DELIVERY: LazyLock<String> = LazyLock::new(|| DELIVERY.insert("INSERT OR IGNORE"));
+static PUT_RETAINED: LazyLock<String> = LazyLock::new(|| RETAINED.insert("REPLACE"));
+
+const UPDATE_SESSION: &str = "UPDATE session SET expiry_ms = ?2, ends_at = ?3, is_connected = 0, \
+    sum = row_sum(sid, mount, client_id, user, ?2, ?3, 0) WHERE sid = ?1";
+const UPDATE_WILL: &str = "UPDATE will SET due_at = ?2, \
+    sum = row_sum(sid, topic, properties, payload, flags, delay_s, expiry_s, ?2) WHERE sid = ?1";
+const UPDATE_DELIVERY: &str = "UPDATE delivery SET packet_id = ?3, \
+    sum = row_sum(sid, mid, flags, ?3, identifiers, share_name, share_filter) WHERE sid = ?1 AND mid = ?2";
+
+/// How many deliveries of a stored message there are, when there are several: most have one.
 pub(super) type References = HashMap<u64, u32>;
+
+/// What happens to messages in one transaction.
+#[derive(Debug, Default)]
+struct Fates {
+    /// Those that are known to be stored.
+    stored: HashSet<u64>,
+    /// Those that lost their last delivery. They go at the end, if none comes meanwhile.
+    unreferenced: HashSet<u64>,
+}
 
 impl Batch {
     /// How many records it was made of.
@@ -46,10 +71,17 @@ impl Batch {
         self.records
     }
 
+    /// Raises the highest numbers to what is in the batch.
+    pub(super) fn count_into(&self, numbers: &mut Numbers) {
+        numbers.last_sid = numbers.last_sid.max(self.last_sid);
+        numbers.last_mid = numbers.last_mid.max(self.last_mid);
+    }
+
     pub(super) fn add(&mut self, record: Record) {
         self.records += 1;
         match record {
             Record::Delivery { sid, delivery, packet_id } => {
+                self.last_mid = self.last_mid.max(delivery.message.mid);
                 self.deliveries.insert((sid, delivery.message.mid), Change::Put(delivery, packet_id));
             }
             Record::Sent { sid, mid, packet_id } => match self.deliveries.get_mut(&(sid, mid)) {
@@ -85,12 +117,21 @@ impl Batch {
                 self.received.retain(|(owner, _), _| *owner != sid);
                 self.rare.push(record);
             }
-            Record::Session(_)
-            | Record::Absent { .. }
+            Record::Session(ref session) => {
+                self.last_sid = self.last_sid.max(session.sid);
+                self.rare.push(record);
+            }
+            Record::Absent { .. }
             | Record::WillGone { .. }
             | Record::Subscribed { .. }
             | Record::Unsubscribed { .. } => self.rare.push(record),
         }
+    }
+
+    /// An exchange with QoS 2 that is under way: one that awaits PUBCOMP, or one that awaits PUBREL.
+    pub(super) fn add_exchange(&mut self, sid: u64, packet_id: PacketId, is_releasing: bool) {
+        let set = if is_releasing { &mut self.releasing } else { &mut self.received };
+        set.insert((sid, packet_id), true);
     }
 
     /// Writes everything. `references` follows what the tables hold, so that a message goes with its last delivery.
@@ -100,16 +141,16 @@ impl Batch {
         references: &mut References,
         tree: &Retained,
     ) -> rusqlite::Result<()> {
-        let mut unreferenced = HashSet::new();
+        let mut fates = Fates::default();
         for record in &self.rare {
-            write_rare(connection, record, references, &mut unreferenced)?;
+            write_rare(connection, record, references, &mut fates)?;
         }
         for ((sid, mid), change) in &self.deliveries {
-            write_delivery(connection, (*sid, *mid), change, references, &mut unreferenced)?;
+            write_delivery(connection, (*sid, *mid), change, references, &mut fates)?;
         }
-        write_set(connection, "releasing", &self.releasing)?;
-        write_set(connection, "received", &self.received)?;
-        for mid in unreferenced.into_iter().filter(|mid| !references.contains_key(mid)) {
+        write_set(connection, &RELEASING, &self.releasing)?;
+        write_set(connection, &RECEIVED, &self.received)?;
+        for mid in fates.unreferenced {
             connection.prepare_cached("DELETE FROM message WHERE mid = ?")?.execute([stored(mid)])?;
         }
         for topic in &self.retained {
@@ -123,32 +164,28 @@ fn write_rare(
     connection: &Connection,
     record: &Record,
     references: &mut References,
-    unreferenced: &mut HashSet<u64>,
+    fates: &mut Fates,
 ) -> rusqlite::Result<()> {
     match record {
         Record::Session(session) => write_session(connection, session)?,
         Record::Absent { sid, expiry_ms, ends_at, will_due_at } => {
             let sid = stored(*sid);
-            connection
-                .prepare_cached(
-                    "UPDATE session SET expiry_ms = ?, ends_at = ?, is_connected = 0 WHERE sid = ?",
-                )?
-                .execute(params![stored(*expiry_ms), stored(ends_at.0), sid])?;
-            connection
-                .prepare_cached("UPDATE will SET due_at = ? WHERE sid = ?")?
-                .execute(params![stored(will_due_at.0), sid])?;
+            connection.prepare_cached(UPDATE_SESSION)?.execute(params![
+                sid,
+                stored(*expiry_ms),
+                stored(ends_at.0)
+            ])?;
+            connection.prepare_cached(UPDATE_WILL)?.execute(params![sid, stored(will_due_at.0)])?;
         }
         Record::WillGone { sid } => delete_of(connection, "will", *sid)?,
-        Record::SessionEnded { sid } => end_session(connection, *sid, references, unreferenced)?,
+        Record::SessionEnded { sid } => end_session(connection, *sid, references, fates)?,
         Record::Subscribed { sid, subscription } => {
-            connection.prepare_cached("INSERT OR REPLACE INTO subscription VALUES (?, ?, ?, ?)")?.execute(
-                params![
-                    stored(*sid),
-                    subscription.text,
-                    subscription.options.bits(),
-                    subscription.identifier
-                ],
-            )?;
+            connection.prepare_cached(&SUBSCRIPTION.insert("REPLACE"))?.execute(params![
+                stored(*sid),
+                subscription.text,
+                subscription.options.bits(),
+                subscription.identifier
+            ])?;
         }
         Record::Unsubscribed { sid, filter } => {
             connection
@@ -165,17 +202,15 @@ fn write_session(connection: &Connection, session: &SessionRecord) -> rusqlite::
         Identity::Anonymous => None,
         Identity::User(name) => Some(&**name),
     };
-    connection.prepare_cached("INSERT OR REPLACE INTO session VALUES (?, ?, ?, ?, ?, ?, ?)")?.execute(
-        params![
-            stored(session.sid),
-            &*session.key.mount,
-            &*session.key.client_id,
-            user,
-            stored(session.expiry_ms),
-            stored(session.ends_at.0),
-            session.is_connected
-        ],
-    )?;
+    connection.prepare_cached(&SESSION.insert("REPLACE"))?.execute(params![
+        stored(session.sid),
+        &*session.key.mount,
+        &*session.key.client_id,
+        user,
+        stored(session.expiry_ms),
+        stored(session.ends_at.0),
+        session.is_connected
+    ])?;
     match &session.will {
         Some(will) => write_will(connection, session.sid, will),
         None => delete_of(connection, "will", session.sid),
@@ -183,24 +218,16 @@ fn write_session(connection: &Connection, session: &SessionRecord) -> rusqlite::
 }
 
 fn write_will(connection: &Connection, sid: u64, will: &Will) -> rusqlite::Result<()> {
-    let flags = flags(will.qos, will.retain);
-    let sum = checksum(
-        &[stored(sid), i64::from(flags), i64::from(will.delay_s), will.expiry_s.map_or(-1, i64::from)],
-        &[will.topic.as_bytes(), &will.properties, &will.payload],
-    );
-    connection.prepare_cached("INSERT OR REPLACE INTO will VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")?.execute(
-        params![
-            stored(sid),
-            will.topic,
-            will.properties,
-            will.payload,
-            flags,
-            will.delay_s,
-            will.expiry_s,
-            stored(will.due_at.0),
-            sum
-        ],
-    )?;
+    connection.prepare_cached(&WILL.insert("REPLACE"))?.execute(params![
+        stored(sid),
+        will.topic,
+        will.properties,
+        will.payload,
+        flags(will.qos, will.retain),
+        will.delay_s,
+        will.expiry_s,
+        stored(will.due_at.0)
+    ])?;
     Ok(())
 }
 
@@ -208,21 +235,17 @@ fn end_session(
     connection: &Connection,
     sid: u64,
     references: &mut References,
-    unreferenced: &mut HashSet<u64>,
+    fates: &mut Fates,
 ) -> rusqlite::Result<()> {
     let mut select = connection.prepare_cached("SELECT mid FROM delivery WHERE sid = ?")?;
     let mids = select.query_map([stored(sid)], |row| row.get::<_, i64>(0))?;
     for mid in mids {
-        release(stored_mid(mid?), references, unreferenced);
+        release(restored(mid?), references, fates);
     }
     for table in ["session", "will", "subscription", "delivery", "releasing", "received"] {
         delete_of(connection, table, sid)?;
     }
     Ok(())
-}
-
-fn stored_mid(mid: i64) -> u64 {
-    mid as u64
 }
 
 /// Deletes the rows of a session from a table.
@@ -236,31 +259,28 @@ fn write_delivery(
     (sid, mid): (u64, u64),
     change: &Change,
     references: &mut References,
-    unreferenced: &mut HashSet<u64>,
+    fates: &mut Fates,
 ) -> rusqlite::Result<()> {
     match change {
         Change::Put(delivery, packet_id) => {
             let is_new = put_delivery(connection, sid, delivery, *packet_id)?;
-            if is_new && add_reference(mid, references) {
-                write_message(
-                    &mut *connection.prepare_cached(&format!(
-                        "INSERT OR IGNORE INTO message ({MESSAGE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-                    ))?,
-                    &delivery.message,
-                )?;
+            if is_new {
+                add_reference(connection, &delivery.message, references, fates)?;
             }
         }
         Change::Sent(packet_id) => {
-            connection
-                .prepare_cached("UPDATE delivery SET packet_id = ? WHERE sid = ? AND mid = ?")?
-                .execute(params![packet_id.value(), stored(sid), stored(mid)])?;
+            connection.prepare_cached(UPDATE_DELIVERY)?.execute(params![
+                stored(sid),
+                stored(mid),
+                packet_id.value()
+            ])?;
         }
         Change::Gone => {
             let deleted = connection
                 .prepare_cached("DELETE FROM delivery WHERE sid = ? AND mid = ?")?
                 .execute(params![stored(sid), stored(mid)])?;
             if deleted > 0 {
-                release(mid, references, unreferenced);
+                release(mid, references, fates);
             }
         }
     }
@@ -284,39 +304,51 @@ fn put_delivery(
         group.map(|group| &*group.share_name),
         group.map(|group| &*group.filter)
     ];
-    let inserted = connection
-        .prepare_cached("INSERT OR IGNORE INTO delivery VALUES (?, ?, ?, ?, ?, ?, ?)")?
-        .execute(values)?;
+    let inserted = connection.prepare_cached(&PUT_DELIVERY)?.execute(values)?;
     if inserted == 0 {
-        connection.prepare_cached("REPLACE INTO delivery VALUES (?, ?, ?, ?, ?, ?, ?)")?.execute(values)?;
+        connection.prepare_cached(&DELIVERY.insert("REPLACE"))?.execute(values)?;
     }
     Ok(inserted > 0)
 }
 
-/// One more delivery of a message. True when it is the first.
-fn add_reference(mid: u64, references: &mut References) -> bool {
-    let count = references.entry(mid).or_default();
-    *count += 1;
-    *count == 1
+/// One more delivery of a message, which is stored if it is the first.
+fn add_reference(
+    connection: &Connection,
+    message: &Message,
+    references: &mut References,
+    fates: &mut Fates,
+) -> rusqlite::Result<()> {
+    let mid = message.mid;
+    if fates.unreferenced.remove(&mid) {
+        return Ok(());
+    }
+    let is_first = fates.stored.insert(mid)
+        && write_message(&mut *connection.prepare_cached(&PUT_MESSAGE)?, message)? > 0;
+    if !is_first {
+        *references.entry(mid).or_insert(1) += 1;
+    }
+    Ok(())
 }
 
 /// One delivery of a message less.
-fn release(mid: u64, references: &mut References, unreferenced: &mut HashSet<u64>) {
-    let Some(count) = references.get_mut(&mid) else { return };
+fn release(mid: u64, references: &mut References, fates: &mut Fates) {
+    let Some(count) = references.get_mut(&mid) else {
+        fates.unreferenced.insert(mid);
+        return;
+    };
     *count -= 1;
-    if *count == 0 {
+    if *count == 1 {
         references.remove(&mid);
-        unreferenced.insert(mid);
     }
 }
 
 fn write_set(
     connection: &Connection,
-    table: &str,
+    table: &Table,
     set: &HashMap<(u64, PacketId), bool>,
 ) -> rusqlite::Result<()> {
-    let insert = format!("INSERT OR IGNORE INTO {table} VALUES (?, ?)");
-    let delete = format!("DELETE FROM {table} WHERE sid = ? AND packet_id = ?");
+    let insert = table.insert("INSERT OR IGNORE");
+    let delete = format!("DELETE FROM {} WHERE sid = ? AND packet_id = ?", table.name);
     for ((sid, packet_id), is_there) in set {
         let statement = if *is_there { &insert } else { &delete };
         connection.prepare_cached(statement)?.execute(params![stored(*sid), packet_id.value()])?;
@@ -330,12 +362,7 @@ fn write_retained(
     message: Option<Arc<Message>>,
 ) -> rusqlite::Result<()> {
     match message {
-        Some(message) => write_message(
-            &mut *connection.prepare_cached(&format!(
-                "INSERT OR REPLACE INTO retained ({MESSAGE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-            ))?,
-            &message,
-        )?,
+        Some(message) => write_message(&mut *connection.prepare_cached(&PUT_RETAINED)?, &message)?,
         None => connection.prepare_cached("DELETE FROM retained WHERE topic = ?")?.execute([topic])?,
     };
     Ok(())
@@ -356,32 +383,4 @@ pub(super) fn delete_garbage(connection: &Connection, garbage: &Garbage) -> rusq
         connection.prepare_cached("DELETE FROM message WHERE mid = ?")?.execute([stored(mid)])?;
     }
     connection.execute_batch("COMMIT")
-}
-
-/// Writes everything into a new file.
-pub(super) fn write_contents(connection: &Connection, contents: &Contents) -> rusqlite::Result<References> {
-    let tree = Retained::default();
-    let mut batch = Batch::default();
-    for message in &contents.retained {
-        // There is no limit on what was let in before.
-        let _ = tree.set(Arc::clone(message), usize::MAX, usize::MAX);
-        batch.add(Record::Retained { topic: message.content().topic.into() });
-    }
-    for stored in &contents.sessions {
-        let sid = stored.session.sid;
-        batch.add(Record::Session(Box::new(stored.session.clone())));
-        for subscription in &stored.subscriptions {
-            batch.add(Record::Subscribed { sid, subscription: Box::new(subscription.clone()) });
-        }
-        for (delivery, packet_id) in &stored.deliveries {
-            batch.add(Record::Delivery { sid, delivery: delivery.clone(), packet_id: *packet_id });
-        }
-        batch.releasing.extend(stored.releasing.iter().map(|packet_id| ((sid, *packet_id), true)));
-        batch.received.extend(stored.received.iter().map(|packet_id| ((sid, *packet_id), true)));
-    }
-    let mut references = References::new();
-    connection.execute_batch("BEGIN IMMEDIATE")?;
-    batch.write(connection, &mut references, &tree)?;
-    connection.execute_batch("COMMIT")?;
-    Ok(references)
 }

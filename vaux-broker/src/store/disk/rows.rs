@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use rusqlite::types::ValueRef;
 use rusqlite::{Row, Statement, params};
 use vaux_mqtt::QoS;
 
@@ -32,63 +33,80 @@ pub(super) fn qos_and_retain(flags: u8) -> Result<(QoS, bool), Damaged> {
     Ok((QoS::from_bits(flags & 3).ok_or(Damaged)?, flags & 4 != 0))
 }
 
-/// A checksum over parts of a row, each with its length, so that none can move into the next.
-pub(super) fn checksum(numbers: &[i64], parts: &[&[u8]]) -> u32 {
+/// The checksum of a row: over its columns, each with its kind and length, so that none can pass for another.
+pub(super) fn row_sum<'a>(columns: impl Iterator<Item = ValueRef<'a>>) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
-    numbers.iter().for_each(|number| hasher.update(&number.to_le_bytes()));
-    for part in parts {
-        hasher.update(&(part.len() as u64).to_le_bytes());
-        hasher.update(part);
+    for column in columns {
+        match column {
+            ValueRef::Null => hasher.update(&[0]),
+            ValueRef::Integer(number) => {
+                hasher.update(&[1]);
+                hasher.update(&number.to_le_bytes());
+            }
+            ValueRef::Real(number) => {
+                hasher.update(&[2]);
+                hasher.update(&number.to_le_bytes());
+            }
+            ValueRef::Text(bytes) | ValueRef::Blob(bytes) => {
+                let kind = if matches!(column, ValueRef::Text(_)) { 3 } else { 4 };
+                hasher.update(&[kind]);
+                hasher.update(&(bytes.len() as u64).to_le_bytes());
+                hasher.update(bytes);
+            }
+        }
     }
     hasher.finalize()
 }
 
-/// Writes a message. The first column is its number; for a retained one, its topic comes first and the number second.
+/// Checks a row against its sum, which is the last column.
+pub(super) fn check_sum(row: &Row<'_>) -> Result<(), Damaged> {
+    let last = row.as_ref().column_count() - 1;
+    let value = |index| row.get_ref(index).unwrap_or(ValueRef::Null);
+    match row.get::<_, u32>(last) {
+        Ok(sum) if sum == row_sum((0..last).map(value)) => Ok(()),
+        _ => Err(Damaged),
+    }
+}
+
+/// Writes a message.
 pub(super) fn write_message(statement: &mut Statement<'_>, message: &Message) -> rusqlite::Result<usize> {
     let content = message.content();
-    let (mid, publisher) = (stored(message.mid), stored(content.publisher));
-    let (flags, expires_at) = (flags(content.qos, content.retain), stored(content.expires_at.0));
-    let sum = checksum(
-        &[mid, publisher, i64::from(flags), expires_at],
-        &[content.topic.as_bytes(), content.properties, content.payload],
-    );
     statement.execute(params![
-        mid,
-        publisher,
-        flags,
-        expires_at,
+        stored(message.mid),
+        stored(content.publisher),
+        flags(content.qos, content.retain),
+        stored(content.expires_at.0),
         content.topic,
         content.properties,
-        content.payload,
-        sum
+        content.payload
     ])
 }
 
-/// The columns of a message, in the order in which [`read_message`] wants them.
-pub(super) const MESSAGE_COLUMNS: &str = "mid, publisher, flags, expires_at, topic, properties, payload, sum";
-
-/// Reads a message and checks its sum.
+/// Reads a message.
 pub(super) fn read_message(row: &Row<'_>) -> Result<Arc<Message>, Damaged> {
     let number = |index| row.get::<_, i64>(index).map_err(|_| Damaged);
-    let (mid, publisher, flags, expires_at) = (number(0)?, number(1)?, number(2)?, number(3)?);
     let topic = row.get_ref(4).ok().and_then(|topic| topic.as_str().ok()).ok_or(Damaged)?;
     let bytes = |index| row.get_ref(index).ok().and_then(|value| value.as_blob().ok()).ok_or(Damaged);
-    let (properties, payload) = (bytes(5)?, bytes(6)?);
-    let parts = [topic.as_bytes(), properties, payload];
-    if i64::from(checksum(&[mid, publisher, flags, expires_at], &parts)) != number(7)? {
-        return Err(Damaged);
-    }
-    let (qos, retain) = qos_and_retain(u8::try_from(flags).map_err(|_| Damaged)?)?;
+    let (qos, retain) = qos_and_retain(row.get(2).map_err(|_| Damaged)?)?;
     let content = Content {
-        publisher: restored(publisher),
+        publisher: restored(number(1)?),
         qos,
         retain,
-        expires_at: Time(restored(expires_at)),
+        expires_at: Time(restored(number(3)?)),
         topic,
-        properties,
-        payload,
+        properties: bytes(5)?,
+        payload: bytes(6)?,
     };
-    Ok(Arc::new(Message::new(restored(mid), &content)))
+    Ok(Arc::new(Message::new(restored(number(0)?), &content)))
+}
+
+/// What a message counts against limits of bytes, without reading more of it than that.
+pub(super) fn message_size(row: &Row<'_>) -> Result<usize, Damaged> {
+    let len = |index| match row.get_ref(index) {
+        Ok(ValueRef::Text(bytes) | ValueRef::Blob(bytes)) => Ok(bytes.len()),
+        _ => Err(Damaged),
+    };
+    Ok(Message::size_bytes_with(len(4)? + len(5)? + len(6)?))
 }
 
 /// Subscription identifiers as bytes, `None` for none.
@@ -97,11 +115,35 @@ pub(super) fn identifiers_to_bytes(identifiers: &Identifiers) -> Option<Vec<u8>>
     (!identifiers.is_empty()).then(bytes)
 }
 
-/// The columns of a delivery, in the order in which [`read_delivery`] wants them.
-pub(super) const DELIVERY_COLUMNS: &str = "sid, mid, flags, packet_id, identifiers, share_name, share_filter";
+/// Whether a session may wait for a message without having it in memory: it was not sent, and is of no shared
+/// subscription. Wants the row of a delivery.
+pub(super) fn may_wait(row: &Row<'_>) -> bool {
+    [3, 5].into_iter().all(|index| matches!(row.get_ref(index), Ok(ValueRef::Null)))
+}
 
 /// Reads how a message is delivered.
 pub(super) fn read_delivery(row: &Row<'_>, message: Arc<Message>) -> Result<Delivery, Damaged> {
+    Ok(read_manner(row)?.of(message))
+}
+
+/// How a message is delivered, apart from the message.
+#[derive(Debug)]
+pub(super) struct Manner {
+    qos: QoS,
+    retain: bool,
+    identifiers: Identifiers,
+    group: Option<Arc<GroupKey>>,
+}
+
+impl Manner {
+    pub(super) fn of(self, message: Arc<Message>) -> Delivery {
+        let Manner { qos, retain, identifiers, group } = self;
+        Delivery { message, qos, retain, identifiers, group }
+    }
+}
+
+/// Reads how a message is delivered, apart from the message.
+pub(super) fn read_manner(row: &Row<'_>) -> Result<Manner, Damaged> {
     let (qos, retain) = qos_and_retain(row.get(2).map_err(|_| Damaged)?)?;
     let bytes: Option<Vec<u8>> = row.get(4).map_err(|_| Damaged)?;
     let (chunks, rest) = bytes.as_deref().unwrap_or_default().as_chunks::<4>();
@@ -117,5 +159,5 @@ pub(super) fn read_delivery(row: &Row<'_>, message: Arc<Message>) -> Result<Deli
         _ => None,
     };
     let identifiers = Identifiers::new(chunks.iter().map(|chunk| u32::from_le_bytes(*chunk)));
-    Ok(Delivery { message, qos, retain, identifiers, group })
+    Ok(Manner { qos, retain, identifiers, group })
 }

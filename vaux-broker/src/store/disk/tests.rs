@@ -1,5 +1,9 @@
 //! What is written is read again; what is damaged is set aside.
 
+mod damage;
+mod queues;
+mod room;
+
 use std::fs;
 use std::sync::mpsc::channel;
 use std::time::Duration;
@@ -58,11 +62,21 @@ fn id(value: u16) -> PacketId {
 
 /// Writes each list of records as a submission and ends. Retained messages are those of `tree`.
 fn write_with(directory: &Path, tree: &Arc<Retained>, submissions: Vec<Vec<Record>>) {
+    write_and(directory, tree, submissions, |_| ());
+}
+
+/// The same, with something to be done when everything is on the disk and the store is open.
+fn write_and(
+    directory: &Path,
+    tree: &Arc<Retained>,
+    submissions: Vec<Vec<Record>>,
+    then: impl FnOnce(&Path),
+) {
     let store = DiskStore::open(directory).unwrap();
     let options =
         DiskOptions { durability: Durability::Commit, interval: Duration::ZERO, max_bytes: u64::MAX };
     let (woken, wakes) = channel();
-    let wake: Wake = Box::new(move || woken.send(()).unwrap());
+    let wake: Wake = Arc::new(move || woken.send(()).unwrap());
     let (mut handles, thread) = store.start(options, Arc::clone(tree), vec![wake]).unwrap();
     let last = Sequence(submissions.len() as u64);
     for (number, records) in submissions.into_iter().enumerate() {
@@ -71,6 +85,7 @@ fn write_with(directory: &Path, tree: &Arc<Retained>, submissions: Vec<Vec<Recor
     while handles[0].durable() < last {
         wakes.recv().unwrap();
     }
+    then(directory);
     drop(handles);
     thread.join().unwrap();
 }
@@ -114,7 +129,7 @@ fn a_session_is_read_as_it_was_written() {
     ];
     write(directory.path(), vec![records, later]);
     let contents = contents(directory.path());
-    assert_eq!((contents.last_sid, contents.last_mid), (1, 10));
+    assert_eq!((contents.last_sid, contents.last_mid), (1, 11), "a number is never used again");
     let [stored] = &contents.sessions[..] else { panic!("{:?}", contents.sessions) };
     assert_eq!(&*stored.session.key.client_id, "c1");
     assert_eq!(&*stored.session.key.mount, "m/");
@@ -189,44 +204,11 @@ fn a_damaged_row_is_left_out_reported_and_kept_aside() {
     let mids: Vec<u64> =
         store.contents.sessions[0].deliveries.iter().map(|(delivery, _)| delivery.message.mid).collect();
     assert_eq!(mids, [11]);
-    assert!(store.damage[0].contains("rows of delivery"), "{:?}", store.damage);
+    assert!(store.damage[0].contains("1 row of delivery"), "{:?}", store.damage);
     drop(store);
     assert_eq!(fs::read_dir(directory.path().join("quarantine")).unwrap().count(), 1);
     // What was carried over is whole.
     assert_eq!(contents(directory.path()).sessions[0].deliveries.len(), 1);
-}
-
-#[test]
-fn flipped_bits_and_cut_files_never_keep_the_store_from_opening() {
-    let records = |sid: u64| {
-        let mut records = vec![session(sid, None)];
-        let put = |mid| Record::Delivery { sid, delivery: delivery(mid, QoS::AtLeastOnce), packet_id: None };
-        records.extend((0..50).map(|number| put(sid * 100 + number)));
-        records
-    };
-    let original = TempDir::new().unwrap();
-    write(original.path(), (1..=5).map(records).collect());
-    let bytes = fs::read(original.path().join(FILE)).unwrap();
-    let mut random = fastrand::Rng::with_seed(7);
-    for _ in 0..40 {
-        let directory = TempDir::new().unwrap();
-        let mut damaged = bytes.clone();
-        if random.bool() {
-            damaged.truncate(random.usize(..bytes.len()));
-        }
-        for _ in 0..random.usize(1..20).min(damaged.len()) {
-            let at = random.usize(..damaged.len());
-            damaged[at] ^= 1 << random.u8(..8);
-        }
-        fs::write(directory.path().join(FILE), &damaged).unwrap();
-        match DiskStore::open(directory.path()) {
-            Ok(store) => drop(store),
-            // The flipped bit made it the format of a newer version, which is not touched.
-            Err(StoreError::Format { .. }) => continue,
-            Err(error) => panic!("{error}"),
-        }
-        assert_eq!(DiskStore::open(directory.path()).unwrap().damage, Vec::<String>::new());
-    }
 }
 
 #[test]

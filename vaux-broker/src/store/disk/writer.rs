@@ -1,39 +1,56 @@
 //! The thread that writes.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
 use super::batch::{Batch, References};
+use super::progress::{Numbers, SideFile};
+use super::reader::Wanted;
 use super::{DiskOptions, DiskStore, Progress, StoreError, Wake, schema};
 use crate::config::Durability;
 use crate::retained::Retained;
 use crate::store::Submission;
 
-/// A worker's submission.
+/// What a worker wants done.
 #[derive(Debug)]
-pub(super) struct Job {
-    pub(super) worker: usize,
-    pub(super) submission: Submission,
+pub(super) enum Job {
+    /// Its submission written.
+    Write {
+        /// The worker.
+        worker: usize,
+        /// What it submitted.
+        submission: Submission,
+    },
+    /// Something read, once all before it is written.
+    Read(Wanted),
 }
 
 pub(super) struct Writer {
     connection: Connection,
     path: PathBuf,
     references: References,
+    numbers: Numbers,
+    side_file: SideFile,
     retained: Arc<Retained>,
     options: DiskOptions,
     wakes: Vec<Wake>,
     progress: Arc<Progress>,
+    /// Who reads, and what of this batch is to be read once it is written.
+    reader: (Sender<Wanted>, JoinHandle<()>),
+    wanted: Vec<Wanted>,
     /// The last submission of each worker in the batch, 0 for none.
     latest: Vec<u64>,
     last_sync: Instant,
     is_unsynced: bool,
+    /// More free pages are to go back to the file system.
+    is_shrinking: bool,
 }
 
 /// More records than this wait for the next transaction, so that the first ones need not wait for the last.
@@ -42,8 +59,15 @@ const BATCH_RECORDS: usize = 20_000;
 /// So much of the disk stays free: a file system without any room fails in ways that nobody tests.
 const RESERVE_BYTES: u64 = 64 << 20;
 
-/// How many pages go back to the file system after each transaction, if so many are free.
+/// Room on the disk goes and comes back without anything being written here.
+const ROOM_CHECK: Duration = Duration::from_secs(1);
+
+/// So many free pages stay in the file, to be used again.
+const FREE_PAGES: u64 = 1024;
+/// How many pages go back to the file system after each transaction, if more are free,
 const VACUUM_PAGES: u32 = 256;
+/// and at a time when nothing else is to be done.
+const VACUUM_PAGES_AT_REST: u32 = 2048;
 
 impl Writer {
     pub(super) fn new(
@@ -52,6 +76,7 @@ impl Writer {
         retained: Arc<Retained>,
         wakes: Vec<Wake>,
         progress: Arc<Progress>,
+        reader: (Sender<Wanted>, JoinHandle<()>),
     ) -> Result<Writer, StoreError> {
         schema::set_durability(&store.connection, options.durability)?;
         store.connection.set_prepared_statement_cache_capacity(64);
@@ -59,13 +84,18 @@ impl Writer {
             connection: store.connection,
             path: store.path,
             references: store.references,
+            numbers: store.numbers,
+            side_file: store.side_file,
             retained,
             options,
             latest: vec![0; wakes.len()],
             wakes,
             progress,
+            reader,
+            wanted: Vec::new(),
             last_sync: Instant::now(),
             is_unsynced: false,
+            is_shrinking: false,
         };
         writer.look_for_room();
         Ok(writer)
@@ -73,58 +103,66 @@ impl Writer {
 
     /// Writes until all workers have ended.
     pub(super) fn run(mut self, jobs: &Receiver<Job>) {
-        loop {
-            let first = match self.next(jobs) {
-                Ok(Some(job)) => job,
-                Ok(None) => {
-                    self.rest();
-                    continue;
-                }
-                Err(_) => break,
-            };
-            let batch = self.gather(first, jobs);
-            if let Err(error) = self.write(batch) {
+        match self.work(jobs) {
+            Ok(()) => self.close(),
+            Err(error) => {
                 tracing::error!(%error, "the store cannot be written; nothing more is acknowledged");
                 self.progress.has_failed.store(true, Ordering::Relaxed);
                 self.wakes.iter().for_each(|wake| wake());
-                return;
             }
-            self.publish();
-            self.look_for_room();
-            self.shrink();
         }
-        self.close();
     }
 
-    /// Waits for a job; `None` when there is something else to do first.
-    fn next(&self, jobs: &Receiver<Job>) -> Result<Option<Job>, RecvTimeoutError> {
-        // Room on the disk comes back without anything being written.
-        const FULL_CHECK: Duration = Duration::from_secs(1);
-        let wait = match self.options.durability {
-            Durability::Interval if self.is_unsynced => {
-                self.options.interval.saturating_sub(self.last_sync.elapsed())
+    fn work(&mut self, jobs: &Receiver<Job>) -> Result<(), StoreError> {
+        loop {
+            match jobs.recv_timeout(self.patience()) {
+                Ok(job) => {
+                    let batch = self.gather(job, jobs);
+                    if batch.len() > 0 {
+                        self.write(batch)?;
+                        self.publish();
+                        self.look_for_room();
+                        self.shrink(VACUUM_PAGES);
+                    }
+                    self.hand_over();
+                }
+                Err(RecvTimeoutError::Timeout) => self.rest()?,
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
             }
-            _ if self.progress.is_full.load(Ordering::Relaxed) => FULL_CHECK,
-            _ => return jobs.recv().map(Some).map_err(|_| RecvTimeoutError::Disconnected),
-        };
-        match jobs.recv_timeout(wait) {
-            Err(RecvTimeoutError::Timeout) => Ok(None),
-            other => other.map(Some),
+        }
+    }
+
+    /// How long to wait for a job before there is something else to do.
+    fn patience(&self) -> Duration {
+        match self.options.durability {
+            _ if self.is_shrinking => Duration::ZERO,
+            Durability::Interval if self.is_unsynced => {
+                self.options.interval.saturating_sub(self.last_sync.elapsed()).min(ROOM_CHECK)
+            }
+            _ => ROOM_CHECK,
         }
     }
 
     /// What is done when nothing was submitted for a while.
-    fn rest(&mut self) {
-        if self.is_unsynced && self.options.durability == Durability::Interval {
-            self.sync();
+    fn rest(&mut self) -> Result<(), StoreError> {
+        if self.is_unsynced && self.last_sync.elapsed() >= self.options.interval {
+            self.sync()?;
+        }
+        if self.is_shrinking {
+            self.shrink(VACUUM_PAGES_AT_REST);
+            if !self.is_shrinking {
+                // The file becomes shorter only when the log is carried over.
+                self.run_pragma("wal_checkpoint(PASSIVE)");
+            }
         }
         self.look_for_room();
+        Ok(())
     }
 
     fn gather(&mut self, first: Job, jobs: &Receiver<Job>) -> Batch {
         let mut batch = Batch::default();
         self.add(&mut batch, first);
-        if self.options.durability == Durability::None {
+        if self.options.durability == Durability::None && self.wanted.is_empty() {
             // Nobody waits for it, so that it may as well be one transaction an interval.
             self.gather_for_interval(&mut batch, jobs);
         }
@@ -139,7 +177,7 @@ impl Writer {
 
     fn gather_for_interval(&mut self, batch: &mut Batch, jobs: &Receiver<Job>) {
         let until = Instant::now() + self.options.interval;
-        while batch.len() < BATCH_RECORDS {
+        while batch.len() < BATCH_RECORDS && self.wanted.is_empty() {
             match jobs.recv_timeout(until.saturating_duration_since(Instant::now())) {
                 Ok(job) => self.add(batch, job),
                 Err(_) => break,
@@ -148,32 +186,62 @@ impl Writer {
     }
 
     fn add(&mut self, batch: &mut Batch, job: Job) {
-        self.latest[job.worker] = job.submission.sequence.0;
-        job.submission.records.into_iter().for_each(|record| batch.add(record));
+        match job {
+            Job::Write { worker, submission } => {
+                self.latest[worker] = submission.sequence.0;
+                submission.records.into_iter().for_each(|record| batch.add(record));
+            }
+            Job::Read(wanted) => self.wanted.push(wanted),
+        }
     }
 
-    fn write(&mut self, batch: Batch) -> rusqlite::Result<()> {
+    /// Has the reader read what it can find now.
+    fn hand_over(&mut self) {
+        for wanted in self.wanted.drain(..) {
+            // Without a reader, which can only be after a panic, queues stand still.
+            let _ = self.reader.0.send(wanted);
+        }
+    }
+
+    fn write(&mut self, batch: Batch) -> Result<(), StoreError> {
+        self.numbers.transactions += 1;
+        batch.count_into(&mut self.numbers);
         self.connection.execute_batch("BEGIN IMMEDIATE")?;
         batch.write(&self.connection, &mut self.references, &self.retained)?;
+        self.numbers.write(&self.connection)?;
         self.connection.execute_batch("COMMIT")?;
-        if self.options.durability == Durability::Interval {
-            self.is_unsynced = true;
-            if self.last_sync.elapsed() >= self.options.interval {
-                self.sync();
+        match self.options.durability {
+            Durability::Commit => self.note_progress(),
+            Durability::Interval => {
+                self.is_unsynced = true;
+                if self.last_sync.elapsed() >= self.options.interval {
+                    self.sync()?;
+                }
             }
+            Durability::None => {}
         }
         Ok(())
     }
 
-    /// Syncs the log, which is where transactions are until they are carried over.
-    fn sync(&mut self) {
-        let log = self.path.with_file_name(format!("{}-wal", super::FILE));
-        if let Err(error) = File::open(log).and_then(|log| log.sync_data()) {
-            tracing::error!(%error, "the store cannot be synced");
-            self.progress.has_failed.store(true, Ordering::Relaxed);
+    /// Notes beside the store how far it is on the disk. That this fails is no reason to stop: it is missed only when
+    /// the store is damaged, too.
+    fn note_progress(&self) {
+        if let Err(error) = self.side_file.note(self.numbers.transactions) {
+            tracing::debug!(%error, "the progress of the store could not be noted");
         }
+    }
+
+    /// Syncs the log, which is where transactions are until they are carried over.
+    fn sync(&mut self) -> Result<(), StoreError> {
+        File::open(self.log_path())?.sync_data()?;
+        self.note_progress();
         self.last_sync = Instant::now();
         self.is_unsynced = false;
+        Ok(())
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.path.with_file_name(format!("{}-wal", super::FILE))
     }
 
     /// Tells the workers how far they are durable.
@@ -187,11 +255,12 @@ impl Writer {
         }
     }
 
-    /// Looks whether there is room for more: below the limit, and on the disk.
+    /// Looks whether there is room for more: below the limit, and on the disk. What stands in the log is going to need
+    /// room in the file, too.
     fn look_for_room(&self) {
-        let free_bytes = free_bytes(&self.path);
+        let log_bytes = fs::metadata(self.log_path()).map_or(0, |log| log.len());
         let is_full = self.used_bytes() >= self.options.max_bytes
-            || free_bytes.is_some_and(|free| free < RESERVE_BYTES);
+            || free_bytes(&self.path).is_some_and(|free| free < RESERVE_BYTES + log_bytes);
         let was_full = self.progress.is_full.swap(is_full, Ordering::Relaxed);
         if is_full != was_full {
             if is_full {
@@ -199,35 +268,58 @@ impl Writer {
             } else {
                 tracing::info!("the store has room again");
             }
+            // Workers look at the state when they wake.
+            self.wakes.iter().for_each(|wake| wake());
         }
     }
 
     /// What the pages in use take. Free ones inside the file are room.
     fn used_bytes(&self) -> u64 {
-        let pragma = |name| -> i64 {
-            self.connection.pragma_query_value(None, name, |row| row.get(0)).unwrap_or_default()
-        };
-        let pages = pragma("page_count") - pragma("freelist_count");
-        u64::try_from(pages * 4096).unwrap_or(0)
+        let [pages, free, page_size] =
+            ["page_count", "freelist_count", "page_size"].map(|name| self.count(name));
+        pages.saturating_sub(free) * page_size
     }
 
-    /// Gives room that was freed back to the file system, a part at a time.
-    fn shrink(&self) {
-        let free: u32 =
-            self.connection.pragma_query_value(None, "freelist_count", |row| row.get(0)).unwrap_or_default();
-        if free >= VACUUM_PAGES * 4 {
-            // What is not given back now is given back later.
-            let vacuum = format!("PRAGMA incremental_vacuum({VACUUM_PAGES})");
-            if let Err(error) = self.connection.execute_batch(&vacuum) {
-                tracing::warn!(%error, "the store cannot be made smaller");
-            }
+    fn count(&self, pragma: &str) -> u64 {
+        let count = self.connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+        count.ok().and_then(|count| u64::try_from(count).ok()).unwrap_or(0)
+    }
+
+    /// Gives room that was freed back to the file system, at most so many pages now. Much of it is given back while
+    /// nothing else is to be done.
+    fn shrink(&mut self, pages: u32) {
+        self.is_shrinking = self.count("freelist_count") >= FREE_PAGES
+            && self.run_pragma(&format!("incremental_vacuum({pages})"));
+    }
+
+    /// Runs a pragma that tidies up, step by step until it is done. Failing is harmless: there is a next time.
+    fn run_pragma(&self, pragma: &str) -> bool {
+        let run = || {
+            let mut statement = self.connection.prepare(&format!("PRAGMA {pragma}"))?;
+            let mut rows = statement.query([])?;
+            while rows.next()?.is_some() {}
+            Ok::<_, rusqlite::Error>(())
+        };
+        let result = run();
+        if let Err(error) = &result {
+            tracing::warn!(%error, "the store could not be tidied ({pragma}); nothing is lost");
         }
+        result.is_ok()
     }
 
     fn close(self) {
-        let checkpoint = self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
-        if let Err(error) = checkpoint.and(self.connection.close().map_err(|(_, error)| error)) {
+        // Whoever closes last removes the log.
+        let (wanted, reader) = self.reader;
+        drop(wanted);
+        if reader.join().is_err() {
+            tracing::error!("the thread that reads queues ended in a panic");
+        }
+        let checkpoint = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        if let Err(error) = checkpoint.and_then(|()| self.connection.close().map_err(|(_, error)| error)) {
             tracing::warn!(%error, "the store could not be tidied at the end; nothing is lost");
+        } else if self.options.durability != Durability::None {
+            // That this fails is missed only when the store is damaged, too.
+            let _ = self.side_file.note(self.numbers.transactions);
         }
     }
 }

@@ -1,16 +1,13 @@
 //! Where the payloads of `vaux pub` come from.
 
-use std::fs::File;
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, Read as _};
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use super::PubArgs;
 use crate::cli_error::CliError;
-
-/// The longest packet there is, so that no payload can be longer.
-const MAX_PAYLOAD_BYTES: usize = 268_435_455;
+use crate::input::payload::MAX_PAYLOAD_BYTES;
 
 /// How many lines may wait to be published.
 const LINES: usize = 256;
@@ -30,29 +27,11 @@ impl Input {
         if args.stdin_line {
             return Ok(Input::Lines(Lines::of_stdin()));
         }
-        let payload = if let Some(message) = &args.message {
-            Bytes::from(message.clone())
-        } else if let Some(path) = &args.file {
-            let content = File::open(path).and_then(read_all);
-            let content = content.map_err(|source| CliError::File { path: path.clone(), source })?;
-            content.ok_or_else(|| CliError::TooLarge { name: path.display().to_string() })?
-        } else if args.stdin_file {
-            let content = read_all(io::stdin().lock()).map_err(CliError::Stdio)?;
-            content.ok_or_else(|| CliError::TooLarge { name: "standard input".into() })?
-        } else if args.null_message {
-            Bytes::new()
-        } else {
-            return Err(CliError::usage("the message is missing: -m MESSAGE, -f FILE, -s, -l or -n"));
-        };
-        Ok(Input::Whole(payload))
+        let payload = args.payload.read()?;
+        payload
+            .map(Input::Whole)
+            .ok_or_else(|| CliError::usage("the message is missing: -m MESSAGE, -f FILE, -s, -l or -n"))
     }
-}
-
-/// Everything there is, or `None` when no packet can hold it.
-fn read_all(reader: impl Read) -> io::Result<Option<Bytes>> {
-    let mut content = Vec::new();
-    reader.take(MAX_PAYLOAD_BYTES as u64 + 1).read_to_end(&mut content)?;
-    Ok((content.len() <= MAX_PAYLOAD_BYTES).then(|| content.into()))
 }
 
 /// The lines of standard input, read by a thread of their own since reading blocks.

@@ -1,46 +1,41 @@
 //! `vaux pub`: messages from arguments, files and standard input.
 
 mod input;
+mod lines;
 
-use std::collections::VecDeque;
-use std::io::Write;
-use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use clap::{ArgGroup, Args};
-use serde_json::json;
-use vaux_client::{Client, Message, PublishTicket, Published, QoS, ReconnectPolicy, RequestError};
+use clap::Args;
+use vaux_client::{Message, QoS, ReconnectPolicy};
 
 use crate::cli_error::{CliError, Exit};
 use crate::connection::{
-    ConnectArgs, Interrupt, Place, Plan, Session, block_on, check_topic, close, parse_qos,
+    ConnectArgs, Failure, Interrupt, Place, Plan, Publisher, Session, block_on, check_topic, close,
+    parse_qos, parse_seconds,
 };
+use crate::input::payload::{Encoding, PayloadArgs};
 use crate::output::talk::{Talk, TalkArgs};
 use input::{Input, Lines};
+use lines::LineFormat;
 
 /// Publish messages
 #[derive(Args, Debug)]
 #[command(disable_help_flag = true, after_help = NOTES)]
-#[command(group = ArgGroup::new("payload").args(["message", "file", "stdin_line", "stdin_file", "null_message"]))]
 pub(crate) struct PubArgs {
     /// Topic to publish under
     #[arg(short, long, value_name = "TOPIC", allow_hyphen_values = true)]
     topic: Option<String>,
-    /// The message
-    #[arg(short, long, value_name = "MESSAGE", allow_hyphen_values = true)]
-    message: Option<String>,
-    /// A file that is the message
-    #[arg(short, long, value_name = "FILE")]
-    file: Option<PathBuf>,
+    #[command(flatten)]
+    payload: PayloadArgs,
     /// Each line of standard input is a message
-    #[arg(short = 'l', long, conflicts_with = "repeat")]
+    #[arg(short = 'l', long, conflicts_with_all = ["repeat", "payload"])]
     stdin_line: bool,
-    /// Standard input is the message
-    #[arg(short = 's', long)]
-    stdin_file: bool,
-    /// The message is empty
-    #[arg(short, long)]
-    null_message: bool,
+    /// What stands on a line: topic\tpayload, or json as vaux sub --json prints it
+    #[arg(long, value_name = "topic\\tpayload|json", requires = "stdin_line", conflicts_with = "payload")]
+    lines_format: Option<LineFormat>,
+    /// How payloads are written
+    #[arg(long, value_name = "utf8|hex|base64", default_value = "utf8", hide_possible_values = true)]
+    encoding: Encoding,
     /// Quality of service: 0, 1 or 2
     #[arg(short, long, value_name = "QOS", default_value = "0", value_parser = parse_qos)]
     qos: QoS,
@@ -53,6 +48,9 @@ pub(crate) struct PubArgs {
     /// Seconds between one time and the next
     #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = parse_seconds, requires = "repeat")]
     repeat_delay: Duration,
+    /// Messages a second at most
+    #[arg(long, value_name = "N", conflicts_with = "repeat_delay", value_parser = parse_rate)]
+    rate: Option<f64>,
     #[command(flatten)]
     connect: ConnectArgs,
     #[command(flatten)]
@@ -74,12 +72,12 @@ Examples:
   vaux pub -t room/1/temperature -m 21.5
   vaux pub -t room/1/state -m on -q 1 -r
   sensors | vaux pub -h broker.example -t readings -l
+  vaux sub -t 'a/#' --json | vaux pub -h broker.example -l --lines-format json
   vaux pub -L mqtts://me@broker.example/a/b -P -f picture.jpg";
 
-/// Seconds on the command line.
-pub(crate) fn parse_seconds(text: &str) -> Result<Duration, &'static str> {
-    let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    seconds.ok_or("it is a number of seconds")
+fn parse_rate(text: &str) -> Result<f64, &'static str> {
+    let rate = text.parse().ok().filter(|rate: &f64| rate.is_finite() && *rate >= 1e-6);
+    rate.ok_or("it is a number above 0")
 }
 
 /// Connects, publishes, disconnects.
@@ -87,13 +85,27 @@ pub(crate) fn run(args: PubArgs) -> Result<Exit, CliError> {
     let talk = args.talk.talk();
     let connect = args.connect.clone().with_environment()?;
     let topic = args.topic.as_deref().or(connect.url_topic());
-    let topic = topic.ok_or_else(|| CliError::usage("the topic is missing: -t TOPIC"))?.to_owned();
-    check_topic("-t", &topic)?;
+    let topic = match (topic, &args.lines_format) {
+        (Some(topic), _) => {
+            check_topic("-t", topic)?;
+            topic.to_owned()
+        }
+        // Lines say their own.
+        (None, Some(_)) => String::new(),
+        (None, None) => return Err(CliError::usage("the topic is missing: -t TOPIC")),
+    };
     let plan = connect.plan(&[Place::Connect, Place::Will, Place::Publish, Place::Disconnect], talk)?;
+    let plan = plan.with_operator([&*topic])?;
     let mut template = Message::new(topic, "").qos(args.qos).retain(args.retain);
     template.properties = plan.properties.of(Place::Publish);
     // What is read at once is read before connecting: a missing file is found out first.
-    let input = Input::open(&args)?;
+    let input = match Input::open(&args)? {
+        Input::Whole(payload) => {
+            let decoded = args.encoding.decode(payload);
+            Input::Whole(decoded.map_err(|why| CliError::usage(format!("the payload: {why}")))?)
+        }
+        lines => lines,
+    };
     block_on(publish(plan, template, input, args, talk))
 }
 
@@ -109,17 +121,10 @@ async fn publish(
         session = Session::open(&plan, ReconnectPolicy::NEVER, talk) => session?,
         exit = interrupt.wait() => return Ok(exit),
     };
-    let mut publisher = Publisher {
-        client: session.client.clone(),
-        template,
-        tickets: VecDeque::new(),
-        json: args.json,
-        talk,
-        refused: None,
-    };
+    let mut publisher = Publisher::new(session.client.clone(), args.json, talk);
     let disconnect = plan.properties.of(Place::Disconnect);
     let outcome = tokio::select! {
-        outcome = publisher.publish_all(input, &args) => outcome,
+        outcome = publish_all(&mut publisher, template, input, &args) => outcome,
         exit = interrupt.wait() => {
             close(&session.client, disconnect, talk).await;
             return Ok(exit);
@@ -133,125 +138,80 @@ async fn publish(
         }
         Err(Failure::Request(error)) => return Err(session.request_error("not published", error).await),
     }
-    match publisher.refused {
-        Some(error) => Err(CliError::Request { what: "not published".into(), source: error }),
-        None => Ok(Exit::Ok),
-    }
+    publisher.finish()
 }
 
-/// How many messages may be under way. The client has windows of its own; this one bounds the tickets.
-const MAX_TICKETS: usize = 4096;
-
-/// Why publishing stopped.
-enum Failure {
-    /// There is nothing more to read, against expectation.
-    Input(CliError),
-    /// The connection is gone.
-    Request(RequestError),
-}
-
-/// Publishes messages and keeps account of those under way.
-struct Publisher {
-    client: Client,
-    /// A message with everything but its payload.
+async fn publish_all(
+    publisher: &mut Publisher,
     template: Message,
-    /// The messages under way, oldest first.
-    tickets: VecDeque<PublishTicket>,
-    json: bool,
-    talk: Talk,
-    /// The last message that the server refused.
-    refused: Option<RequestError>,
+    input: Input,
+    args: &PubArgs,
+) -> Result<(), Failure> {
+    let mut pacer = Pacer { rate: args.rate, start: Instant::now(), started: 0 };
+    match input {
+        Input::Whole(payload) => {
+            for time in 0..args.repeat {
+                if time > 0 && !args.repeat_delay.is_zero() {
+                    publisher.settle(0).await?;
+                    tokio::time::sleep(args.repeat_delay).await;
+                }
+                pacer.wait(publisher).await?;
+                let mut message = template.clone();
+                message.payload = payload.clone();
+                publisher.start(message).await?;
+            }
+        }
+        Input::Lines(mut lines) => publish_lines(publisher, &template, &mut lines, args, &mut pacer).await?,
+    }
+    publisher.settle(0).await
 }
 
-impl Publisher {
-    async fn publish_all(&mut self, input: Input, args: &PubArgs) -> Result<(), Failure> {
-        match input {
-            Input::Whole(payload) => {
-                for time in 0..args.repeat {
-                    if time > 0 && !args.repeat_delay.is_zero() {
-                        self.settle(0).await?;
-                        tokio::time::sleep(args.repeat_delay).await;
-                    }
-                    self.start(payload.clone()).await?;
-                }
+/// Publishes lines as they come, and looks at outcomes while none does.
+async fn publish_lines(
+    publisher: &mut Publisher,
+    template: &Message,
+    lines: &mut Lines,
+    args: &PubArgs,
+    pacer: &mut Pacer,
+) -> Result<(), Failure> {
+    let format = args.lines_format.clone().unwrap_or_default();
+    let mut number = 0;
+    loop {
+        let line = tokio::select! {
+            biased;
+            line = lines.next() => line,
+            outcome = publisher.conclude_oldest(), if publisher.under_way() > 0 => {
+                outcome?;
+                continue;
             }
-            Input::Lines(mut lines) => self.publish_lines(&mut lines).await?,
-        }
-        self.settle(0).await
-    }
-
-    /// Publishes lines as they come, and looks at outcomes while none does.
-    async fn publish_lines(&mut self, lines: &mut Lines) -> Result<(), Failure> {
-        loop {
-            let line = match self.tickets.front_mut() {
-                Some(oldest) => tokio::select! {
-                    biased;
-                    line = lines.next() => line,
-                    outcome = oldest => {
-                        self.tickets.pop_front();
-                        self.conclude(outcome)?;
-                        continue;
-                    }
-                },
-                None => lines.next().await,
-            };
-            match line {
-                Some(Ok(line)) => self.start(line).await?,
-                Some(Err(error)) => return Err(Failure::Input(error)),
-                None => return Ok(()),
-            }
-        }
-    }
-
-    async fn start(&mut self, payload: bytes::Bytes) -> Result<(), Failure> {
-        self.settle(MAX_TICKETS - 1).await?;
-        let mut message = self.template.clone();
-        message.payload = payload;
-        let ticket = self.client.start_publish(message).await.map_err(Failure::Request)?;
-        self.tickets.push_back(ticket);
-        Ok(())
-    }
-
-    /// Waits until at most `left` messages are under way.
-    async fn settle(&mut self, left: usize) -> Result<(), Failure> {
-        while self.tickets.len() > left
-            && let Some(ticket) = self.tickets.pop_front()
-        {
-            let outcome = ticket.await;
-            self.conclude(outcome)?;
-        }
-        Ok(())
-    }
-
-    /// Tells the outcome of a message. A refusal is for this message alone, the next ones may fare better.
-    fn conclude(&mut self, outcome: Result<Published, RequestError>) -> Result<(), Failure> {
-        match outcome {
-            Ok(published) => {
-                self.talk.debug(format_args!("published {}: {}", self.template.topic, published.reason));
-                if self.json {
-                    self.write_json(&published)?;
-                }
-                Ok(())
-            }
-            Err(error @ (RequestError::Refused { .. } | RequestError::Invalid(_))) => {
-                if let Some(before) = self.refused.replace(error) {
-                    self.talk.error(format_args!("not published: {before}"));
-                }
-                Ok(())
-            }
-            Err(error) => Err(Failure::Request(error)),
-        }
-    }
-
-    fn write_json(&self, published: &Published) -> Result<(), Failure> {
-        let object = json!({
-            "topic": &*self.template.topic,
-            "qos": self.template.qos.bits(),
-            "retain": self.template.retain,
-            "packet_id": published.packet_id.map(|id| id.value()),
-            "reason_code": published.reason.value(),
-            "reason": published.reason.name(),
+        };
+        let Some(line) = line else { return Ok(()) };
+        number += 1;
+        let message = line.and_then(|line| {
+            format.read(line, template, args.encoding).map_err(|why| CliError::Recording {
+                name: "standard input".to_owned(),
+                line: number,
+                why,
+            })
         });
-        writeln!(std::io::stdout(), "{object}").map_err(|error| Failure::Input(CliError::Stdio(error)))
+        pacer.wait(publisher).await?;
+        publisher.start(message.map_err(Failure::Input)?).await?;
+    }
+}
+
+/// Keeps to a rate by an absolute schedule: a message that is late delays none behind it.
+struct Pacer {
+    rate: Option<f64>,
+    start: Instant,
+    started: u64,
+}
+
+impl Pacer {
+    /// Waits until the next message may start, and looks at outcomes meanwhile.
+    async fn wait(&mut self, publisher: &mut Publisher) -> Result<(), Failure> {
+        let Some(rate) = self.rate else { return Ok(()) };
+        let due = Duration::try_from_secs_f64(self.started as f64 / rate).unwrap_or(Duration::MAX);
+        self.started += 1;
+        publisher.wait_until(self.start.checked_add(due)).await
     }
 }

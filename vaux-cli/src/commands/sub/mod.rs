@@ -2,23 +2,22 @@
 
 mod receive;
 mod remove;
+mod select;
 
-use std::io::{IsTerminal, stdout};
 use std::num::NonZeroU64;
 use std::time::Duration;
 
 use clap::Args;
-use vaux_client::{QoS, ReconnectPolicy, RetainHandling, Subscribe, SubscriptionOptions};
-use vaux_mqtt::topic::TopicFilter;
+use vaux_client::{QoS, RetainHandling, Subscribe, SubscriptionOptions};
 
 use crate::cli_error::{CliError, Exit};
-use crate::commands::pub_::parse_seconds;
-use crate::connection::{ConnectArgs, Place, Plan, block_on, parse_qos};
-use crate::output::color::Palette;
-use crate::output::format::Format;
-use crate::output::message::{Form, MessageWriter};
+use crate::connection::{
+    ConnectArgs, Place, Plan, ReconnectArgs, block_on, check_filter, parse_qos, parse_seconds,
+};
+use crate::output::message::MessageArgs;
 use crate::output::talk::TalkArgs;
 use receive::Receiver;
+use select::{Condition, Selection};
 
 /// Subscribe and print messages
 #[derive(Args, Debug)]
@@ -54,38 +53,24 @@ pub(crate) struct SubArgs {
     /// Remove from the server the retained messages that arrive, except those that -T filters out
     #[arg(long)]
     remove_retained: bool,
+    /// Print messages whose JSON payload has this value at this place, such as state.on=true; all must, if repeated
+    #[arg(long = "match", value_name = "PATH=VALUE", allow_hyphen_values = true)]
+    conditions: Vec<Condition>,
+    /// Print a message only when its payload is not the one before under its topic
+    #[arg(long)]
+    changed: bool,
     /// When the server is to send retained messages [default: always]
     #[arg(long, value_name = "always|new|never", hide_possible_values = true)]
     retain_handling: Option<RetainHandlingChoice>,
     /// Keep the retain flag as it was published
     #[arg(long)]
     retain_as_published: bool,
-    /// Attempts to connect again before giving up: 0 for none, without a number for ever [default: for ever]
-    #[arg(long, value_name = "MAX", num_args = 0..=1, require_equals = true)]
-    reconnect: Option<Option<u32>>,
+    #[command(flatten)]
+    reconnect: ReconnectArgs,
     #[command(flatten)]
     connect: ConnectArgs,
-    /// Print the topic in front of the payload
-    #[arg(short, long, help_heading = "Output")]
-    verbose: bool,
-    /// What to print of a message, in mosquitto_sub's sequences: %t topic, %p payload, %j JSON …
-    #[arg(
-        short = 'F',
-        value_name = "FORMAT",
-        help_heading = "Output",
-        conflicts_with = "json",
-        allow_hyphen_values = true
-    )]
-    format: Option<Format>,
-    /// Print messages without the end of a line
-    #[arg(short = 'N', help_heading = "Output")]
-    no_eol: bool,
-    /// Print messages as JSON objects that hold all there is
-    #[arg(long, help_heading = "Output", conflicts_with = "verbose")]
-    pub(crate) json: bool,
-    /// Lay JSON out over several lines
-    #[arg(long, help_heading = "Output")]
-    pretty: bool,
+    #[command(flatten)]
+    pub(crate) output: MessageArgs,
     #[command(flatten)]
     pub(crate) talk: TalkArgs,
     /// Print help
@@ -102,6 +87,7 @@ Examples:
   vaux sub -t '#' -v
   vaux sub -t 'room/+/temperature' -F '%I %t %p'
   vaux sub -t status -C 1 -W 10
+  vaux sub -t 'lamp/#' --match state.on=true --changed -v
   vaux sub -h broker.example -t '#' --json | jq .topic
   vaux sub -t 'old/#' --remove-retained --retained-only -W 5";
 
@@ -141,23 +127,14 @@ pub(crate) fn run(args: SubArgs) -> Result<Exit, CliError> {
         list.iter().try_for_each(|filter| check_filter(flag, filter))?;
     }
     let places = [Place::Connect, Place::Will, Place::Subscribe, Place::Unsubscribe, Place::Disconnect];
-    let plan = connect.plan(&places, talk)?;
+    let plan = connect.plan(&places, talk)?.with_operator(filters.iter().map(String::as_str))?;
     if !plan.version.has_properties() && (args.retain_as_published || args.retain_handling.is_some()) {
         return Err(CliError::usage("--retain-handling and --retain-as-published need version 5"));
     }
-    if args.pretty && !args.json && args.format.is_none() {
-        return Err(CliError::usage("--pretty lays out JSON: it goes with --json or -F"));
-    }
+    let writer = args.output.writer(args.talk.color)?;
     let requests = args.requests(filters, &plan);
-    let receiver = Receiver::new(&args, args.writer());
-    block_on(receiver.run(plan, requests, talk, args.reconnect_policy(), args.timeout))
-}
-
-fn check_filter(flag: &str, filter: &str) -> Result<(), CliError> {
-    match TopicFilter::new(filter) {
-        Ok(_) => Ok(()),
-        Err((rule, _)) => Err(CliError::usage(format!("{flag} {filter:?}: {}", rule.text()))),
-    }
+    let receiver = Receiver::new(&args, writer);
+    block_on(receiver.run(plan, requests, talk, args.reconnect.policy(), args.timeout))
 }
 
 /// What is asked of the server once connected.
@@ -188,30 +165,6 @@ impl SubArgs {
             filters,
             unsubscribe: self.unsubscribe.clone(),
             ends_after: self.exit_after_subscribing,
-        }
-    }
-
-    fn writer(&self) -> MessageWriter {
-        let form = match (&self.format, self.json, self.verbose) {
-            (Some(format), _, _) => Form::Format(format.clone()),
-            (None, true, _) => Form::Json,
-            (None, false, true) => Form::Verbose,
-            (None, false, false) => Form::Payload,
-        };
-        MessageWriter {
-            form,
-            ends_line: !self.no_eol,
-            pretty: self.pretty,
-            is_terminal: stdout().is_terminal(),
-            palette: Palette::new(self.talk.color.is_on(&stdout())),
-        }
-    }
-
-    fn reconnect_policy(&self) -> ReconnectPolicy {
-        match self.reconnect {
-            Some(Some(0)) => ReconnectPolicy::NEVER,
-            Some(Some(attempts)) => ReconnectPolicy::default().max_attempts(attempts),
-            None | Some(None) => ReconnectPolicy::default(),
         }
     }
 }

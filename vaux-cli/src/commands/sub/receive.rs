@@ -8,13 +8,13 @@ use std::time::Duration;
 use vaux_client::{
     Client, ConnectionEvent, ConnectionEvents, Disconnected, Message, Messages, ReconnectPolicy, RequestError,
 };
-use vaux_mqtt::packet::PacketType;
-use vaux_mqtt::topic::{TopicFilter, TopicName};
 
 use super::remove::Remover;
-use super::{Requests, SubArgs};
+use super::{Condition, Requests, Selection, SubArgs};
 use crate::cli_error::{CliError, Exit};
-use crate::connection::{Interrupt, Place, Plan, PropertyLists, Session, close, describe};
+use crate::connection::{
+    Interrupt, Place, Plan, PropertyLists, Session, any_matches, close, subscribe, tell,
+};
 use crate::output::message::MessageWriter;
 use crate::output::talk::Talk;
 
@@ -29,6 +29,8 @@ const BUFFER_BYTES: usize = 64 * 1024;
 pub(super) struct Receiver {
     writer: MessageWriter,
     filter_out: Vec<String>,
+    conditions: Vec<Condition>,
+    only_changes: bool,
     count: Option<NonZeroU64>,
     no_retained: bool,
     retained_only: bool,
@@ -47,6 +49,8 @@ impl Receiver {
         Receiver {
             writer,
             filter_out: args.filter_out.clone(),
+            conditions: args.conditions.clone(),
+            only_changes: args.changed,
             count: args.count,
             no_retained: args.no_retained,
             retained_only: args.retained_only,
@@ -72,6 +76,7 @@ impl Receiver {
             receiver: &self,
             out: BufWriter::with_capacity(BUFFER_BYTES, stdout().lock()),
             remover: self.remove_retained.then(|| Remover::start(session.client.clone(), talk)),
+            selection: Selection::new(self.conditions.clone(), self.only_changes),
             printed: 0,
             refused: None,
             ended: None,
@@ -91,6 +96,7 @@ struct Receiving<'a> {
     receiver: &'a Receiver,
     out: BufWriter<StdoutLock<'static>>,
     remover: Option<Remover>,
+    selection: Selection,
     printed: u64,
     /// A subscription that the server refused while it granted others.
     refused: Option<CliError>,
@@ -172,7 +178,7 @@ impl Receiving<'_> {
         if flags.retained_only && !message.retain {
             return Ok(Next::End);
         }
-        if flags.filters_out(&message.topic) {
+        if any_matches(&flags.filter_out, &message.topic) {
             return Ok(Next::GoOn);
         }
         if message.retain {
@@ -182,6 +188,9 @@ impl Receiving<'_> {
             if flags.no_retained {
                 return Ok(Next::GoOn);
             }
+        }
+        if !self.selection.takes(message) {
+            return Ok(Next::GoOn);
         }
         if !flags.writer.write(&mut self.out, message)? {
             self.talk.error(format_args!("the payload is not valid JSON on topic {:?}", message.topic));
@@ -193,24 +202,9 @@ impl Receiving<'_> {
 
     /// Tells what happened to the connection.
     fn tell(&mut self, event: ConnectionEvent) {
-        match event {
-            ConnectionEvent::Disconnected(why) => {
-                self.talk.note(&why);
-                self.ended = Some(why);
-            }
-            ConnectionEvent::Reconnecting { attempt, after } => {
-                let seconds = after.as_secs_f64();
-                self.talk.note(format_args!("connecting again in {seconds:.1} s, attempt {attempt}"));
-            }
-            ConnectionEvent::ReconnectFailed(error) => self.talk.note(error),
-            ConnectionEvent::Connected(connected) => {
-                self.talk.note(format_args!("connected again: {}", describe(&connected)));
-            }
-            ConnectionEvent::SubscriptionsLost(filters) => {
-                let what = format!("not subscribed again to {}", filters.join(", "));
-                self.talk.warning(&what);
-            }
-            _ => {}
+        tell(&event, self.talk);
+        if let ConnectionEvent::Disconnected(why) = event {
+            self.ended = Some(why);
         }
     }
 
@@ -233,14 +227,6 @@ impl Receiving<'_> {
     }
 }
 
-impl Receiver {
-    fn filters_out(&self, topic: &str) -> bool {
-        let Ok(topic) = TopicName::new(topic) else { return false };
-        let matches = |filter: &String| TopicFilter::new(filter).is_ok_and(|filter| filter.matches(topic));
-        self.filter_out.iter().any(matches)
-    }
-}
-
 /// Subscribes and then unsubscribes. Returns the first filter that was refused while others were granted.
 async fn ask(
     client: Client,
@@ -249,21 +235,8 @@ async fn ask(
     talk: Talk,
 ) -> Result<Option<CliError>, (String, RequestError)> {
     let mut refused = None;
-    if let Some(subscribe) = requests.subscribe {
-        let what = format!("not subscribed to {}", requests.filters.join(", "));
-        let answer = client.subscribe_default(subscribe).await.map_err(|error| (what, error))?;
-        for (filter, reason) in requests.filters.iter().zip(&answer.reasons) {
-            if reason.is_error() {
-                talk.warning(format_args!("not subscribed to {filter}: {reason}"));
-                let reasons = vec![*reason];
-                let source = RequestError::Refused { reasons, properties: answer.properties.clone() };
-                refused
-                    .get_or_insert(CliError::Request { what: format!("not subscribed to {filter}"), source });
-            } else {
-                let granted = reason.name_in(PacketType::SubAck);
-                talk.debug(format_args!("subscribed to {filter}: {granted}"));
-            }
-        }
+    if let Some(request) = requests.subscribe {
+        refused = subscribe(&client, request, &requests.filters, talk).await?;
     }
     if !requests.unsubscribe.is_empty() {
         let what = format!("not unsubscribed from {}", requests.unsubscribe.join(", "));

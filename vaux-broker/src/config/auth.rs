@@ -1,0 +1,83 @@
+//! Who clients are, and what they may do.
+
+use std::path::PathBuf;
+
+use super::ListenerConfig;
+
+/// Where users and their rights come from, for listeners that name no source of their own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuthConfig {
+    /// User names and hashes of passwords.
+    pub password_file: Option<PathBuf>,
+    /// An access list. With one, all is denied that it does not grant.
+    pub acl_file: Option<PathBuf>,
+    /// Tokens that are taken as passwords.
+    pub jwt: JwtConfig,
+    /// Whether users that have keys for it in the password file may use SCRAM-SHA-256.
+    pub scram: bool,
+}
+
+impl Default for AuthConfig {
+    fn default() -> AuthConfig {
+        AuthConfig { password_file: None, acl_file: None, jwt: JwtConfig::default(), scram: true }
+    }
+}
+
+/// JSON Web Tokens that are taken as passwords.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JwtConfig {
+    /// The public key of who signs them, in PEM, or a shared secret. `None`: none are taken.
+    pub key_file: Option<PathBuf>,
+    /// The algorithms that may be used. The kind of key says which is.
+    pub algorithms: Vec<JwtAlgorithm>,
+    /// Whom they must be meant for. Empty: anybody.
+    pub audience: String,
+    /// The claim that names the user.
+    pub username_claim: String,
+}
+
+impl Default for JwtConfig {
+    fn default() -> JwtConfig {
+        JwtConfig {
+            key_file: None,
+            algorithms: JwtAlgorithm::ALL.to_vec(),
+            audience: String::new(),
+            username_claim: "sub".into(),
+        }
+    }
+}
+
+/// An algorithm that tokens are signed with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JwtAlgorithm {
+    /// RSA with SHA-256.
+    Rs256,
+    /// ECDSA on P-256 with SHA-256.
+    Es256,
+    /// Ed25519.
+    EdDsa,
+    /// HMAC with SHA-256, with a secret that both sides have.
+    Hs256,
+}
+
+impl JwtAlgorithm {
+    pub(super) const ALL: [JwtAlgorithm; 4] =
+        [JwtAlgorithm::Rs256, JwtAlgorithm::Es256, JwtAlgorithm::EdDsa, JwtAlgorithm::Hs256];
+
+    /// Its name in RFC 7518 and RFC 8037.
+    pub fn name(self) -> &'static str {
+        match self {
+            JwtAlgorithm::Rs256 => "RS256",
+            JwtAlgorithm::Es256 => "ES256",
+            JwtAlgorithm::EdDsa => "EdDSA",
+            JwtAlgorithm::Hs256 => "HS256",
+        }
+    }
+}
+
+impl AuthConfig {
+    /// Whether clients of this listener can say who they are.
+    pub fn authenticates(&self, listener: &ListenerConfig) -> bool {
+        listener.password_file.is_some() || self.password_file.is_some() || self.jwt.key_file.is_some()
+    }
+}

@@ -1,0 +1,49 @@
+//! What clients may do now. Asked for every message: what a topic matched and who of them may have it is remembered
+//! together, until rights or subscriptions change.
+
+use std::sync::Arc;
+
+use slab::Slab;
+
+use super::Core;
+use crate::rights::{Action, Authorize, Subject};
+use crate::session::{Session, SessionSlot};
+
+impl Core {
+    /// Other rights, for connected clients, too, and for what waits for them.
+    pub fn handle_rights(&mut self, rights: Arc<dyn Authorize>) {
+        self.rights = rights;
+        self.cache.clear();
+    }
+
+    /// Whether the owner of a session may do this now. `topic` is as the client knows it, without the mount.
+    pub(super) fn may(&self, session: SessionSlot, action: Action, topic: &str) -> bool {
+        self.rights.allows(&subject(&self.sessions[session.0 as usize]), action, topic)
+    }
+
+    /// Whether a message of this topic, with the mount in front, may go to a session now.
+    pub(super) fn may_receive(&self, session: SessionSlot, topic: &str) -> bool {
+        may_receive(&self.sessions, &*self.rights, session, topic)
+    }
+}
+
+/// The same, for whoever has borrowed another part of core.
+pub(super) fn may_receive(
+    sessions: &Slab<Session>,
+    rights: &dyn Authorize,
+    session: SessionSlot,
+    topic: &str,
+) -> bool {
+    let state = &sessions[session.0 as usize];
+    // What begins with `$` has no mount.
+    let topic = topic.strip_prefix(&*state.key.mount).unwrap_or(topic);
+    rights.allows(&subject(state), Action::Receive, topic)
+}
+
+fn subject(session: &Session) -> Subject<'_> {
+    Subject {
+        identity: &session.identity,
+        client_id: &session.key.client_id,
+        listener: session.listener.as_deref(),
+    }
+}

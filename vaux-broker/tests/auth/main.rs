@@ -1,0 +1,10 @@
+//! Who is let in and what they may do, through real sockets.
+#![expect(clippy::unwrap_used, reason = "a test ends where something unexpected happens")]
+
+mod client;
+mod fails_closed;
+mod matrix;
+mod passwords;
+mod scram;
+mod serving;
+mod tokens;
