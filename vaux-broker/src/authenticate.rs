@@ -1,6 +1,7 @@
 //! Finding out who a client is: the seam for authentication, and what holds when none is configured.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use vaux_mqtt::ReasonCode;
 
@@ -24,6 +25,29 @@ pub trait Authenticate: Debug + Send + Sync {
         drop(step);
         let text = "this authentication method is not supported";
         reply.send(StepAnswer::Refuse(Refusal::new(ReasonCode::BadAuthenticationMethod, text)));
+    }
+}
+
+/// Takes a client's certificate, where the listener goes by it, for all the proof that is needed, and asks another about
+/// everybody else.
+#[derive(Debug)]
+pub(crate) struct CertificateOr {
+    pub(crate) others: Arc<dyn Authenticate>,
+}
+
+impl Authenticate for CertificateOr {
+    fn authenticate(&self, request: Box<ConnectRequest>, reply: Reply) {
+        match &request.certificate_user {
+            Some(user) => {
+                let identity = Identity::User((**user).into());
+                reply.send(request, Ok(identity));
+            }
+            None => self.others.authenticate(request, reply),
+        }
+    }
+
+    fn exchange(&self, step: Box<Step>, reply: StepReply) {
+        self.others.exchange(step, reply);
     }
 }
 

@@ -1,12 +1,12 @@
 //! The broker: starting its workers, reaching them, stopping them.
 
 mod ask;
+mod bind;
 mod http;
 mod open_store;
 
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicUsize;
@@ -19,17 +19,22 @@ use tokio::sync::Notify;
 use vaux_mqtt::ReasonCode;
 
 use crate::admin::{Admin, TokenError};
-use crate::authenticate::{AnonymousOnly, Authenticate};
+use crate::authenticate::{AnonymousOnly, Authenticate, CertificateOr};
 use crate::clock::Clock;
-use crate::config::{Bind, Config, ListenerConfig, ListenerKind};
+use crate::config::{Config, ListenerConfig, ListenerKind, Network};
 use crate::core::{Counters, ListenerSettings, Settings, Shared, WorkerId};
 use crate::operator::{self, OperatorOr};
 use crate::rights::{Authorize, DefaultRights};
-use crate::shard::{CommitTimes, ListenerTerms, Mail, Mailbox, Shard, ShardListener, ShardParts, WAKER};
+use crate::shard::{
+    CommitTimes, Gate, ListenerTerms, Mail, Mailbox, Shard, ShardListener, ShardParts, WAKER,
+};
 use crate::store::StoredSession;
 use crate::transport::WebSocketRules;
 
+use bind::{Bound, SocketFile};
 use open_store::Stores;
+
+pub use bind::BoundAddress;
 
 /// A running broker. Dropping it stops it at once; [`Broker::shutdown`] says goodbye first.
 #[derive(Debug)]
@@ -41,6 +46,8 @@ pub struct Broker {
     recovered: Recovered,
     state: Arc<State>,
     store: Mutex<Option<JoinHandle<()>>>,
+    /// Removed with the broker.
+    _socket_files: Vec<SocketFile>,
     /// What serves `[http]`.
     admin: Option<Admin>,
 }
@@ -79,8 +86,8 @@ pub struct ListenerAddress {
     pub name: String,
     /// What it speaks.
     pub kind: ListenerKind,
-    /// The address, with the real port.
-    pub address: SocketAddr,
+    /// The address.
+    pub address: BoundAddress,
 }
 
 /// Why the broker did not start.
@@ -140,6 +147,11 @@ pub struct Hooks {
 }
 
 impl Hooks {
+    /// The same, and whom a certificate names is that user.
+    fn with_certificates(self) -> Hooks {
+        Hooks { authenticate: Arc::new(CertificateOr { others: self.authenticate }), ..self }
+    }
+
     /// The same, and who has the token of the data directory is the operator.
     fn with_operator(self, data_dir: Option<&Path>) -> Result<Hooks, StartError> {
         let Some(data_dir) = data_dir else { return Ok(self) };
@@ -189,16 +201,15 @@ impl Broker {
         tls: Vec<Option<Arc<rustls::ServerConfig>>>,
         hooks: Hooks,
     ) -> Result<Broker, StartError> {
-        let hooks = hooks.with_operator(config.data_dir.as_deref())?;
+        let hooks = hooks.with_certificates().with_operator(config.data_dir.as_deref())?;
         let workers = worker_count(config.workers);
         let connection_limit =
             connection_limit(workers, config.listeners.len(), http::descriptors(&config.http))?;
-        let sockets = config.listeners.iter().map(|listener| bind(&listener.bind));
-        let sockets = sockets.collect::<Result<Vec<_>, _>>()?;
+        let sockets = config.listeners.iter().map(Bound::open).collect::<Result<Vec<_>, _>>()?;
         let http = http::Prepared::new(&config.http)?;
         let mut addresses = Vec::new();
         for (listener, socket) in config.listeners.iter().zip(&sockets) {
-            let address = socket.local_addr().map_err(StartError::Io)?;
+            let address = socket.address().map_err(StartError::Io)?;
             addresses.push(ListenerAddress { name: listener.name.clone(), kind: listener.kind, address });
         }
         let mut polls = Vec::new();
@@ -222,10 +233,12 @@ impl Broker {
             store: Mutex::new(stores.thread.take()),
             config: Arc::new(Mutex::new(config)),
             admin: None,
+            _socket_files: Vec::new(),
         };
         let listeners = broker.shard_listeners(&sockets, &tls)?;
         broker.start_workers(polls, listeners, &hooks, stores)?;
         broker.admin = http.map(|http| broker.start_http(http)).transpose()?;
+        broker._socket_files = sockets.into_iter().filter_map(Bound::into_file).collect();
         Ok(broker)
     }
 
@@ -267,6 +280,8 @@ impl Broker {
                 settings: self.listener_settings(&config, new, index),
                 tls: tls.get(new).cloned().flatten(),
                 web_socket: web_socket_rules(&config.listeners[new]),
+                proxies: proxies(&config.listeners[new]),
+                max_connections_per_ip: config.listeners[new].max_connections_per_ip,
             });
             self.post_all(|| Mail::Listener(index, terms.clone()));
             take_over(old, &config.listeners[new]);
@@ -333,7 +348,7 @@ impl Broker {
     /// What each worker has of each listener.
     fn shard_listeners(
         &self,
-        sockets: &[TcpListener],
+        sockets: &[Bound],
         tls: &[Option<Arc<rustls::ServerConfig>>],
     ) -> Result<Vec<Vec<ShardListener>>, StartError> {
         let config = self.config.lock().unwrap_or_else(PoisonError::into_inner);
@@ -342,15 +357,18 @@ impl Broker {
         for (index, (listener, socket)) in config.listeners.iter().zip(sockets).enumerate() {
             let settings = self.listener_settings(&config, index, index);
             let connections = Arc::new(AtomicUsize::new(0));
+            let gate = Arc::new(Gate::default());
             for shard in &mut shards {
-                let socket = socket.try_clone().map_err(StartError::Io)?;
                 shard.push(ShardListener {
-                    socket: mio::net::TcpListener::from_std(socket),
+                    socket: socket.socket().map_err(StartError::Io)?,
                     settings: Arc::clone(&settings),
                     tls: tls.get(index).cloned().flatten(),
                     web_socket: web_socket_rules(listener),
+                    proxies: proxies(listener),
                     connections: Arc::clone(&connections),
                     max_connections: listener.max_connections,
+                    gate: Arc::clone(&gate),
+                    max_connections_per_ip: listener.max_connections_per_ip,
                     all_connections: Arc::clone(&all_connections),
                     max_all_connections: self.connection_limit,
                 });
@@ -362,8 +380,8 @@ impl Broker {
     /// Of a listener by its place in the configuration, and its place among those that are open.
     fn listener_settings(&self, config: &Config, configured: usize, open: usize) -> Arc<ListenerSettings> {
         let listener = &config.listeners[configured];
-        let address = self.addresses[open].address.ip();
-        let allow_anonymous = listener.allows_anonymous(address, config.auth.authenticates(listener));
+        let is_local = self.addresses[open].address.is_local();
+        let allow_anonymous = listener.allows_anonymous(is_local, config.auth.authenticates(listener));
         Arc::new(ListenerSettings::new(listener, allow_anonymous))
     }
 
@@ -462,12 +480,9 @@ fn web_socket_rules(listener: &ListenerConfig) -> Option<Arc<WebSocketRules>> {
     })
 }
 
-fn bind(bind: &Bind) -> Result<TcpListener, StartError> {
-    let failed = |source| StartError::Bind { address: bind.to_string(), source };
-    let addresses = (bind.host.as_str(), bind.port).to_socket_addrs().map_err(failed)?;
-    let socket = TcpListener::bind(addresses.collect::<Vec<_>>().as_slice()).map_err(failed)?;
-    socket.set_nonblocking(true).map_err(failed)?;
-    Ok(socket)
+/// Whence the PROXY protocol is spoken to a listener; `None` for one that nobody speaks it to.
+fn proxies(listener: &ListenerConfig) -> Option<Arc<[Network]>> {
+    listener.proxy_protocol.then(|| listener.proxy_from.as_slice().into())
 }
 
 /// What the `nofile` limit leaves for connections, when `others` are kept for something else.
@@ -493,7 +508,7 @@ fn take_over(listener: &mut ListenerConfig, new: &ListenerConfig) {
 fn fixed_differences(old: &ListenerConfig, new: &ListenerConfig) -> Vec<String> {
     let name = &old.name;
     let differences = [
-        (old.bind != new.bind, "address"),
+        (old.bind != new.bind || old.socket != new.socket, "address"),
         (old.kind != new.kind, "kind"),
         (old.mount != new.mount, "mount"),
         (old.max_connections != new.max_connections, "max_connections"),

@@ -16,8 +16,10 @@ pub mod core;
 mod measure;
 mod message;
 pub mod operator;
+mod peer;
 #[cfg(feature = "program")]
 pub mod program;
+mod rate;
 mod retained;
 pub mod rights;
 pub mod router;
@@ -31,6 +33,7 @@ mod transport;
 
 pub use admin::TokenError;
 pub use authenticate::Authenticate;
-pub use broker::{Broker, Hooks, ListenerAddress, Recovered, StartError};
+pub use broker::{BoundAddress, Broker, Hooks, ListenerAddress, Recovered, StartError};
+pub use peer::Peer;
 pub use rights::Authorize;
 pub use shard::{Reply, StepReply};

@@ -72,7 +72,7 @@ impl Authenticate for OperatorOr {
             return self.others.authenticate(request, reply);
         }
         let password = request.password.as_deref().unwrap_or_default();
-        let is_here = request.peer.ip().to_canonical().is_loopback();
+        let is_here = request.peer.is_local();
         let verdict = match is_here && is_same(password, &self.token) {
             true => Ok(Identity::User(OPERATOR.into())),
             false => Err(Refusal::new(

@@ -101,7 +101,7 @@ mod http {
         }
 
         fn subscriber_called(&self, client_id: &str) -> TcpStream {
-            let mut stream = connect(self.broker.addresses()[0].address);
+            let mut stream = connect(self.broker.addresses()[0].address.socket_addr().unwrap());
             let mut bytes = Vec::new();
             let properties = Default::default();
             Connect { clean_start: true, ..Connect::new(Version::V5, client_id) }.encode(&mut bytes);

@@ -6,10 +6,12 @@ use std::io::{BufRead as _, BufReader, Read};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
+use rustls::pki_types::pem::PemObject as _;
 use tempfile::TempDir;
 
 /// The program with an environment of its own, so that nothing of the machine's shows.
@@ -332,6 +334,83 @@ fn the_log_can_be_json() {
     let line = broker.log_line("second signal");
     assert!(line.starts_with('{') && line.contains("\"level\":\"INFO\""), "{line}");
     assert_eq!(broker.exit_code(), Some(0));
+}
+
+/// Whether the broker proves to be `name` to a client that trusts this certificate alone.
+fn proves(address: SocketAddr, name: &str, certificate: &str) -> bool {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(rustls::pki_types::CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()).unwrap();
+    let config =
+        rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+    let name = name.to_owned().try_into().unwrap();
+    let mut tls = rustls::ClientConnection::new(Arc::new(config), name).unwrap();
+    let mut stream = TcpStream::connect(address).unwrap();
+    while tls.is_handshaking() {
+        if tls.complete_io(&mut stream).is_err() {
+            return false;
+        }
+    }
+    true
+}
+
+#[test]
+fn a_changed_certificate_is_served_without_being_asked_to() {
+    let home = home();
+    let path = |name: &str| home.path().join(name);
+    let write = |name: &str| {
+        let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+        fs::write(path("cert.pem"), made.cert.pem()).unwrap();
+        fs::write(path("key.pem"), made.signing_key.serialize_pem()).unwrap();
+        made.cert.pem()
+    };
+    let first = write("first.example");
+    let args = ["-p", "0", "--tls-cert", "cert.pem", "--tls-key", "key.pem"];
+    let broker = Broker::start(command(home.path()).args(args));
+    let address = broker.address("tls");
+    assert!(proves(address, "first.example", &first));
+    fs::write(path("cert.pem"), "half a certificate").unwrap();
+    broker.log_line("certificates have changed, and are not used");
+    assert!(proves(address, "first.example", &first));
+    let second = write("second.example");
+    broker.log_line("certificates have changed, and were read again");
+    assert!(proves(address, "second.example", &second));
+    assert!(!proves(address, "first.example", &first));
+}
+
+#[test]
+fn a_client_at_the_wrong_port_leaves_a_line_in_the_log() {
+    use std::io::Write as _;
+    let home = home();
+    let file = "[[listener]]\nbind = \"127.0.0.1:0\"\n[[listener]]\nkind = \"tcp\"\nbind = \"127.0.0.1:0\"\n";
+    fs::write(home.path().join("broker.toml"), file).unwrap();
+    let broker = Broker::start(command(home.path()).args(["-c", "broker.toml"]));
+    let (tls, tcp) = (broker.address("tls"), broker.address("tcp"));
+    for (address, bytes, line) in [
+        (
+            tls,
+            &b"\x10\x0c\x00\x04MQTT\x04\x02\x00\x3c\x00\x00"[..],
+            "the client does not speak TLS, and this",
+        ),
+        (tls, b"GET / HTTP/1.1\r\n\r\n", "the client does not speak TLS, and this"),
+        (
+            tcp,
+            b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+            "the client speaks TLS, and this listener does not",
+        ),
+        (
+            tcp,
+            &[&b"GET / HTTP/1.1\r\nHost: a\r\n"[..], &[b'x'; 100]].concat(),
+            "the client speaks HTTP, and this",
+        ),
+    ] {
+        TcpStream::connect(address).unwrap().write_all(bytes).unwrap();
+        let line = broker.log_line(line);
+        assert!(line.contains("peer=127.0.0.1:"), "{line}");
+    }
 }
 
 #[test]

@@ -36,6 +36,13 @@ pub enum ConnectError {
         /// What the system said.
         source: io::Error,
     },
+    /// No connection to a unix socket.
+    Unix {
+        /// Its path.
+        path: std::path::PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The proxy does not connect to the server.
     Proxy {
         /// Host and port of the proxy.
@@ -76,7 +83,7 @@ pub enum ConnectError {
 pub enum ConnectStage {
     /// The addresses of the server's name.
     Resolve,
-    /// The TCP connection.
+    /// The TCP connection, or that to a unix socket.
     Tcp,
     /// The answer of the proxy.
     Proxy,
@@ -121,6 +128,7 @@ impl ConnectError {
             ConnectError::Options(_) | ConnectError::File { .. } => ConnectErrorKind::Options,
             ConnectError::Resolve { .. }
             | ConnectError::Tcp { .. }
+            | ConnectError::Unix { .. }
             | ConnectError::Proxy { .. }
             | ConnectError::Tls { .. }
             | ConnectError::WebSocket { .. }
@@ -189,6 +197,9 @@ impl fmt::Display for ConnectError {
             ConnectError::File { path, reason } => write!(f, "{}: {reason}", path.display()),
             ConnectError::Resolve { host, source } => write!(f, "cannot resolve {host}: {source}"),
             ConnectError::Tcp { address, source } => write!(f, "cannot connect to {address}: {source}"),
+            ConnectError::Unix { path, source } => {
+                write!(f, "cannot connect to {}: {source}", path.display())
+            }
             ConnectError::Proxy { proxy, reason } => write!(f, "not through the proxy {proxy}: {reason}"),
             ConnectError::Tls { server_name, source } => write!(f, "TLS with {server_name} failed: {source}"),
             ConnectError::WebSocket { path, reason } => write!(f, "no WebSocket at {path}: {reason}"),
@@ -207,6 +218,7 @@ impl std::error::Error for ConnectError {
         match self {
             ConnectError::Resolve { source, .. }
             | ConnectError::Tcp { source, .. }
+            | ConnectError::Unix { source, .. }
             | ConnectError::Tls { source, .. }
             | ConnectError::Lost(source) => Some(source),
             ConnectError::Protocol(error) => Some(error),
@@ -219,7 +231,7 @@ impl fmt::Display for ConnectStage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             ConnectStage::Resolve => "the address of the server",
-            ConnectStage::Tcp => "the TCP connection",
+            ConnectStage::Tcp => "the connection",
             ConnectStage::Proxy => "the proxy",
             ConnectStage::Tls => "the TLS handshake",
             ConnectStage::WebSocket => "the WebSocket handshake",

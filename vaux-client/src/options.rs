@@ -1,6 +1,7 @@
 //! Everything that can be set before connecting.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +35,7 @@ pub struct ConnectOptions {
     pub(crate) host: String,
     pub(crate) port: u16,
     pub(crate) bind: Option<IpAddr>,
+    pub(crate) unix_socket: Option<PathBuf>,
     pub(crate) proxy: Option<Socks5Proxy>,
     pub(crate) tls: Option<TlsOptions>,
     pub(crate) web_socket: Option<WebSocketOptions>,
@@ -67,6 +69,7 @@ impl ConnectOptions {
             host: host.into(),
             port,
             bind: None,
+            unix_socket: None,
             proxy: None,
             tls: None,
             web_socket: None,
@@ -113,6 +116,13 @@ impl ConnectOptions {
     #[must_use]
     pub fn bind(mut self, address: IpAddr) -> Self {
         self.bind = Some(address);
+        self
+    }
+
+    /// Connects to a unix socket of this machine, whatever host and port say. There is no TLS and no WebSocket on it.
+    #[must_use]
+    pub fn unix_socket(mut self, path: impl Into<PathBuf>) -> Self {
+        self.unix_socket = Some(path.into());
         self
     }
 

@@ -12,7 +12,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::core::{Counters, Dropped, Gauges, Histogram, Measures, Totals};
+use crate::core::{Counters, Dropped, Gauges, Histogram, Measures, Reached, Totals};
 use crate::store::StoreState;
 
 /// What [`render`] writes.
@@ -74,6 +74,8 @@ impl Page<'_> {
             connects,
             refused_connects,
             expired_sessions,
+            paced,
+            reached,
             forgotten_events,
             dropped,
             delivery,
@@ -90,9 +92,20 @@ impl Page<'_> {
         self.counter("connects", "CONNECT packets that were accepted", *connects)?;
         self.counter("connects_refused", "CONNECT packets that were refused", *refused_connects)?;
         self.counter("sessions_expired", "Sessions that nobody came back for in time", *expired_sessions)?;
+        self.counter("paced", "Times that a client published too fast and was read more slowly", *paced)?;
+        self.reached(reached)?;
         self.counter("events_forgotten", "Events and incidents that found no room", *forgotten_events)?;
         self.dropped(dropped)?;
         self.histogram("delivery", "From the socket of a publisher to those of its subscribers", delivery)
+    }
+
+    fn reached(&mut self, reached: &Reached) -> fmt::Result {
+        let help = "Clients that were not let in, by the limit that was reached";
+        let mut family = self.0.encode_descriptor("limit_reached", help, None, MetricType::Counter)?;
+        for (limit, count) in reached.by_limit() {
+            ConstCounter::new(count).encode(family.encode_family(&[("limit", limit)])?)?;
+        }
+        Ok(())
     }
 
     fn dropped(&mut self, dropped: &Dropped) -> fmt::Result {

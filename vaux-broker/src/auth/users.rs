@@ -1,7 +1,7 @@
 //! Who clients are: by user name and password, by a token, or by SCRAM.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -16,6 +16,7 @@ use super::threads::{Threads, WaitingRoom};
 use super::throttle::Throttle;
 use crate::authenticate::{AnonymousOnly, Authenticate};
 use crate::core::{ConnectRequest, ExchangeState, Refusal, Step, StepAnswer};
+use crate::peer::Peer;
 use crate::session::Identity;
 use crate::shard::{Reply, StepReply};
 
@@ -123,7 +124,7 @@ impl Authenticate for Users {
         };
         // Who guesses does not keep others waiting.
         let is_suspect = self.checker.throttle.is_slowed(
-            login.request.peer.ip(),
+            source_of(login.request.peer),
             login.failures_per_minute,
             Instant::now(),
         );
@@ -146,6 +147,11 @@ impl Authenticate for Users {
             }),
         }
     }
+}
+
+/// What failures are counted by. Those whose address is not known are one source.
+fn source_of(peer: Peer) -> IpAddr {
+    peer.ip().unwrap_or(Ipv4Addr::UNSPECIFIED.into())
 }
 
 impl Checker {
@@ -184,9 +190,9 @@ impl Checker {
     }
 
     /// Refuses now, or later when this address failed too often.
-    fn refuse(&self, peer: SocketAddr, failures_per_minute: u32, refuse: impl FnOnce() + Send + 'static) {
+    fn refuse(&self, peer: Peer, failures_per_minute: u32, refuse: impl FnOnce() + Send + 'static) {
         let now = Instant::now();
-        match self.throttle.is_too_often(peer.ip(), failures_per_minute, now) {
+        match self.throttle.is_too_often(source_of(peer), failures_per_minute, now) {
             true => self.waiting_room.enter(now + DELAY, refuse),
             false => refuse(),
         }

@@ -4,7 +4,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, PoisonError};
 
 use super::ask::{control, totals};
-use super::{Broker, StartError, bind};
+use super::bind::bind_tcp;
+use super::{Broker, StartError};
 use crate::admin::{Admin, Console, MAX_CONNECTIONS, Token};
 use crate::config::{Config, HttpConfig};
 
@@ -22,7 +23,7 @@ impl Prepared {
     pub(super) fn new(config: &HttpConfig) -> Result<Option<Prepared>, StartError> {
         let Some(address) = &config.bind else { return Ok(None) };
         let token = Token::configured(config).map_err(StartError::Token)?;
-        Ok(Some(Prepared { socket: bind(address)?, token }))
+        Ok(Some(Prepared { socket: bind_tcp(address)?, token }))
     }
 }
 

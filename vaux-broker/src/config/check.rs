@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::codec::Codec;
 use super::keys::{self, Keys};
-use super::{Config, ConfigError, ListenerConfig, ListenerKind};
+use super::{Config, ConfigError, ListenerConfig, ListenerKind, ListenerTls, UsernameFrom};
 
 impl Config {
     /// Checks every value against its range, and what belongs together.
@@ -29,14 +29,30 @@ pub(super) fn listener_problem(listener: &ListenerConfig) -> Option<String> {
         ListenerKind::Tls | ListenerKind::Wss if set(&listener.tls.cert) != set(&listener.tls.key) => {
             Some("cert and key are given together or not at all".into())
         }
+        _ if !set(&listener.tls.client_ca) && asks_clients(&listener.tls) => {
+            Some("crl, require_client_cert and username_from need client_ca".into())
+        }
         kind if !kind.has_tls() && listener.tls != Default::default() => {
             Some(format!("a listener of kind \"{kind}\" has no tls section"))
+        }
+        ListenerKind::Unix if listener.socket.as_os_str().is_empty() => {
+            Some("a listener of kind \"unix\" needs bind, the path of its socket".into())
+        }
+        ListenerKind::Unix if listener.proxy_protocol => {
+            Some("a listener of kind \"unix\" has no proxy_protocol".into())
+        }
+        _ if listener.proxy_protocol == listener.proxy_from.is_empty() => {
+            Some("proxy_protocol = true and proxy_from go together".into())
         }
         kind if !kind.has_web_socket() && listener.ws != Default::default() => {
             Some(format!("a listener of kind \"{kind}\" has no ws section"))
         }
         _ => None,
     }
+}
+
+fn asks_clients(tls: &ListenerTls) -> bool {
+    tls.crl.is_some() || tls.require_client_cert || tls.username_from != UsernameFrom::None
 }
 
 /// What is wrong with the listeners taken together; the last one is the new one.

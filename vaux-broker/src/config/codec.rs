@@ -10,7 +10,8 @@ use toml::de::DeValue;
 use vaux_mqtt::{QoS, Version};
 
 use super::auth::JwtAlgorithm;
-use super::listener::{Bind, check_host};
+use super::listener::{Bind, CertAndKey, check_host};
+use super::network::Network;
 use super::units::{format_duration, format_size, parse_duration, parse_size};
 
 /// A kind of value in the file.
@@ -270,6 +271,52 @@ impl Codec<QoS> for Quality {
 
     fn write(&self, value: &QoS) -> Option<String> {
         Some(value.bits().to_string())
+    }
+}
+
+/// A list of ranges of addresses.
+pub(super) struct Networks;
+
+impl Codec<Vec<Network>> for Networks {
+    fn read(&self, value: &DeValue<'_>) -> Result<Vec<Network>, String> {
+        let list = value.as_array().ok_or_else(|| expected("a list such as [\"10.0.0.0/8\"]", value))?;
+        let read = |value: &DeValue<'_>| match value.as_str() {
+            Some(text) => text.parse(),
+            None => Err(expected("a list of texts in quotes", value)),
+        };
+        list.iter().map(|network| read(network.get_ref())).collect()
+    }
+
+    fn write(&self, value: &Vec<Network>) -> Option<String> {
+        let networks: Vec<_> = value.iter().map(|network| quoted(&network.to_string())).collect();
+        Some(format!("[{}]", networks.join(", ")))
+    }
+}
+
+/// A list of certificates with their keys.
+pub(super) struct CertsAndKeys;
+
+impl Codec<Vec<CertAndKey>> for CertsAndKeys {
+    fn read(&self, value: &DeValue<'_>) -> Result<Vec<CertAndKey>, String> {
+        let wanted = || expected("a list such as [{ cert = \"a.pem\", key = \"a.key\" }]", value);
+        let read = |element: &DeValue<'_>| {
+            let table = element.as_table().filter(|table| table.len() == 2).ok_or_else(wanted)?;
+            let path =
+                |name: &str| table.get(name).and_then(|value| value.get_ref().as_str()).map(PathBuf::from);
+            Ok(CertAndKey { cert: path("cert").ok_or_else(wanted)?, key: path("key").ok_or_else(wanted)? })
+        };
+        value.as_array().ok_or_else(wanted)?.iter().map(|element| read(element.get_ref())).collect()
+    }
+
+    fn check(&self, value: &Vec<CertAndKey>) -> Result<(), String> {
+        value.iter().flat_map(|pair| [&pair.cert, &pair.key]).try_for_each(|path| Path.check(path))
+    }
+
+    fn write(&self, value: &Vec<CertAndKey>) -> Option<String> {
+        let path = |path: &PathBuf| quoted(&path.to_string_lossy());
+        let pair =
+            |pair: &CertAndKey| format!("{{ cert = {}, key = {} }}", path(&pair.cert), path(&pair.key));
+        Some(format!("[{}]", value.iter().map(pair).collect::<Vec<_>>().join(", ")))
     }
 }
 

@@ -6,15 +6,15 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::codec::{
-    Address, Algorithms, Codec, Count, OneOf, Optional, Path, Quality, SecondsOrNever, Size, SizeOrOff,
-    Switch, Text, Texts, Time, Versions,
+    Address, Algorithms, CertsAndKeys, Codec, Count, Networks, OneOf, Optional, Path, Quality,
+    SecondsOrNever, Size, SizeOrOff, Switch, Text, Texts, Time, Versions,
 };
 use super::http::check_name;
 use super::listener::{check_origin, check_path};
 use super::{
     AuthConfig, Config, Durability, HttpConfig, JwtConfig, Limits, ListenerConfig, ListenerKind, ListenerTls,
     ListenerWs, LogConfig, LogFormat, Mqtt, SharedStrategy, StoreConfig, StoreEngine, SysConfig, SysSessions,
-    TlsVersion, log,
+    TlsVersion, UsernameFrom, log,
 };
 
 /// What is done with each key in turn.
@@ -43,6 +43,7 @@ pub(super) fn all(keys: &mut impl Keys, config: &mut Config) {
         connection_limits(keys, &mut config.limits);
         flow_limits(keys, &mut config.limits);
         name_limits(keys, &mut config.limits);
+        rate_limits(keys, &mut config.limits);
     });
     keys.section("mqtt", |keys| mqtt(keys, &mut config.mqtt));
     keys.section("store", |keys| store(keys, &mut config.store));
@@ -59,14 +60,22 @@ pub(super) fn listener_kind(keys: &mut impl Keys, kind: &mut ListenerKind) {
         ("tcp", ListenerKind::Tcp),
         ("ws", ListenerKind::Ws),
         ("wss", ListenerKind::Wss),
+        ("unix", ListenerKind::Unix),
     ]);
-    keys.key("kind", kind, kinds, "tls | tcp | ws | wss");
+    keys.key("kind", kind, kinds, "tls | tcp | ws | wss | unix");
 }
 
 /// The other keys of a listener.
 pub(super) fn listener(keys: &mut impl Keys, listener: &mut ListenerConfig) {
     keys.key("name", &mut listener.name, Text(name), "in the log");
-    keys.key("bind", &mut listener.bind, Address, "address and port; a name is resolved at the start");
+    match listener.kind {
+        ListenerKind::Unix => {
+            keys.key("bind", &mut listener.socket, Path, "path of the socket; its owner alone may use it");
+        }
+        _ => {
+            keys.key("bind", &mut listener.bind, Address, "address and port; a name is resolved at the start")
+        }
+    }
     keys.key(
         "allow_anonymous",
         &mut listener.allow_anonymous,
@@ -76,6 +85,14 @@ pub(super) fn listener(keys: &mut impl Keys, listener: &mut ListenerConfig) {
     keys.key("versions", &mut listener.versions, Versions, "others are refused");
     keys.key("maximum_qos", &mut listener.maximum_qos, Quality, "announced when below 2");
     keys.key("max_connections", &mut listener.max_connections, COUNT, "over it: close without CONNACK");
+    keys.key("max_connections_per_ip", &mut listener.max_connections_per_ip, COUNT_OR_OFF, "0 = off");
+    keys.key("proxy_protocol", &mut listener.proxy_protocol, Switch, "v1 or v2, before all else");
+    keys.key(
+        "proxy_from",
+        &mut listener.proxy_from,
+        Networks,
+        "it is mandatory from there; others are closed",
+    );
     keys.key("mount", &mut listener.mount, Text(mount), "prefix put before and taken off every topic");
     keys.key(
         "auto_id_prefix",
@@ -101,6 +118,22 @@ fn listener_ws(keys: &mut impl Keys, ws: &mut ListenerWs) {
 fn listener_tls(keys: &mut impl Keys, tls: &mut ListenerTls) {
     keys.key("cert", &mut tls.cert, Optional(Path), "PEM; default: made by the local authority in data_dir");
     keys.key("key", &mut tls.key, Optional(Path), "PEM; goes with cert");
+    keys.key(
+        "sni",
+        &mut tls.sni,
+        CertsAndKeys,
+        "more, by the name asked for: [{ cert = \"…\", key = \"…\" }]",
+    );
+    keys.key("client_ca", &mut tls.client_ca, Optional(Path), "PEM; whose client certificates are accepted");
+    keys.key("crl", &mut tls.crl, Optional(Path), "PEM; revocation lists of client_ca");
+    keys.key("require_client_cert", &mut tls.require_client_cert, Switch, "");
+    let sources = OneOf(&[
+        ("none", UsernameFrom::None),
+        ("cn", UsernameFrom::Cn),
+        ("san-dns", UsernameFrom::SanDns),
+        ("fingerprint", UsernameFrom::Fingerprint),
+    ]);
+    keys.key("username_from", &mut tls.username_from, sources, "none | cn | san-dns | fingerprint");
     let versions = OneOf(&[("1.2", TlsVersion::Tls12), ("1.3", TlsVersion::Tls13)]);
     keys.key("min_version", &mut tls.min_version, versions, "1.2 | 1.3");
 }
@@ -113,6 +146,12 @@ fn connection_limits(keys: &mut impl Keys, limits: &mut Limits) {
         "accept to complete CONNECT, TLS and WebSocket included",
     );
     keys.key("max_sessions", &mut limits.max_sessions, COUNT, "over it a new session gets CONNACK 0x89");
+    keys.key(
+        "max_sessions_per_user",
+        &mut limits.max_sessions_per_user,
+        COUNT_OR_OFF,
+        "0 = off; over it CONNACK 0x97",
+    );
     keys.key(
         "max_active_sessions",
         &mut limits.max_active_sessions,
@@ -221,6 +260,34 @@ fn name_limits(keys: &mut impl Keys, limits: &mut Limits) {
         &mut limits.max_user_properties_bytes,
         Size(0..=LARGEST_PACKET),
         "per packet",
+    );
+}
+
+fn rate_limits(keys: &mut impl Keys, limits: &mut Limits) {
+    keys.key(
+        "publish_rate",
+        &mut limits.publish_rate,
+        COUNT_OR_OFF,
+        "messages/s per client, 0 = off; over it reading is paced",
+    );
+    keys.key("publish_bytes_rate", &mut limits.publish_bytes_rate, SizeOrOff(SIZE), "a second, likewise");
+    keys.key(
+        "connect_rate",
+        &mut limits.connect_rate,
+        COUNT_OR_OFF,
+        "accepted/s per listener, 0 = off; over it CONNACK 0x9F",
+    );
+    keys.key(
+        "connect_rate_per_ip",
+        &mut limits.connect_rate_per_ip,
+        COUNT_OR_OFF,
+        "likewise, from one address",
+    );
+    keys.key(
+        "memory_limit",
+        &mut limits.memory_limit,
+        SizeOrOff(SIZE),
+        "0 = off; over it: refuse new connections, then drop QoS 0",
     );
 }
 
@@ -391,6 +458,7 @@ const LARGEST_PACKET: u64 = 5 + 268_435_455;
 /// 0xFFFFFFFF stands for "never" in Session Expiry Interval.
 const LONGEST_EXPIRY: Duration = Duration::from_secs(u32::MAX as u64 - 1);
 const COUNT: Count = Count(1..=u32::MAX as u64);
+const COUNT_OR_OFF: Count = Count(0..=u32::MAX as u64);
 const ANY_U16: Count = Count(0..=u16::MAX as u64);
 const POSITIVE_U16: Count = Count(1..=u16::MAX as u64);
 const SIZE: Size = Size(1..=1 << 50);

@@ -11,6 +11,8 @@ pub struct Limits {
     pub failed_auth_per_ip: u32,
     /// Sessions, connected or not. Over it a new session gets CONNACK 0x89.
     pub max_sessions: usize,
+    /// Sessions of one user. Over it a new one gets CONNACK 0x97. 0: not limited.
+    pub max_sessions_per_user: usize,
     /// Connected sessions. Over it the connection is closed after CONNACK 0x89.
     pub max_active_sessions: usize,
     /// Size of a CONNECT packet.
@@ -63,6 +65,17 @@ pub struct Limits {
     pub max_retained_bytes: usize,
     /// Bytes that the store may take on the disk. Over it QoS 1 and 2 and retained messages are refused.
     pub max_store_bytes: usize,
+    /// Messages that a client may publish in a second. Over it reading is paced. 0: not limited.
+    pub publish_rate: u64,
+    /// Bytes of the messages that a client may publish in a second. Over it reading is paced. `None`: not limited.
+    pub publish_bytes_rate: Option<usize>,
+    /// Connections that a listener takes in a second. Over it CONNECT gets CONNACK 0x9F. 0: not limited.
+    pub connect_rate: u64,
+    /// Connections that a listener takes from one address in a second, likewise.
+    pub connect_rate_per_ip: u64,
+    /// Memory of the whole process. Over it new connections are closed, and by a sixteenth more, messages of QoS 0 are
+    /// dropped. `None`: not limited.
+    pub memory_limit: Option<usize>,
 }
 
 impl Default for Limits {
@@ -71,6 +84,7 @@ impl Default for Limits {
             connect_timeout: Duration::from_secs(10),
             failed_auth_per_ip: 10,
             max_sessions: 1_000_000,
+            max_sessions_per_user: 0,
             max_active_sessions: 100_000,
             max_connect_packet: 64 << 10,
             max_packet_size: 2 << 20,
@@ -97,6 +111,11 @@ impl Default for Limits {
             max_retained_messages: 1_000_000,
             max_retained_bytes: 1 << 30,
             max_store_bytes: 16 << 30,
+            publish_rate: 0,
+            publish_bytes_rate: None,
+            connect_rate: 0,
+            connect_rate_per_ip: 0,
+            memory_limit: None,
         }
     }
 }

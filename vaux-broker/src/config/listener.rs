@@ -7,6 +7,8 @@ use std::str::FromStr;
 
 use vaux_mqtt::{QoS, Version};
 
+use super::network::Network;
+
 /// One place where clients connect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListenerConfig {
@@ -14,8 +16,10 @@ pub struct ListenerConfig {
     pub name: String,
     /// What is spoken below MQTT.
     pub kind: ListenerKind,
-    /// The address and port.
+    /// The address and port, but for a unix socket.
     pub bind: Bind,
+    /// The path of a unix socket; empty for others.
+    pub socket: PathBuf,
     /// Whether clients may connect without saying who they are. `None`: on loopback only, while
     /// nothing authenticates.
     pub allow_anonymous: Option<bool>,
@@ -25,6 +29,12 @@ pub struct ListenerConfig {
     pub maximum_qos: QoS,
     /// Connections at one time. Over it a connection is closed without CONNACK.
     pub max_connections: usize,
+    /// Connections of one address at one time, likewise. 0: not limited.
+    pub max_connections_per_ip: usize,
+    /// Whether all connections come through proxies that speak the PROXY protocol.
+    pub proxy_protocol: bool,
+    /// Where these proxies are. Connections from elsewhere are closed.
+    pub proxy_from: Vec<Network>,
     /// Put before every topic of this listener's clients and taken off again. Listeners with the same mount share
     /// sessions.
     pub mount: String,
@@ -47,10 +57,14 @@ impl ListenerConfig {
             name: "default".into(),
             kind,
             bind: Bind { host: "127.0.0.1".into(), port: kind.usual_port() },
+            socket: PathBuf::new(),
             allow_anonymous: None,
             versions: vec![Version::V31, Version::V311, Version::V5],
             maximum_qos: QoS::ExactlyOnce,
             max_connections: 100_000,
+            max_connections_per_ip: 0,
+            proxy_protocol: false,
+            proxy_from: Vec::new(),
             mount: String::new(),
             auto_id_prefix: "auto-".into(),
             password_file: None,
@@ -60,9 +74,12 @@ impl ListenerConfig {
         }
     }
 
-    /// Whether clients may connect without saying who they are when the listener is bound to `address`.
-    pub fn allows_anonymous(&self, address: IpAddr, has_authentication: bool) -> bool {
-        self.allow_anonymous.unwrap_or_else(|| !has_authentication && address.to_canonical().is_loopback())
+    /// Whether clients may connect without saying who they are when the listener is bound to a place that only this
+    /// machine reaches. That a proxy is on this machine says nothing about its clients, and where users are known,
+    /// others are not let in by default.
+    pub fn allows_anonymous(&self, is_local: bool, has_authentication: bool) -> bool {
+        let has_users = has_authentication || self.tls.username_from != UsernameFrom::None;
+        self.allow_anonymous.unwrap_or(is_local && !self.proxy_protocol && !has_users)
     }
 }
 
@@ -77,16 +94,19 @@ pub enum ListenerKind {
     Ws,
     /// WebSocket over TLS.
     Wss,
+    /// MQTT over a unix socket, for programs of this machine.
+    Unix,
 }
 
 impl ListenerKind {
-    /// The port that clients expect.
+    /// The port that clients expect; 0 where there is none.
     pub fn usual_port(self) -> u16 {
         match self {
             ListenerKind::Tcp => 1883,
             ListenerKind::Tls => 8883,
             ListenerKind::Ws => 8083,
             ListenerKind::Wss => 8084,
+            ListenerKind::Unix => 0,
         }
     }
 
@@ -108,6 +128,7 @@ impl fmt::Display for ListenerKind {
             ListenerKind::Tls => "tls",
             ListenerKind::Ws => "ws",
             ListenerKind::Wss => "wss",
+            ListenerKind::Unix => "unix",
         })
     }
 }
@@ -120,8 +141,48 @@ pub struct ListenerTls {
     pub cert: Option<PathBuf>,
     /// PEM file with the certificate's private key.
     pub key: Option<PathBuf>,
+    /// More certificates, each for clients that ask for a name that it is valid for.
+    pub sni: Vec<CertAndKey>,
+    /// PEM file with the authorities whose certificates of clients are accepted. `None`: clients are asked for none.
+    pub client_ca: Option<PathBuf>,
+    /// PEM file with the revocation lists of these authorities.
+    pub crl: Option<PathBuf>,
+    /// Whether a client must have a certificate.
+    pub require_client_cert: bool,
+    /// What in its certificate names the user. A client that is named so needs no password.
+    pub username_from: UsernameFrom,
     /// The oldest version of TLS that is accepted.
     pub min_version: TlsVersion,
+}
+
+impl ListenerTls {
+    /// Whether nobody gets in who is not named by a certificate.
+    pub fn names_every_client(&self) -> bool {
+        self.require_client_cert && self.username_from != UsernameFrom::None
+    }
+}
+
+/// A certificate and its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertAndKey {
+    /// PEM file with the certificate, then those that issued it.
+    pub cert: PathBuf,
+    /// PEM file with the certificate's private key.
+    pub key: PathBuf,
+}
+
+/// What in a client's certificate names the user.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UsernameFrom {
+    /// Nothing: it only lets the client in.
+    #[default]
+    None,
+    /// The common name of its subject.
+    Cn,
+    /// The first of its DNS names.
+    SanDns,
+    /// The SHA-256 of the whole certificate, in lower-case hexadecimal digits.
+    Fingerprint,
 }
 
 /// What a WebSocket listener lets in.

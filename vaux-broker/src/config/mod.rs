@@ -23,6 +23,7 @@ mod limits;
 mod listener;
 mod log;
 mod mqtt;
+mod network;
 mod read;
 mod sys;
 mod units;
@@ -38,9 +39,12 @@ use std::time::Duration;
 pub use auth::{AuthConfig, JwtAlgorithm, JwtConfig};
 pub use http::HttpConfig;
 pub use limits::Limits;
-pub use listener::{Bind, ListenerConfig, ListenerKind, ListenerTls, ListenerWs, TlsVersion};
+pub use listener::{
+    Bind, CertAndKey, ListenerConfig, ListenerKind, ListenerTls, ListenerWs, TlsVersion, UsernameFrom,
+};
 pub use log::{LogConfig, LogFormat};
 pub use mqtt::{Mqtt, SharedStrategy};
+pub use network::Network;
 pub use sys::{SysConfig, SysSessions};
 
 /// Everything that can be set.

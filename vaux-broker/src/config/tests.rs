@@ -26,6 +26,11 @@ fn changed() -> Config {
     tls.tls = ListenerTls {
         cert: Some("a \"b\".pem".into()),
         key: Some("k.pem".into()),
+        sni: vec![CertAndKey { cert: "b.pem".into(), key: "b \"k\".pem".into() }],
+        client_ca: Some("clients.pem".into()),
+        crl: Some("crl.pem".into()),
+        require_client_cert: true,
+        username_from: UsernameFrom::SanDns,
         min_version: TlsVersion::Tls13,
     };
     let mut wss = ListenerConfig::new(ListenerKind::Wss);
@@ -35,10 +40,16 @@ fn changed() -> Config {
     let mut tcp = ListenerConfig::new(ListenerKind::Tcp);
     tcp.name = "plain".into();
     tcp.bind = "localhost:0".parse().unwrap();
+    tcp.max_connections_per_ip = 5;
+    tcp.proxy_protocol = true;
+    tcp.proxy_from = vec!["10.0.0.0/8".parse().unwrap(), "::1".parse().unwrap()];
+    let mut unix = ListenerConfig::new(ListenerKind::Unix);
+    unix.name = "here".into();
+    unix.socket = "/run/vaux/mqtt.sock".into();
     Config {
         data_dir: Some("/srv/vaux\tdata".into()),
         workers: 3,
-        listeners: vec![tls, wss, tcp],
+        listeners: vec![tls, wss, tcp, unix],
         limits: changed_limits(),
         mqtt: Mqtt {
             retain_available: false,
@@ -81,6 +92,7 @@ fn changed_limits() -> Limits {
         connect_timeout: Duration::from_millis(1_500),
         failed_auth_per_ip: 19,
         max_sessions: 1,
+        max_sessions_per_user: 3,
         max_active_sessions: 2,
         max_connect_packet: 257,
         max_packet_size: 268_435_460,
@@ -107,6 +119,11 @@ fn changed_limits() -> Limits {
         max_retained_messages: 17,
         max_retained_bytes: 18 << 20,
         max_store_bytes: 1 << 33,
+        publish_rate: 19,
+        publish_bytes_rate: Some(20),
+        connect_rate: 21,
+        connect_rate_per_ip: 22,
+        memory_limit: Some(23 << 20),
     }
 }
 
@@ -228,7 +245,13 @@ fn mistakes_name_line_and_key() {
         "[log]\nfilter = \"inf\"",
         "[log]\nfilter = \"info,my program=debug\"",
         "[log]\nformat = \"xml\"",
+        "[[listener]]\nkind = \"udp\"",
         "[[listener]]\nkind = \"unix\"",
+        "[[listener]]\nkind = \"unix\"\nbind = \"\"",
+        "[[listener]]\nkind = \"unix\"\nbind = \"/s\"\nproxy_protocol = true\nproxy_from = [\"10.0.0.0/8\"]",
+        "[[listener]]\nproxy_protocol = true",
+        "[[listener]]\nproxy_from = [\"10.0.0.0/8\"]",
+        "[[listener]]\nproxy_protocol = true\nproxy_from = [\"lan\"]",
         "[[listener]]\nkind = \"ws\"\n[listener.ws]\npath = \"mqtt\"",
         "[[listener]]\nkind = \"ws\"\n[listener.ws]\nallowed_origins = [\"example.org\"]",
         "[[listener]]\n[listener.ws]\npath = \"/\"",
@@ -247,7 +270,12 @@ fn mistakes_name_line_and_key() {
         "[[listener]]\nname = \"a\"\n[[listener]]\nname = \"a\"",
         "[[listener]]\npassword_file = 1",
         "[[listener]]\n[listener.tls]\ncert = \"a.pem\"",
-        "[[listener]]\n[listener.tls]\nclient_ca = \"a.pem\"",
+        "[[listener]]\n[listener.tls]\ncrl = \"a.pem\"",
+        "[[listener]]\n[listener.tls]\nrequire_client_cert = true",
+        "[[listener]]\n[listener.tls]\nclient_ca = \"a.pem\"\nusername_from = \"subject\"",
+        "[[listener]]\n[listener.tls]\nsni = \"a.pem\"",
+        "[[listener]]\n[listener.tls]\nsni = [{ cert = \"a.pem\" }]",
+        "[[listener]]\n[listener.tls]\nsni = [{ cert = \"a.pem\", key = \"\" }]",
         "[[listener]]\nkind = \"tcp\"\n[listener.tls]\ncert = \"a.pem\"",
     ];
     let report: String = mistakes.map(|text| format!("{text}\n    -> {}\n\n", error(text))).concat();

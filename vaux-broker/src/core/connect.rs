@@ -38,8 +38,8 @@ impl Core {
             // What is no CONNECT is not looked at any further.
             _ if frame.first_byte() >> 4 != 1 => {
                 let peer = self.connections[slot as usize].peer;
-                let text = "the first packet was no CONNECT";
-                self.handle_refused_socket(now, peer, "protocol-error", text, None);
+                let (cause, text) = guess_protocol(frame.bytes());
+                self.handle_refused_socket(now, peer, cause, text, None);
                 self.abort(slot);
                 return Ok(());
             }
@@ -122,6 +122,10 @@ impl Core {
         let listener = Arc::clone(&self.connections[slot as usize].listener);
         let peer = self.connections[slot as usize].peer;
         let limits = &self.settings.limits;
+        if let Some(key) = self.connections[slot as usize].overrun.limit() {
+            let text = "clients connect faster than allowed";
+            return Err(Refusal::new(ReasonCode::ConnectionRateExceeded, text).limit(key));
+        }
         if !listener.versions.contains(&connect.version) {
             return Err(Refusal::new(
                 ReasonCode::UnsupportedProtocolVersion,
@@ -151,6 +155,7 @@ impl Core {
             expiry_ms: requested.min(longest),
             user_name: connect.user_name.map(Into::into),
             password: connect.password.map(Into::into),
+            certificate_user: None,
             authentication_method: properties.authentication_method().map(Into::into),
             authentication_data: properties.authentication_data().map(Into::into),
             will,
@@ -268,6 +273,13 @@ impl Core {
             let text = "there are as many sessions as allowed";
             return Err(Refusal::new(ReasonCode::ServerBusy, text).limit("max_sessions"));
         }
+        let max_per_user = limits.max_sessions_per_user;
+        // An old session of the same user is resumed or replaced.
+        let is_users = old.is_some_and(|old| self.sessions[old.0 as usize].identity == *identity);
+        if max_per_user > 0 && !is_users && self.shared.user_sessions.of(identity) >= max_per_user {
+            let text = "the user has as many sessions as allowed";
+            return Err(Refusal::new(ReasonCode::QuotaExceeded, text).limit("max_sessions_per_user"));
+        }
         let is_takeover = old.is_some_and(|old| self.sessions[old.0 as usize].connection.is_some());
         if !is_takeover && self.shared.active_sessions.load(Ordering::Relaxed) >= limits.max_active_sessions {
             let text = "as many clients are connected as allowed";
@@ -325,6 +337,7 @@ impl Core {
         key: SessionKey,
         identity: Identity,
     ) -> SessionSlot {
+        self.shared.user_sessions.add(&identity);
         let session = SessionSlot(self.sessions.insert(Session::new(sid, key.clone(), identity)) as u32);
         self.by_key.insert(key, session);
         self.by_sid.insert(sid, session);
@@ -429,7 +442,10 @@ impl Core {
     pub(super) fn refuse(&mut self, now: Time, slot: u32, client_id: Option<&str>, refusal: Refusal) {
         self.note_refusal(now, slot, client_id, &refusal);
         let version = self.connections[slot as usize].version;
-        let is_sayable = version == Version::V5 || refusal.reason.connect_return_code().is_some();
+        // Older clients try again at once when they are told that the server is unavailable.
+        let is_sayable = version == Version::V5
+            || (refusal.reason.connect_return_code().is_some()
+                && refusal.reason != ReasonCode::ConnectionRateExceeded);
         if is_sayable {
             let mut list = vec![Property::ReasonString(refusal.text)];
             list.extend(refusal.server_reference.as_deref().map(Property::ServerReference));
@@ -457,11 +473,28 @@ impl Core {
             Some(5) => self.connections[slot as usize].version = Version::V5,
             _ => {
                 let peer = self.connections[slot as usize].peer;
-                self.handle_refused_socket(now, peer, "protocol-error", error.rule().text(), None);
+                let (cause, text) = match guess_protocol(frame.bytes()) {
+                    ("protocol-error", _) => ("protocol-error", error.rule().text()),
+                    guess => guess,
+                };
+                self.handle_refused_socket(now, peer, cause, text, None);
                 return self.abort(slot);
             }
         }
         self.refuse(now, slot, None, Refusal::new(error.reason_code(), error.rule().text()));
+    }
+}
+
+/// What is spoken where CONNECT should be: that of a client that was told the wrong port.
+pub(super) fn guess_protocol(bytes: &[u8]) -> (&'static str, &'static str) {
+    const METHODS: [&[u8]; 5] = [b"GE", b"PO", b"HE", b"OP", b"PU"];
+    match bytes {
+        // A record of a handshake, of version 3.x.
+        [0x16, 0x03, ..] => ("tls-to-plain", "the client speaks TLS, and this listener does not"),
+        _ if METHODS.iter().any(|method| bytes.starts_with(method)) => {
+            ("http-to-plain", "the client speaks HTTP, and this listener does not")
+        }
+        _ => ("protocol-error", "the first packet was no CONNECT"),
     }
 }
 

@@ -1,6 +1,5 @@
 //! What a CONNECT asks for, on its way to the home of its session, and why it may be refused.
 
-use ::core::net::SocketAddr;
 use std::sync::Arc;
 
 use vaux_mqtt::packet::{ConnAck, Connect};
@@ -9,6 +8,7 @@ use vaux_mqtt::{QoS, ReasonCode, Version};
 
 use super::Settings;
 use super::settings::ListenerSettings;
+use crate::peer::Peer;
 use crate::session::{SessionKey, Will};
 
 /// What a CONNECT asks for, kept while the client is authenticated and moved to the home of its session.
@@ -17,7 +17,7 @@ pub struct ConnectRequest {
     /// The listener it came to.
     pub listener: Arc<ListenerSettings>,
     /// Where it came from.
-    pub peer: SocketAddr,
+    pub peer: Peer,
     /// The version it speaks.
     pub version: Version,
     /// The client identifier, assigned if it had none.
@@ -34,6 +34,8 @@ pub struct ConnectRequest {
     pub user_name: Option<Box<str>>,
     /// The password.
     pub password: Option<Box<[u8]>>,
+    /// The user whom the client's certificate names. It was accepted, and the listener goes by it.
+    pub certificate_user: Option<Box<str>>,
     /// The method of enhanced authentication, if it named one.
     pub authentication_method: Option<Box<str>>,
     /// What goes with it: from the client first, then what CONNACK returns.

@@ -9,9 +9,11 @@ use vaux_mqtt::protocol::{InboundAliases, OutboundAliases, server_deadline_ms};
 
 use super::acknowledgement::Held;
 use super::exchange::Exchange;
+use super::pace::Pace;
 use super::pump::Replay;
 use super::settings::ListenerSettings;
 use super::{Core, Outbox};
+use crate::peer::Peer;
 use crate::session::{Session, SessionSlot};
 use crate::store::Sequence;
 use crate::time::Time;
@@ -29,7 +31,7 @@ pub struct ConnectionId {
 pub(super) struct Connection {
     pub(super) generation: u32,
     pub(super) listener: Arc<ListenerSettings>,
-    pub(super) peer: SocketAddr,
+    pub(super) peer: Peer,
     pub(super) phase: Phase,
     pub(super) version: Version,
     /// The session, while the phase is `Connected`.
@@ -53,6 +55,10 @@ pub(super) struct Connection {
     pub(super) is_traced: bool,
     /// Whether input stops because a lane is full.
     pub(super) is_paused: bool,
+    /// Whether it came faster than connections may.
+    pub(super) overrun: Overrun,
+    /// How fast it publishes, while that is limited.
+    pub(super) pace: Option<Box<Pace>>,
     /// Input stops until this is durable: what CONNECT wrote.
     pub(super) input_needs: Sequence,
     pub(super) last_received: Time,
@@ -82,6 +88,29 @@ pub(super) enum Phase {
     Closing,
 }
 
+/// Which rate of connections was exceeded when one was accepted. Its CONNECT is refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Overrun {
+    /// None.
+    #[default]
+    None,
+    /// That of the listener.
+    ConnectRate,
+    /// That of one address.
+    ConnectRatePerIp,
+}
+
+impl Overrun {
+    /// The key of the limit.
+    pub(super) fn limit(self) -> Option<&'static str> {
+        match self {
+            Overrun::None => None,
+            Overrun::ConnectRate => Some("connect_rate"),
+            Overrun::ConnectRatePerIp => Some("connect_rate_per_ip"),
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Aliases {
     pub(super) inbound: InboundAliases,
@@ -100,7 +129,10 @@ impl Connection {
     pub(super) fn takes_input(&self) -> bool {
         match self.phase {
             Phase::AwaitConnect | Phase::AwaitAuth => true,
-            Phase::Connected => !self.is_paused && !self.awaits_connack(),
+            Phase::Connected => {
+                let is_waiting = self.pace.as_ref().is_some_and(|pace| pace.is_waiting());
+                !self.is_paused && !is_waiting && !self.awaits_connack()
+            }
             Phase::Authenticating | Phase::Closing => false,
         }
     }
@@ -132,11 +164,23 @@ impl Connection {
 
 impl Core {
     /// A new connection on a listener.
-    pub fn handle_accept(&mut self, now: Time, listener: Arc<ListenerSettings>, peer: SocketAddr) -> u32 {
+    pub fn handle_accept(&mut self, now: Time, listener: Arc<ListenerSettings>, peer: Peer) -> u32 {
         self.counters.sockets += 1;
         let slot = self.insert_connection(now, listener, peer);
         self.watch(slot);
         slot
+    }
+
+    /// The connection came faster than allowed.
+    pub fn handle_overrun(&mut self, slot: u32, overrun: Overrun) {
+        if overrun != Overrun::None {
+            self.connections[slot as usize].overrun = overrun;
+        }
+    }
+
+    /// A proxy has said where the connection comes from.
+    pub fn handle_proxied(&mut self, slot: u32, client: Option<SocketAddr>) {
+        self.connections[slot as usize].peer = Peer::Proxied(client);
     }
 
     /// Some of the outbox was written.
@@ -199,7 +243,7 @@ impl Core {
         &mut self,
         now: Time,
         listener: Arc<ListenerSettings>,
-        peer: SocketAddr,
+        peer: Peer,
     ) -> u32 {
         self.next_generation = self.next_generation.wrapping_add(1);
         let connection = Connection {
@@ -219,6 +263,8 @@ impl Core {
             is_blocked: false,
             is_traced: false,
             is_paused: false,
+            overrun: Overrun::None,
+            pace: None,
             input_needs: Sequence::NONE,
             last_received: now,
             last_progress: now,

@@ -59,6 +59,10 @@ counts! {
         refused_connects: u64,
         /// Sessions that ended because nobody came back for them in time.
         expired_sessions: u64,
+        /// How often clients were not read because they published too fast.
+        paced: u64,
+        /// Clients that were not let in, by the limit that was reached.
+        reached: Reached,
         /// Incidents and events that found no room, and were forgotten.
         forgotten_events: u64,
         /// Messages that were not delivered to one session, by cause.
@@ -85,10 +89,71 @@ counts! {
         lane_full: u64,
         /// Nobody was left of a shared subscription.
         no_member: u64,
+        /// QoS 0, and memory was short.
+        memory_full: u64,
         /// It could not be read from the store.
         damaged: u64,
         /// The publisher may not, or the message breaks a limit.
         refused: u64,
+    }
+}
+
+counts! {
+    /// Clients that were not let in, by the limit that was reached.
+    Reached {
+        /// Connections of a listener, or of the broker.
+        max_connections: u64,
+        /// Connections of one address.
+        max_connections_per_ip: u64,
+        /// Sessions.
+        max_sessions: u64,
+        /// Sessions of one user.
+        max_sessions_per_user: u64,
+        /// Connected sessions.
+        max_active_sessions: u64,
+        /// Connections in a second.
+        connect_rate: u64,
+        /// Connections of one address in a second.
+        connect_rate_per_ip: u64,
+        /// Time from accept to CONNECT.
+        connect_timeout: u64,
+        /// Memory.
+        memory_limit: u64,
+    }
+}
+
+impl Reached {
+    /// Counts a limit by its key in the configuration. Those of single clients have counters elsewhere.
+    pub(super) fn count(&mut self, limit: Option<&str>) {
+        let mut all = self.by_limit_mut().into_iter();
+        if let Some((_, counter)) = all.find(|(key, _)| Some(*key) == limit) {
+            *counter += 1;
+        }
+    }
+
+    /// Each limit, by its key in the configuration, with its count.
+    pub fn by_limit(mut self) -> [(&'static str, u64); 9] {
+        self.by_limit_mut().map(|(key, count)| (key, *count))
+    }
+
+    fn by_limit_mut(&mut self) -> [(&'static str, &mut u64); 9] {
+        [
+            ("max_connections", &mut self.max_connections),
+            ("max_connections_per_ip", &mut self.max_connections_per_ip),
+            ("max_sessions", &mut self.max_sessions),
+            ("max_sessions_per_user", &mut self.max_sessions_per_user),
+            ("max_active_sessions", &mut self.max_active_sessions),
+            ("connect_rate", &mut self.connect_rate),
+            ("connect_rate_per_ip", &mut self.connect_rate_per_ip),
+            ("connect_timeout", &mut self.connect_timeout),
+            ("memory_limit", &mut self.memory_limit),
+        ]
+    }
+}
+
+impl Add for Reached {
+    fn add(&mut self, other: &Reached) {
+        Reached::add(self, other);
     }
 }
 
@@ -111,9 +176,18 @@ impl Dropped {
     }
 
     /// Each cause with its count, by the name that it has in `$SYS`, `vaux why` and `/metrics`.
-    pub fn by_cause(&self) -> [(&'static str, u64); 8] {
-        let Dropped { slow_reader, queue_full, too_large, expired, lane_full, no_member, damaged, refused } =
-            *self;
+    pub fn by_cause(&self) -> [(&'static str, u64); 9] {
+        let Dropped {
+            slow_reader,
+            queue_full,
+            too_large,
+            expired,
+            lane_full,
+            no_member,
+            memory_full,
+            damaged,
+            refused,
+        } = *self;
         [
             ("slow-reader", slow_reader),
             ("queue-full", queue_full),
@@ -121,6 +195,7 @@ impl Dropped {
             ("expired", expired),
             ("lane-full", lane_full),
             ("no-member", no_member),
+            ("memory-full", memory_full),
             ("damaged", damaged),
             ("refused", refused),
         ]

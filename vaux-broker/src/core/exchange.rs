@@ -3,7 +3,6 @@
 //! What is in the packets is the plug-in's business. Here it is seen to that they come in turn, name one method, and
 //! end in time. While a connected client proves itself anew, everything else goes on.
 
-use ::core::net::SocketAddr;
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
@@ -17,6 +16,7 @@ use super::connect_request::{ConnectRequest, Refusal};
 use super::connection::Phase;
 use super::observe::Ending;
 use super::{ConnectionId, Core, Effect};
+use crate::peer::Peer;
 use crate::session::Identity;
 use crate::time::Time;
 
@@ -36,7 +36,7 @@ pub struct Step {
     /// The user name of CONNECT. `None` when the client is connected already.
     pub user_name: Option<Box<str>>,
     /// Where the client is.
-    pub peer: SocketAddr,
+    pub peer: Peer,
     /// Who it is already, when it proves itself anew.
     pub identity: Option<Identity>,
 }

@@ -3,7 +3,6 @@
 //! Each worker remembers the last incidents, within a budget. Alike ones that follow each other are counted together, so
 //! that a flood of one kind does not push everything else out, and costs no memory.
 
-use ::core::net::SocketAddr;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -12,6 +11,7 @@ use vaux_mqtt::ReasonCode;
 
 use super::counters::Dropped;
 use super::json::timestamp;
+use crate::peer::Peer;
 use crate::session::Identity;
 use crate::time::Time;
 
@@ -37,7 +37,7 @@ pub(super) struct Incident {
     /// Whom it belongs to.
     pub(super) user: Option<Arc<str>>,
     /// Where it came from.
-    pub(super) address: Option<SocketAddr>,
+    pub(super) address: Option<Peer>,
     /// The topic of the message, or the filter of the subscription.
     pub(super) topic: Option<Box<str>>,
     /// What the peer was told, or told.
@@ -53,6 +53,8 @@ pub(super) enum IncidentKind {
     Refusal,
     /// A connection ended.
     Disconnect,
+    /// A client was read more slowly.
+    Pace,
 }
 
 /// Why a message is not delivered to one session, or goes nowhere.
@@ -70,6 +72,7 @@ pub(super) enum DropCause {
     PayloadTooLarge,
     RetainedFull,
     StoreFull,
+    MemoryFull,
 }
 
 impl DropCause {
@@ -99,6 +102,7 @@ impl DropCause {
             DropCause::RetainedFull => {
                 ("retained-full", "there is no room among the retained messages", Some("max_retained_bytes"))
             }
+            DropCause::MemoryFull => ("memory-full", "memory is short", Some("memory_limit")),
             DropCause::StoreFull => ("store-full", "there is no room in the store", Some("max_store_bytes")),
         }
     }
@@ -126,6 +130,7 @@ impl DropCause {
             DropCause::Expired => &mut dropped.expired,
             DropCause::LaneFull => &mut dropped.lane_full,
             DropCause::NoMember => &mut dropped.no_member,
+            DropCause::MemoryFull => &mut dropped.memory_full,
             DropCause::Damaged => &mut dropped.damaged,
             DropCause::NotAuthorized
             | DropCause::TopicInvalid
@@ -177,7 +182,7 @@ impl Incident {
             && self.cause == other.cause
             && self.client_id == other.client_id
             && self.topic == other.topic
-            && self.address.map(|address| address.ip()) == other.address.map(|address| address.ip())
+            && self.address.map(|peer| peer.ip()) == other.address.map(|peer| peer.ip())
             && self.reason == other.reason
             && self.user == other.user
     }
@@ -197,6 +202,7 @@ impl Incident {
             IncidentKind::Drop => "drop",
             IncidentKind::Refusal => "refusal",
             IncidentKind::Disconnect => "disconnect",
+            IncidentKind::Pace => "pace",
         };
         put("kind", json!(kind));
         put("cause", json!(self.cause));

@@ -30,8 +30,10 @@ mod load;
 mod metrics;
 mod observe;
 mod outbox;
+mod pace;
 mod page;
 mod permission;
+mod pressure;
 mod publish;
 mod pump;
 mod restore;
@@ -49,10 +51,11 @@ mod tests;
 mod timeout;
 mod top;
 mod tour;
+mod user_sessions;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
 use hashbrown::HashMap;
 use slab::Slab;
@@ -60,6 +63,7 @@ use vaux_mqtt::frame::Frame;
 use vaux_mqtt::packet::{PacketType, Sender};
 use vaux_mqtt::{Error, Packet};
 
+use crate::peer::Peer;
 use crate::retained::Retained;
 use crate::rights::Authorize;
 use crate::router::cache::TopicCache;
@@ -71,12 +75,14 @@ use crate::time::Time;
 
 pub use connect_request::{ConnectRequest, Refusal};
 pub use connection::ConnectionId;
-pub use counters::{Counters, Dropped, Gauges, Measures, Totals};
+pub use connection::Overrun;
+pub use counters::{Counters, Dropped, Gauges, Measures, Reached, Totals};
 pub use exchange::{ExchangeState, Step, StepAnswer};
 pub use histogram::Histogram;
 pub use letter::{Letter, Parcel};
 pub use outbox::Outbox;
 pub use page::QueueMemory;
+pub use pressure::Pressure;
 pub use settings::{ListenerSettings, Settings};
 pub use survey::Purpose;
 pub use tour::Tour;
@@ -88,6 +94,7 @@ use observe::Observations;
 use session_report::Refresh;
 use survey::{Surveyor, Top};
 use timeout::Timers;
+use user_sessions::UserSessions;
 
 /// The number of a worker, from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -108,6 +115,10 @@ pub struct Shared {
     pub sessions: AtomicUsize,
     /// Connected sessions of all workers.
     pub active_sessions: AtomicUsize,
+    /// Sessions of each user, on all workers.
+    user_sessions: UserSessions,
+    /// How short memory is.
+    pressure: AtomicU8,
     /// Subscriptions below `$SYS/` of all workers: while there is none, nobody watches.
     sys_watchers: AtomicUsize,
     /// Bytes under way between each two workers, by sender and then receiver.
@@ -131,6 +142,8 @@ impl Shared {
             workers,
             sessions: AtomicUsize::new(0),
             active_sessions: AtomicUsize::new(0),
+            user_sessions: UserSessions::default(),
+            pressure: AtomicU8::new(0),
             sys_watchers: AtomicUsize::new(0),
             lanes: (0..lanes).map(|_| AtomicUsize::new(0)).collect(),
             spare_parcels: SpareParcels::default(),
@@ -216,6 +229,7 @@ pub struct Core {
     /// Topics and clients, counted while somebody watches.
     top: Option<Box<Top>>,
     surveyor: Surveyor,
+    is_watching_memory: bool,
     /// Letters that wait for the store before they go on.
     held_tours: VecDeque<(Sequence, Box<Tour>)>,
 }
@@ -256,6 +270,15 @@ pub enum Effect {
     Abort(u32),
     /// Measure what core cannot know, and call [`Core::handle_measures`].
     Measure(Purpose),
+    /// A client was not let in: log it.
+    Refused {
+        /// Where it is.
+        peer: Peer,
+        /// Why, as a sentence.
+        text: &'static str,
+    },
+    /// Memory has become short, or is no longer: log it.
+    Pressure(Pressure),
     /// The answer to [`Core::handle_request`].
     Answer {
         /// Who asked.
@@ -319,6 +342,7 @@ impl Core {
             refresh: None,
             top: None,
             surveyor: Surveyor::default(),
+            is_watching_memory: false,
             held_tours: VecDeque::new(),
         }
     }
@@ -410,9 +434,15 @@ impl Core {
         }
     }
 
+    /// The settings in force.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     /// New settings, for connections and requests to come.
     pub fn handle_settings(&mut self, now: Time, settings: Arc<Settings>) {
         self.settings = settings;
+        self.watch_memory(now);
         self.replan_surveys(now);
     }
 
@@ -460,7 +490,11 @@ impl Core {
             return Ok(());
         }
         match packet {
-            Packet::Publish(publish) => self.handle_publish(now, slot, &publish),
+            Packet::Publish(publish) => {
+                self.handle_publish(now, slot, &publish)?;
+                self.count_publish(now, slot, frame.bytes().len());
+                Ok(())
+            }
             Packet::PubAck(ack) => self.handle_puback(now, slot, &ack),
             Packet::PubRec(ack) => self.handle_pubrec(now, slot, &ack),
             Packet::PubRel(ack) => self.handle_pubrel(slot, &ack),

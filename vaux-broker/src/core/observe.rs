@@ -4,7 +4,6 @@
 //! the turn they are published like messages. What happens to the events themselves is remembered, but is no event: else
 //! a watcher who reads too slowly would make ever more of them.
 
-use ::core::net::SocketAddr;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,13 +11,15 @@ use std::sync::atomic::Ordering;
 use serde_json::{Map, Value, json};
 use vaux_mqtt::{Error, Packet, QoS, ReasonCode, Version};
 
-use super::Core;
 use super::connect_request::Refusal;
+use super::connection::Phase;
 use super::deliver::Publication;
 use super::incident::{DropCause, Incident, IncidentKind, Incidents};
 use super::json::timestamp;
+use super::{Core, Effect};
 use crate::config::SysSessions;
 use crate::message::Content;
+use crate::peer::Peer;
 use crate::session::SessionSlot;
 use crate::time::Time;
 
@@ -133,12 +134,19 @@ impl Core {
     /// A client is not let in.
     pub(super) fn note_refusal(&mut self, now: Time, slot: u32, client_id: Option<&str>, refusal: &Refusal) {
         self.counters.refused_connects += 1;
+        let peer = self.connections[slot as usize].peer;
+        // Wrong passwords are logged where they are found, with the user.
+        if refusal.reason != ReasonCode::BadUserNameOrPassword {
+            self.effects.push_back(Effect::Refused { peer, text: refusal.text });
+        }
         let cause = match refusal.reason {
             ReasonCode::BadUserNameOrPassword => "bad-credentials",
             ReasonCode::NotAuthorized => "not-authorized",
             ReasonCode::ClientIdentifierNotValid => "client-id",
             ReasonCode::UnsupportedProtocolVersion => "version",
             ReasonCode::ServerBusy => "server-busy",
+            ReasonCode::ConnectionRateExceeded => "connect-rate",
+            ReasonCode::QuotaExceeded => "quota-exceeded",
             ReasonCode::UseAnotherServer | ReasonCode::ServerMoved => "redirected",
             _ => "connect-refused",
         };
@@ -156,14 +164,35 @@ impl Core {
     pub fn handle_refused_socket(
         &mut self,
         now: Time,
-        peer: SocketAddr,
+        peer: Peer,
         cause: &'static str,
         text: &'static str,
         limit: Option<&'static str>,
     ) {
         self.counters.refused_connects += 1;
+        self.effects.push_back(Effect::Refused { peer, text });
         let refusal = Incident::new(now, IncidentKind::Refusal, cause, text);
         self.note(Incident { limit, address: Some(peer), ..refusal });
+    }
+
+    /// What carries a connection cannot go on. After CONNECT that is told as a lost connection.
+    pub fn handle_failed_transport(&mut self, now: Time, slot: u32, cause: &'static str, text: &'static str) {
+        if self.connections[slot as usize].phase == Phase::AwaitConnect {
+            self.handle_refusal(now, slot, cause, text, None);
+        }
+    }
+
+    /// A connection is to end before it has brought a CONNECT.
+    pub fn handle_refusal(
+        &mut self,
+        now: Time,
+        slot: u32,
+        cause: &'static str,
+        text: &'static str,
+        limit: Option<&'static str>,
+    ) {
+        let peer = self.connections[slot as usize].peer;
+        self.handle_refused_socket(now, peer, cause, text, limit);
     }
 
     /// A subscription is refused.
@@ -253,12 +282,14 @@ impl Core {
         });
     }
 
-    fn note(&mut self, incident: Incident) {
+    pub(super) fn note(&mut self, incident: Incident) {
+        self.counters.reached.count(incident.limit);
         if self.is_watched() && !self.observations.is_telling {
             let name = match incident.kind {
                 IncidentKind::Drop => "drop",
                 IncidentKind::Refusal => "refused",
                 IncidentKind::Disconnect => "disconnect",
+                IncidentKind::Pace => "pace",
             };
             let mut event = event_of(name);
             event.extend(incident.to_json().into_iter().filter(|(member, _)| member != "kind"));

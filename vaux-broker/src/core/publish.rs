@@ -9,7 +9,7 @@ use vaux_mqtt::{Error, QoS, ReasonCode, Version};
 
 use super::deliver::Publication;
 use super::incident::DropCause;
-use super::{Core, control};
+use super::{Core, Pressure, control};
 use crate::config::Limits;
 use crate::message::{Content, forwarded_properties};
 use crate::rights::Action;
@@ -154,6 +154,12 @@ impl Core {
         }
         if !self.may(session, Action::Publish, topic) {
             return Ok(Plan::Refuse(DropCause::NotAuthorized));
+        }
+        if publish.qos == QoS::AtMostOnce
+            && self.shared.pressure() == Pressure::Shed
+            && mounted_topic != control::TOPIC
+        {
+            return Ok(Plan::Refuse(DropCause::MemoryFull));
         }
         Ok(Plan::Accept)
     }

@@ -82,6 +82,7 @@ impl Core {
         if state.is_backlogged {
             self.backlogged.retain(|slot| *slot != session);
         }
+        self.shared.user_sessions.remove(&state.identity);
         self.by_key.remove(&state.key);
         self.by_sid.remove(&state.sid);
         self.shared.sessions.fetch_sub(1, Ordering::Relaxed);

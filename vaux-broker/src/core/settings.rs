@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use vaux_mqtt::{QoS, Version};
 
-use crate::config::{Config, Limits, ListenerConfig, Mqtt, SysConfig};
+use crate::config::{Config, Limits, ListenerConfig, Mqtt, SysConfig, UsernameFrom};
 
 /// What holds for all connections.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +32,8 @@ pub struct ListenerSettings {
     pub name: Arc<str>,
     /// Whether a client need not say who it is.
     pub allow_anonymous: bool,
+    /// What in a client's certificate names the user.
+    pub username_from: UsernameFrom,
     /// The versions that are served.
     pub versions: Vec<Version>,
     /// The highest QoS of messages.
@@ -48,6 +50,7 @@ impl ListenerSettings {
         ListenerSettings {
             name: config.name.as_str().into(),
             allow_anonymous,
+            username_from: config.tls.username_from,
             versions: config.versions.clone(),
             maximum_qos: config.maximum_qos,
             mount: config.mount.as_str().into(),

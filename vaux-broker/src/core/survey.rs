@@ -48,6 +48,8 @@ pub(super) struct Survey {
 pub enum Purpose {
     /// To be published.
     Sys,
+    /// To see whether memory is short.
+    Memory,
     /// Somebody outside asked, who is known by this number.
     Outside(u64),
 }
@@ -73,6 +75,7 @@ impl Core {
         self.surveyor.loads_at = now;
         self.surveyor.metrics_at = Time::NEVER;
         self.plan_tree(now, 0);
+        self.watch_memory(now);
         if self.is_watched() {
             self.handle_watcher(now);
         }
@@ -125,6 +128,9 @@ impl Core {
 
     /// What is measured outside: the tour can begin.
     pub fn handle_measures(&mut self, now: Time, purpose: Purpose, measures: Measures) {
+        if purpose == Purpose::Memory {
+            return self.handle_memory(now, measures.resident_bytes);
+        }
         let totals = Totals {
             measures,
             workers: u64::from(self.shared.workers),
@@ -214,6 +220,8 @@ impl Core {
                 self.effects.push_back(Effect::Totals { token, totals });
             }
             Purpose::Sys => self.publish_survey(now, &survey),
+            // It needs no tour.
+            Purpose::Memory => {}
         }
     }
 

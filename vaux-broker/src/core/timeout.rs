@@ -22,6 +22,10 @@ pub(super) struct Timers(BinaryHeap<Reverse<(Time, Timer)>>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Timer {
     Connection(ConnectionId),
+    /// A client that published too fast may go on.
+    Pace(ConnectionId),
+    /// How much memory there is.
+    Memory,
     /// A session without connection, by its number.
     Session(u64),
     Retained,
@@ -51,6 +55,8 @@ impl Core {
                         self.handle_session_timer(now, session);
                     }
                 }
+                Timer::Pace(id) => self.handle_pace_timer(now, id),
+                Timer::Memory => self.handle_memory_timer(now),
                 Timer::Survey => self.handle_survey_timer(now),
                 Timer::Refresh => self.refresh_sessions(now),
                 Timer::Retained => {

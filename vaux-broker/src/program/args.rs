@@ -50,6 +50,10 @@ pub(super) struct Flags {
     #[arg(long, value_name = "FILE")]
     pub(super) tls_key: Option<PathBuf>,
 
+    /// Authorities (PEM) of which each client must have a certificate, whose common name is its user name
+    #[arg(long, value_name = "FILE")]
+    pub(super) tls_client_ca: Option<PathBuf>,
+
     /// Let anyone connect, also from other machines
     #[arg(long)]
     pub(super) allow_anonymous: bool,
@@ -86,7 +90,7 @@ trust its tls/ca.pem.
 Each setting can also be given in the environment, as VAUX_BROKER_ and the name of the flag: VAUX_BROKER_PORT=1884. \
 The command line comes first, then the environment, then the file.
 
-Signals: SIGHUP reads the file and the certificates again; SIGTERM and SIGINT end the broker in order, a second one \
+Signals: SIGHUP reads the file and the certificates again (certificates are also read when they change); SIGTERM and SIGINT end the broker in order, a second one \
 at once.";
 
 impl ValueEnum for LogFormat {

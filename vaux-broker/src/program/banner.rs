@@ -8,7 +8,7 @@ use std::path::Path;
 use super::listeners::needs_authority;
 use crate::config::{Config, Durability, ListenerConfig, StoreEngine};
 use crate::tls::Authority;
-use crate::{ListenerAddress, Recovered};
+use crate::{BoundAddress, ListenerAddress, Recovered};
 
 /// What the screen tells.
 pub(super) struct Facts<'a> {
@@ -86,22 +86,31 @@ fn recovered(recovered: &Recovered) -> String {
 
 /// A command that publishes a message through this listener.
 fn connect(listener: &ListenerConfig, address: &ListenerAddress, authority: &Authority) -> String {
+    if listener.proxy_protocol {
+        let proxies: Vec<_> = listener.proxy_from.iter().map(ToString::to_string).collect();
+        return format!("through proxies of {}", proxies.join(", "));
+    }
     let cafile = match (listener.kind.has_tls(), needs_authority(listener)) {
         (false, _) => String::new(),
         (true, true) => format!(" --cafile {}", shell_word(&authority.certificate())),
         (true, false) => " --cafile CA.pem".into(),
     };
-    let host = match address.address.ip() {
+    let bound = match &address.address {
+        BoundAddress::Ip(address) => *address,
+        BoundAddress::Unix(path) => {
+            return format!("mosquitto_pub --unix {} -t hello -m world", shell_word(path));
+        }
+    };
+    let host = match bound.ip() {
         ip if ip.is_unspecified() || ip == IpAddr::from([127, 0, 0, 1]) => "localhost".into(),
         ip => ip.to_string(),
     };
     if listener.kind.has_web_socket() {
         // Not all of mosquitto's clients speak WebSocket.
-        let ListenerAddress { kind, address, .. } = address;
-        return format!("{kind}://{host}:{}{}", address.port(), listener.ws.path);
+        return format!("{}://{host}:{}{}", listener.kind, bound.port(), listener.ws.path);
     }
     let user = if listener.allow_anonymous == Some(false) { " -u USER -P PASSWORD" } else { "" };
-    format!("mosquitto_pub{cafile} -h {host} -p {}{user} -t hello -m world", address.address.port())
+    format!("mosquitto_pub{cafile} -h {host} -p {}{user} -t hello -m world", bound.port())
 }
 
 /// The path as a shell takes it.
@@ -138,7 +147,7 @@ mod tests {
         let addresses = config.listeners.iter().map(|listener| ListenerAddress {
             name: listener.name.clone(),
             kind: listener.kind,
-            address: (listener.bind.ip().unwrap(), listener.bind.port).into(),
+            address: BoundAddress::Ip((listener.bind.ip().unwrap(), listener.bind.port).into()),
         });
         let data_dir = Path::new("/home/o'neil/vaux");
         let screen = screen(&Facts {

@@ -21,7 +21,7 @@ pub(super) struct Environment {
 }
 
 /// Variables with a value, and their flags.
-const VALUES: [(&str, &str); 12] = [
+const VALUES: [(&str, &str); 13] = [
     ("VAUX_BROKER_LISTEN_ADDR", "--listen-addr"),
     ("VAUX_BROKER_PORT", "--port"),
     ("VAUX_BROKER_MAX_SESSIONS", "--max-sessions"),
@@ -30,6 +30,7 @@ const VALUES: [(&str, &str); 12] = [
     ("VAUX_BROKER_DATA_DIR", "--data-dir"),
     ("VAUX_BROKER_TLS_CERT", "--tls-cert"),
     ("VAUX_BROKER_TLS_KEY", "--tls-key"),
+    ("VAUX_BROKER_TLS_CLIENT_CA", "--tls-client-ca"),
     ("VAUX_BROKER_WORKERS", "--workers"),
     ("VAUX_BROKER_DURABILITY", "--durability"),
     ("VAUX_BROKER_LOG", "--log"),

@@ -10,7 +10,7 @@ use rustls::ServerConfig;
 use super::error::ProgramError;
 use crate::admin::Token;
 use crate::auth::{AccessLists, Sources};
-use crate::config::{Bind, Config, ListenerConfig};
+use crate::config::{Bind, Config, ListenerConfig, ListenerKind, UsernameFrom};
 use crate::tls::{Authority, ServedNames, host_name, server_config};
 
 /// A configuration whose listeners can be opened.
@@ -33,7 +33,9 @@ pub(super) fn prepare(
     let hosts: Vec<_> = hosts.map(|listener| listener.bind.host.clone()).collect();
     let config = resolve(config)?;
     let is_closed = |listener: &&ListenerConfig| {
-        listener.allow_anonymous != Some(true) && !config.auth.authenticates(listener)
+        listener.allow_anonymous != Some(true)
+            && !config.auth.authenticates(listener)
+            && listener.tls.username_from == UsernameFrom::None
     };
     for listener in config.listeners.iter().filter(is_closed) {
         tracing::warn!("nobody can connect to listener {:?}: there is no authentication", listener.name);
@@ -55,7 +57,7 @@ pub(super) fn prepare(
     let tls = config.listeners.iter().map(|listener| match (listener.kind, &issued) {
         (kind, _) if !kind.has_tls() => Ok(None),
         (_, Some(issued)) if needs_authority(listener) => {
-            let tls = server_config(&issued.cert, &issued.key, listener.kind, listener.tls.min_version);
+            let tls = server_config(&issued.cert, &issued.key, listener.kind, &listener.tls);
             tls.map(Some).map_err(ProgramError::Authority)
         }
         _ => load(listener),
@@ -89,7 +91,7 @@ pub(super) fn needs_authority(listener: &ListenerConfig) -> bool {
 /// TLS from the files that the operator names.
 fn load(listener: &ListenerConfig) -> Result<Option<Arc<ServerConfig>>, ProgramError> {
     match (listener.kind.has_tls(), &listener.tls.cert, &listener.tls.key) {
-        (true, Some(cert), Some(key)) => server_config(cert, key, listener.kind, listener.tls.min_version)
+        (true, Some(cert), Some(key)) => server_config(cert, key, listener.kind, &listener.tls)
             .map(Some)
             .map_err(ProgramError::Certificate),
         _ => Ok(None),
@@ -100,10 +102,16 @@ fn load(listener: &ListenerConfig) -> Result<Option<Arc<ServerConfig>>, ProgramE
 /// here is what is bound.
 fn resolve(mut config: Config) -> Result<Config, ProgramError> {
     for listener in &mut config.listeners {
-        let address = address_of(&listener.bind)?;
+        let mut is_local = !listener.proxy_protocol;
+        if listener.kind != ListenerKind::Unix {
+            let address = address_of(&listener.bind)?;
+            is_local &= address.ip().to_canonical().is_loopback();
+            listener.bind = Bind::from(address);
+        }
         let has_authentication = config.auth.authenticates(listener);
-        let allows_anonymous = listener.allows_anonymous(address.ip(), has_authentication);
-        if !allows_anonymous && !has_authentication && !address.ip().to_canonical().is_loopback() {
+        let allows_anonymous = listener.allows_anonymous(is_local, has_authentication);
+        let names_all = has_authentication || listener.tls.names_every_client();
+        if !allows_anonymous && !names_all && !is_local {
             return Err(ProgramError::Usage(format!(
                 "listener {:?} on {} can be reached from other machines, and there is no authentication; name a \
                  password_file in [auth], give --allow-anonymous (in the file: allow_anonymous = true) if anyone may \
@@ -111,7 +119,6 @@ fn resolve(mut config: Config) -> Result<Config, ProgramError> {
                 listener.name, listener.bind
             )));
         }
-        listener.bind = Bind::from(address);
         listener.allow_anonymous = Some(allows_anonymous);
     }
     Ok(config)
@@ -132,7 +139,6 @@ fn address_of(bind: &Bind) -> Result<SocketAddr, ProgramError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::ListenerKind;
 
     fn resolved(host: &str, allow_anonymous: Option<bool>) -> Result<ListenerConfig, String> {
         let mut listener = ListenerConfig::new(ListenerKind::Tcp);

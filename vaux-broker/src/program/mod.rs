@@ -7,6 +7,7 @@ mod banner;
 mod data_dir;
 mod environment;
 mod error;
+mod file_watch;
 mod listeners;
 mod logging;
 mod serve;

@@ -1,4 +1,5 @@
-//! The life of the running broker: signals, reload, renewal of the server certificate, and the end.
+//! The life of the running broker: signals, reload, renewal of the server certificate, new certificates on the disk, and
+//! the end.
 
 use std::io;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, interval_at};
 
 use super::error::ProgramError;
+use super::file_watch::FileWatch;
 use super::listeners;
 use super::logging::Log;
 use super::settings::Settings;
@@ -25,6 +27,9 @@ const DRAIN: Duration = Duration::from_secs(10);
 /// How often the server certificate is looked at. It is renewed a month before its end; that this is so often is for
 /// machines that start with a wrong clock.
 const RENEWAL: Duration = Duration::from_secs(3600);
+
+/// How often it is looked whether certificates have changed on the disk.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// The signals that the program answers, caught from the moment that this exists.
 pub(super) struct Signals {
@@ -91,13 +96,21 @@ impl Caught {
 impl Running {
     async fn until_ended(&mut self, caught: &mut Caught) {
         let mut renewal = interval_at(Instant::now() + RENEWAL, RENEWAL);
+        let mut look = interval_at(Instant::now() + LOOK, LOOK);
+        let mut watch = FileWatch::new(&self.config);
         loop {
             tokio::select! {
                 _ = caught.terminate.recv() => return,
                 _ = caught.interrupt.recv() => return,
                 _ = caught.hangup.recv() => match self.reload() {
-                    Ok(()) => tracing::info!("reloaded"),
+                    Ok(()) => {
+                        watch = FileWatch::new(&self.config);
+                        tracing::info!("reloaded");
+                    }
                     Err(error) => tracing::error!("not reloaded, all stays as it was: {}", error.message()),
+                },
+                _ = look.tick() => if watch.has_changed() {
+                    self.reload_certificates();
                 },
                 _ = renewal.tick() => if let Err(error) = self.renew() {
                     tracing::error!("the server certificate could not be renewed: {}", error.message());
@@ -127,6 +140,19 @@ impl Running {
         }
         self.config = config;
         Ok(())
+    }
+
+    /// Gives the broker the certificates, keys and lists that have changed on the disk.
+    fn reload_certificates(&mut self) {
+        match listeners::prepare(self.config.clone(), &self.authority, SystemTime::now()) {
+            Ok(prepared) => {
+                self.broker.reload(prepared.config, prepared.tls);
+                tracing::info!("certificates have changed, and were read again");
+            }
+            Err(error) => {
+                tracing::error!("certificates have changed, and are not used: {}", error.message());
+            }
+        }
     }
 
     /// Gives the broker a new certificate when the local authority had to issue one.

@@ -7,7 +7,7 @@ use super::args::Flags;
 use super::data_dir;
 use super::environment::Environment;
 use super::error::ProgramError;
-use crate::config::{Bind, Config, ConfigError, ListenerConfig, ListenerKind};
+use crate::config::{Bind, Config, ConfigError, ListenerConfig, ListenerKind, UsernameFrom};
 
 /// Where the configuration comes from. It can be loaded more than once: SIGHUP reads the file again.
 #[derive(Debug)]
@@ -47,7 +47,13 @@ impl Settings {
         let (flags, environment) = (&self.flags, &self.environment.flags);
         let tls_cert = flags.tls_cert.clone().or_else(|| environment.tls_cert.clone());
         let tls_key = flags.tls_key.clone().or_else(|| environment.tls_key.clone());
+        let tls_client_ca = flags.tls_client_ca.clone().or_else(|| environment.tls_client_ca.clone());
         let plain = flags.plain || environment.plain;
+        if plain && tls_client_ca.is_some() {
+            return Err(ProgramError::Usage(
+                "--plain asks for no certificates: leave --tls-client-ca away".into(),
+            ));
+        }
         if plain && (tls_cert.is_some() || tls_key.is_some()) {
             return Err(ProgramError::Usage(
                 "--plain has no certificate: leave --tls-cert and --tls-key away".into(),
@@ -68,6 +74,11 @@ impl Settings {
         }
         listener.tls.cert = tls_cert;
         listener.tls.key = tls_key;
+        if tls_client_ca.is_some() {
+            listener.tls.client_ca = tls_client_ca;
+            listener.tls.require_client_cert = true;
+            listener.tls.username_from = UsernameFrom::Cn;
+        }
         Ok(listener)
     }
 
@@ -80,6 +91,7 @@ impl Settings {
                 ("--plain", flags.plain),
                 ("--tls-cert", flags.tls_cert.is_some()),
                 ("--tls-key", flags.tls_key.is_some()),
+                ("--tls-client-ca", flags.tls_client_ca.is_some()),
                 ("--allow-anonymous", flags.allow_anonymous),
             ];
             given.into_iter().find(|(_, is_given)| *is_given).map(|(flag, _)| flag)
@@ -185,7 +197,15 @@ mod tests {
     fn flags_of_a_listener_and_a_file_with_listeners_exclude_each_other() {
         let file = "[[listener]]\nkind = \"tcp\"";
         load(&["-s", "3", "--workers", "1"], &[], Some(file)).unwrap();
-        for flag in ["-l=::1", "-p=1", "--plain", "--tls-cert=a", "--tls-key=a", "--allow-anonymous"] {
+        for flag in [
+            "-l=::1",
+            "-p=1",
+            "--plain",
+            "--tls-cert=a",
+            "--tls-key=a",
+            "--tls-client-ca=a",
+            "--allow-anonymous",
+        ] {
             let on_command_line = load(&[flag], &[], Some(file)).unwrap_err();
             assert!(
                 on_command_line.ends_with("together with a file that has a [[listener]]"),

@@ -4,28 +4,71 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
-use mio::net::{TcpListener, TcpStream};
+use mio::event::Source;
+use mio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use mio::{Interest, Token};
 
-use super::link::{Link, Place};
+use super::gate::{Gate, GateLimits};
+use super::link::{Link, Place, Stage};
 use super::{Shard, WAKER};
-use crate::core::ListenerSettings;
+use crate::config::Network;
+use crate::core::{ListenerSettings, Overrun, Pressure};
+use crate::peer::Peer;
 use crate::time::Time;
 use crate::transport::{Transport, WebSocketRules};
 
 /// A listener as one worker sees it. All workers accept from the same socket.
 #[derive(Debug)]
 pub(crate) struct ShardListener {
-    pub(crate) socket: TcpListener,
+    pub(crate) socket: ListenerSocket,
     pub(crate) settings: Arc<ListenerSettings>,
     pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
     pub(crate) web_socket: Option<Arc<WebSocketRules>>,
+    /// Whence the PROXY protocol is spoken, and must be.
+    pub(crate) proxies: Option<Arc<[Network]>>,
     /// How many connections of it there are on all workers.
     pub(crate) connections: Arc<AtomicUsize>,
     pub(crate) max_connections: usize,
+    /// What is remembered of connections, on all workers.
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) max_connections_per_ip: usize,
     /// How many connections there are on all listeners and workers, and how many there may be.
     pub(crate) all_connections: Arc<AtomicUsize>,
     pub(crate) max_all_connections: usize,
+}
+
+/// The socket of a listener.
+#[derive(Debug)]
+pub(crate) enum ListenerSocket {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+/// A connection that was accepted.
+#[derive(Debug)]
+pub(super) enum Accepted {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl ListenerSocket {
+    fn accept(&self) -> io::Result<(Accepted, Peer)> {
+        match self {
+            ListenerSocket::Tcp(socket) => {
+                socket.accept().map(|(socket, address)| (Accepted::Tcp(socket), Peer::Tcp(address)))
+            }
+            ListenerSocket::Unix(socket) => {
+                socket.accept().map(|(socket, _)| (Accepted::Unix(socket), Peer::Unix))
+            }
+        }
+    }
+
+    fn source(&mut self) -> &mut dyn Source {
+        match self {
+            ListenerSocket::Tcp(socket) => socket,
+            ListenerSocket::Unix(socket) => socket,
+        }
+    }
 }
 
 /// How many connections are accepted before others get a turn.
@@ -35,7 +78,7 @@ impl Shard {
     pub(super) fn register_listeners(&mut self) -> io::Result<()> {
         for (index, listener) in self.listeners.iter_mut().enumerate() {
             let token = Token(WAKER.0 + 1 + index);
-            self.poll.registry().register(&mut listener.socket, token, Interest::READABLE)?;
+            self.poll.registry().register(listener.socket.source(), token, Interest::READABLE)?;
         }
         Ok(())
     }
@@ -47,15 +90,19 @@ impl Shard {
             match listener.socket.accept() {
                 Ok((socket, peer)) => {
                     let settings = Arc::clone(&listener.settings);
-                    match listener.admit(socket) {
-                        Some(link) => {
+                    let limits = self.gate_limits(index);
+                    let admitted = match self.core.pressure() {
+                        Pressure::None => listener.admit(now, index as u16, socket, peer, &limits),
+                        Pressure::Refuse | Pressure::Shed => Err(NotAdmitted::MEMORY),
+                    };
+                    match admitted {
+                        Ok((link, overrun)) => {
                             let slot = self.core.handle_accept(now, settings, peer);
+                            self.core.handle_overrun(slot, overrun);
                             self.insert_link(now, slot, link);
                         }
-                        None => {
-                            let text = "as many connections are open as allowed";
-                            let limit = Some("max_connections");
-                            self.core.handle_refused_socket(now, peer, "too-many-connections", text, limit);
+                        Err(NotAdmitted { cause, text, limit }) => {
+                            self.core.handle_refused_socket(now, peer, cause, text, limit);
                         }
                     }
                 }
@@ -69,6 +116,16 @@ impl Shard {
             }
         }
         self.accepting.push(index);
+    }
+
+    /// How many connections a listener takes at present, and how fast.
+    pub(super) fn gate_limits(&self, index: usize) -> GateLimits {
+        let limits = &self.core.settings().limits;
+        GateLimits {
+            connect_rate: limits.connect_rate,
+            connect_rate_per_ip: limits.connect_rate_per_ip,
+            max_connections_per_ip: self.listeners.get(index).map_or(0, |one| one.max_connections_per_ip),
+        }
     }
 
     /// Registers a connection under its slot.
@@ -93,12 +150,85 @@ pub(super) const FIRST_CONNECTION: usize = 1 << 16;
 
 impl ShardListener {
     /// Gives a connection its place, unless all are taken: then it is closed without a word.
-    fn admit(&self, socket: TcpStream) -> Option<Link> {
-        let place = Place::take(&self.connections, self.max_connections)?;
-        let overall = Place::take(&self.all_connections, self.max_all_connections)?;
-        let transport = Transport::new(socket, self.tls.as_ref(), self.web_socket.as_ref())
-            .inspect_err(|error| tracing::warn!(%error, "cannot begin TLS"))
-            .ok()?;
-        Some(Link::new(transport, [place, overall]))
+    fn admit(
+        &self,
+        now: Time,
+        index: u16,
+        socket: Accepted,
+        peer: Peer,
+        limits: &GateLimits,
+    ) -> Result<(Link, Overrun), NotAdmitted> {
+        let place = Place::take(&self.connections, self.max_connections);
+        let overall = Place::take(&self.all_connections, self.max_all_connections);
+        let places = [place.ok_or(NotAdmitted::FULL)?, overall.ok_or(NotAdmitted::FULL)?];
+        let mut overrun = self.gate.enter(now, limits)?;
+        let is_proxy = |proxies: &Arc<[Network]>| {
+            peer.ip().is_some_and(|ip| proxies.iter().any(|network| network.contains(ip)))
+        };
+        let mut seat = None;
+        let stage = match &self.proxies {
+            None => {
+                let (overrun_here, taken) = self.gate.enter_from(now, limits, peer.ip())?;
+                seat = taken;
+                if overrun == Overrun::None {
+                    overrun = overrun_here;
+                }
+                Stage::Open
+            }
+            // Whose connection it is will be known when the proxy has said it.
+            Some(proxies) if is_proxy(proxies) => Stage::Proxy(index),
+            Some(_) => return Err(NotAdmitted::NO_PROXY),
+        };
+        let transport = match socket {
+            Accepted::Unix(socket) => Transport::Unix(socket),
+            Accepted::Tcp(socket) => Transport::new(socket, self.tls.as_ref(), self.web_socket.as_ref())
+                .map_err(|error| {
+                    tracing::warn!(%error, "cannot begin TLS");
+                    NotAdmitted::NO_TLS
+                })?,
+        };
+        let mut link = Link::new(transport, stage, places);
+        link.seat = seat;
+        Ok((link, overrun))
     }
+}
+
+/// Why a connection is closed as soon as it was accepted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct NotAdmitted {
+    pub(super) cause: &'static str,
+    pub(super) text: &'static str,
+    pub(super) limit: Option<&'static str>,
+}
+
+impl NotAdmitted {
+    const FULL: NotAdmitted = NotAdmitted {
+        cause: "too-many-connections",
+        text: "as many connections are open as allowed",
+        limit: Some("max_connections"),
+    };
+    const MEMORY: NotAdmitted =
+        NotAdmitted { cause: "memory-full", text: "memory is short", limit: Some("memory_limit") };
+    pub(super) const CONNECT_RATE: NotAdmitted = NotAdmitted {
+        cause: "connect-rate",
+        text: "clients connect much faster than allowed",
+        limit: Some("connect_rate"),
+    };
+    pub(super) const CONNECT_RATE_PER_IP: NotAdmitted = NotAdmitted {
+        cause: "connect-rate",
+        text: "clients connect much faster than allowed from this address",
+        limit: Some("connect_rate_per_ip"),
+    };
+    pub(super) const TOO_MANY_PER_IP: NotAdmitted = NotAdmitted {
+        cause: "too-many-connections",
+        text: "as many connections are open from this address as allowed",
+        limit: Some("max_connections_per_ip"),
+    };
+    const NO_PROXY: NotAdmitted = NotAdmitted {
+        cause: "no-proxy",
+        text: "this listener takes connections of its proxies only (proxy_from)",
+        limit: None,
+    };
+    const NO_TLS: NotAdmitted =
+        NotAdmitted { cause: "tls-failed", text: "the broker could not begin TLS", limit: None };
 }

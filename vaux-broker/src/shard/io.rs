@@ -7,13 +7,16 @@
 //! ends early because the broker was busy.
 
 use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
 
 use mio::event::Event;
 
-use super::accept::FIRST_CONNECTION;
+use super::accept::{FIRST_CONNECTION, NotAdmitted};
 use super::link::Stage;
 use super::{READ_BYTES, Shard, WAKER};
 use crate::time::Time;
+use crate::transport::{MAX_PROXY_HEADER_BYTES, ProxyHeader, describe_failed_tls, read_proxy_header};
 
 /// Unused bytes up to here are copied in front of what is read next; more are read behind.
 const COPY_BYTES: usize = READ_BYTES / 4;
@@ -67,6 +70,7 @@ impl Shard {
         match link.stage {
             Stage::Open if link.is_readable && self.core.takes_input(slot) => {}
             Stage::Lingering if link.is_readable => return self.discard(slot),
+            Stage::Proxy(listener) if link.is_readable => return self.read_proxy_header(slot, listener),
             _ => return,
         }
         match link.unused.len() {
@@ -109,6 +113,61 @@ impl Shard {
         self.after_read(now, slot, result);
     }
 
+    /// Learns from a proxy whose connection it is. Nothing of it is read before all of the header is there.
+    fn read_proxy_header(&mut self, slot: u32, listener: u16) {
+        let Some(link) = self.links[slot as usize].as_mut() else { return };
+        let now = self.clock.now();
+        let head = &mut self.buffer[..MAX_PROXY_HEADER_BYTES];
+        let count = match link.transport.peek(head) {
+            Ok(0) => return self.drop_link(now, slot),
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                link.is_readable = false;
+                return;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return self.queue_read(slot),
+            Err(_) => return self.drop_link(now, slot),
+        };
+        match read_proxy_header(&head[..count]) {
+            Ok(Some(ProxyHeader { len, client })) => {
+                if link.transport.skip(&mut head[..len]).is_err() {
+                    return self.drop_link(now, slot);
+                }
+                self.core.handle_proxied(slot, client);
+                self.admit_proxied(now, slot, listener, client);
+            }
+            // More of it comes with another readiness, unless the proxy has closed.
+            Ok(None) if link.is_read_closed => self.drop_link(now, slot),
+            Ok(None) => link.is_readable = false,
+            Err(text) => {
+                self.core.handle_refusal(now, slot, "proxy-header", text, None);
+                self.drop_link(now, slot);
+            }
+        }
+    }
+
+    /// The limits on one address hold for the client, not for its proxy.
+    fn admit_proxied(&mut self, now: Time, slot: u32, index: u16, client: Option<SocketAddr>) {
+        let index = usize::from(index);
+        let Some(listener) = self.listeners.get(index) else { return self.drop_link(now, slot) };
+        let gate = Arc::clone(&listener.gate);
+        let limits = self.gate_limits(index);
+        match gate.enter_from(now, &limits, client.map(|client| client.ip())) {
+            Ok((overrun, seat)) => {
+                self.core.handle_overrun(slot, overrun);
+                if let Some(link) = self.link_mut(slot) {
+                    link.seat = seat;
+                    link.stage = Stage::Open;
+                }
+                self.queue_read(slot);
+            }
+            Err(NotAdmitted { cause, text, limit }) => {
+                self.core.handle_refusal(now, slot, cause, text, limit);
+                self.drop_link(now, slot);
+            }
+        }
+    }
+
     fn after_read(&mut self, now: Time, slot: u32, result: io::Result<ReadResult>) {
         // First what was read: it may have closed or moved the connection.
         self.run_effects(now);
@@ -122,6 +181,9 @@ impl Shard {
             Ok(ReadResult::End) => self.drop_link(now, slot),
             Err(error) => {
                 tracing::debug!(%error, "connection lost");
+                if let Some((cause, text)) = describe_failed_tls(&error) {
+                    self.core.handle_failed_transport(now, slot, cause, text);
+                }
                 self.drop_link(now, slot);
             }
         }

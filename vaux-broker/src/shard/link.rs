@@ -4,6 +4,7 @@ use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::gate::Seat;
 use crate::core::Outbox;
 use crate::transport::Transport;
 
@@ -24,11 +25,15 @@ pub(crate) struct Link {
     pub(super) stage: Stage,
     /// Count it among the connections of its listener and of the broker while it lives.
     pub(super) _places: [Place; 2],
+    /// Counts it among the connections of its address, where these are limited.
+    pub(super) seat: Option<Box<Seat>>,
 }
 
 /// What the link is still for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
+    /// A proxy has to say whose connection it is, to the listener with this index.
+    Proxy(u16),
     /// Bytes go both ways.
     Open,
     /// What is in the outbox is written; nothing is read.
@@ -57,7 +62,7 @@ impl Drop for Place {
 }
 
 impl Link {
-    pub(super) fn new(transport: Transport, places: [Place; 2]) -> Link {
+    pub(super) fn new(transport: Transport, stage: Stage, places: [Place; 2]) -> Link {
         Link {
             transport,
             unused: Vec::new(),
@@ -65,8 +70,9 @@ impl Link {
             is_read_closed: false,
             is_writable: true,
             is_queued: false,
-            stage: Stage::Open,
+            stage,
             _places: places,
+            seat: None,
         }
     }
 

@@ -7,6 +7,7 @@ use mio::Waker;
 use vaux_mqtt::ReasonCode;
 
 use super::link::Link;
+use crate::config::Network;
 use crate::core::{
     ConnectRequest, ConnectionId, ListenerSettings, Parcel, Refusal, Settings, StepAnswer, Totals, WorkerId,
 };
@@ -55,6 +56,8 @@ pub(crate) struct ListenerTerms {
     pub(crate) settings: Arc<ListenerSettings>,
     pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
     pub(crate) web_socket: Option<Arc<WebSocketRules>>,
+    pub(crate) proxies: Option<Arc<[Network]>>,
+    pub(crate) max_connections_per_ip: usize,
 }
 
 /// A connection on its way to its home, with all its state.

@@ -7,24 +7,31 @@
 mod accept;
 mod asked;
 mod commits;
+mod gate;
 mod io;
 mod link;
 mod mailbox;
+mod refusal_log;
 
 use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
 use mio::{Events, Poll, Token};
+use vaux_mqtt::ReasonCode;
 
 use crate::authenticate::Authenticate;
 use crate::clock::Clock;
-use crate::core::{Core, Counters, Effect, Measures, Settings, Shared, WorkerId};
+use crate::core::{
+    ConnectRequest, ConnectionId, Core, Counters, Effect, Measures, Refusal, Settings, Shared, WorkerId,
+};
 use crate::measure;
 use crate::store::{Store, StoredSession};
 use crate::time::Time;
+use crate::tls;
 
-pub(crate) use accept::ShardListener;
+pub(crate) use accept::{ListenerSocket, ShardListener};
 pub(crate) use commits::CommitTimes;
+pub(crate) use gate::Gate;
 pub(crate) use mailbox::{ListenerTerms, Mail, Mailbox};
 pub use mailbox::{Reply, StepReply};
 
@@ -32,6 +39,7 @@ use asked::Asked;
 use commits::Commits;
 use link::{Link, Stage};
 use mailbox::Handover;
+use refusal_log::RefusalLog;
 
 /// A worker.
 pub(crate) struct Shard {
@@ -55,6 +63,7 @@ pub(crate) struct Shard {
     dirty: Vec<u32>,
     mail: Vec<Mail>,
     asked: Asked,
+    refusal_log: RefusalLog,
     restored: Vec<StoredSession>,
     all_restored: Arc<Barrier>,
     is_draining: bool,
@@ -110,6 +119,7 @@ impl Shard {
             dirty: Vec::new(),
             mail: Vec::new(),
             asked: Asked::default(),
+            refusal_log: RefusalLog::default(),
             restored,
             all_restored,
             is_draining: false,
@@ -212,8 +222,10 @@ impl Shard {
             Mail::Settings(settings) => self.core.handle_settings(now, settings),
             Mail::Listener(index, terms) => {
                 if let Some(listener) = self.listeners.get_mut(index) {
-                    let ListenerTerms { settings, tls, web_socket } = *terms;
-                    (listener.settings, listener.tls, listener.web_socket) = (settings, tls, web_socket);
+                    let ListenerTerms { settings, tls, web_socket, proxies, max_connections_per_ip } = *terms;
+                    listener.max_connections_per_ip = max_connections_per_ip;
+                    (listener.settings, listener.tls) = (settings, tls);
+                    (listener.web_socket, listener.proxies) = (web_socket, proxies);
                 }
             }
             Mail::Request(request, to) => {
@@ -299,8 +311,7 @@ impl Shard {
         while let Some(effect) = self.core.poll_effect() {
             match effect {
                 Effect::Authenticate { connection, request } => {
-                    let mailbox = Arc::clone(&self.mailboxes[usize::from(self.worker.0)]);
-                    self.authenticate.authenticate(request, Reply { connection, mailbox });
+                    self.authenticate(now, connection, request);
                 }
                 Effect::Exchange { connection, step } => {
                     let mailbox = Arc::clone(&self.mailboxes[usize::from(self.worker.0)]);
@@ -327,10 +338,27 @@ impl Shard {
                     let measures = Measures { resident_bytes, peak_resident_bytes, store_state, commit };
                     self.core.handle_measures(now, purpose, measures);
                 }
+                Effect::Pressure(pressure) => tracing::warn!("{}", pressure.text()),
+                Effect::Refused { peer, text } => self.refusal_log.write(now, peer, text),
                 Effect::Answer { token, answer } => self.asked.answer(token, answer),
                 Effect::Totals { token, totals } => self.asked.give(token, *totals),
             }
         }
+    }
+
+    fn authenticate(&mut self, now: Time, connection: ConnectionId, mut request: Box<ConnectRequest>) {
+        let Some(link) = self.link_mut(connection.slot) else { return };
+        let certificate = link.transport.peer_certificate();
+        let user = certificate.map_or(Ok(None), |der| tls::user_name(der, request.listener.username_from));
+        match user {
+            Ok(user) => request.certificate_user = user,
+            Err(text) => {
+                let refusal = Refusal::new(ReasonCode::NotAuthorized, text);
+                return self.core.handle_verdict(now, connection, request, Err(refusal));
+            }
+        }
+        let mailbox = Arc::clone(&self.mailboxes[usize::from(self.worker.0)]);
+        self.authenticate.authenticate(request, Reply { connection, mailbox });
     }
 
     fn link_mut(&mut self, slot: u32) -> Option<&mut Link> {

@@ -1,9 +1,11 @@
 //! What a TLS listener needs: its certificate and key, either from files that the operator names or from the local
-//! authority of the data directory, and the rustls configuration made of them.
+//! authority of the data directory, which clients it lets in by theirs, and the rustls configuration made of all this.
 //!
 //! Connections are not made here.
 
 mod authority;
+mod by_name;
+mod client_auth;
 mod error;
 mod files;
 mod issue;
@@ -13,6 +15,7 @@ mod server_config;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use client_auth::user_name;
 pub(crate) use issue::provider;
 
 pub use authority::{Authority, ServerCertificate};

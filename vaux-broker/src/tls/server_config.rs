@@ -4,19 +4,32 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustls::ServerConfig;
+use rustls::crypto::CryptoProvider;
+use rustls::crypto::aws_lc_rs::Ticketer;
 use rustls::pki_types::pem::{Error as PemError, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
 
+use super::by_name::ByName;
+use super::client_auth;
 use super::issue::provider;
 use super::{TlsError, files};
-use crate::config::{ListenerKind, TlsVersion};
+use crate::config::{ListenerKind, ListenerTls, TlsVersion};
 
-/// Loads a certificate (with those that issued it) and its key, for a listener of this kind.
+/// Loads a certificate (with those that issued it) and its key, and what else `tls` names, for a listener of this kind.
 ///
 /// The application protocol (ALPN) is `mqtt`, or `http/1.1` where WebSocket begins with it. A client that names none, as
 /// most do, is accepted; one that offers only others is refused (RFC 7301, section 3.2), so that a browser cannot be
 /// tricked into speaking to the broker where it is not meant to.
+///
+/// Keys are exchanged by X25519MLKEM768 with clients that can, so that what is recorded today cannot be read with a
+/// quantum computer later.
+///
+/// Clients that come back resume by tickets, whose keys only this configuration knows: another one, with a new
+/// certificate or list, begins anew. Where certificates of clients count there are no tickets, since a session that is
+/// resumed is not checked against the lists again.
 ///
 /// # Errors
 ///
@@ -25,25 +38,43 @@ pub fn server_config(
     cert: &Path,
     key: &Path,
     kind: ListenerKind,
-    min_version: TlsVersion,
+    tls: &ListenerTls,
 ) -> Result<Arc<ServerConfig>, TlsError> {
-    let versions: &[_] = match min_version {
+    let versions: &[_] = match tls.min_version {
         TlsVersion::Tls12 => &[&TLS12, &TLS13],
         TlsVersion::Tls13 => &[&TLS13],
     };
-    let builder = ServerConfig::builder_with_provider(Arc::new(provider()))
+    let provider = Arc::new(provider());
+    let mut certificates = ByName::new(cert, certified_key(cert, key, &provider)?)?;
+    for more in &tls.sni {
+        certificates.push(&more.cert, certified_key(&more.cert, &more.key, &provider)?)?;
+    }
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(versions)
         .map_err(|error| TlsError::Crypto(error.to_string()))?;
-    let mut config = builder
-        .with_no_client_auth()
-        .with_single_cert(read_chain(cert)?, read_key(key)?)
-        .map_err(|error| unusable(key, mismatch(&error, cert)))?;
+    let verifier = client_auth::verifier(tls, provider)?;
+    let takes_client_certificates = verifier.is_some();
+    let builder =
+        builder.with_client_cert_verifier(verifier.unwrap_or_else(WebPkiClientVerifier::no_client_auth));
+    let mut config = builder.with_cert_resolver(Arc::new(certificates));
     let protocol = if kind.has_web_socket() { "http/1.1" } else { "mqtt" };
     config.alpn_protocols = vec![protocol.into()];
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    if takes_client_certificates {
+        config.send_tls13_tickets = 0;
+    } else {
+        config.ticketer = Ticketer::new().map_err(|error| TlsError::Crypto(error.to_string()))?;
+        config.send_tls13_tickets = 1;
+    }
     Ok(Arc::new(config))
 }
 
-fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+fn certified_key(cert: &Path, key: &Path, provider: &CryptoProvider) -> Result<CertifiedKey, TlsError> {
+    CertifiedKey::from_der(read_chain(cert)?, read_key(key)?, provider)
+        .map_err(|error| unusable(key, mismatch(&error, cert)))
+}
+
+pub(super) fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let pem = files::read(path)?;
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
     match chain {
@@ -74,6 +105,6 @@ fn mismatch(error: &rustls::Error, cert: &Path) -> String {
     }
 }
 
-fn unusable(path: &Path, problem: String) -> TlsError {
+pub(super) fn unusable(path: &Path, problem: String) -> TlsError {
     TlsError::Unusable { path: path.to_owned(), problem }
 }

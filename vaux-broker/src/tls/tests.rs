@@ -10,11 +10,13 @@ use std::time::{Duration, SystemTime};
 use rcgen::KeyPair;
 use rustls::pki_types::ServerName;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::{ClientConfig, ClientConnection, Connection, RootCertStore, ServerConfig, ServerConnection};
+use rustls::{
+    ClientConfig, ClientConnection, Connection, HandshakeKind, RootCertStore, ServerConfig, ServerConnection,
+};
 use tempfile::TempDir;
 
 use super::*;
-use crate::config::{ListenerKind, TlsVersion};
+use crate::config::{CertAndKey, ListenerKind, ListenerTls, TlsVersion};
 
 const DAY: Duration = Duration::from_secs(86_400);
 const FILES: [&str; 4] = ["ca.key", "ca.pem", "server.key", "server.pem"];
@@ -24,7 +26,7 @@ fn names(hosts: &[&str]) -> ServedNames {
 }
 
 /// A data directory with an authority that was made for `hosts`.
-fn authority(hosts: &[&str]) -> (TempDir, Authority, ServerCertificate) {
+pub(super) fn authority(hosts: &[&str]) -> (TempDir, Authority, ServerCertificate) {
     let directory = tempfile::tempdir().unwrap();
     let authority = Authority::new(directory.path());
     let certificate = authority.ensure(&names(hosts), SystemTime::now()).unwrap();
@@ -38,7 +40,7 @@ fn contents(directory: &Path) -> Vec<String> {
         .collect()
 }
 
-fn client(ca: &Path, alpn: &[&str]) -> Arc<ClientConfig> {
+pub(super) fn client(ca: &Path, alpn: &[&str]) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     roots.add(rustls::pki_types::CertificateDer::from_pem_file(ca).unwrap()).unwrap();
     let mut config = ClientConfig::builder_with_provider(Arc::new(issue::provider()))
@@ -51,11 +53,23 @@ fn client(ca: &Path, alpn: &[&str]) -> Arc<ClientConfig> {
 }
 
 /// Lets both sides talk until neither has more to say, then sends "ping" to the server and returns what it read.
-fn handshake(
+pub(super) fn handshake(
     client: Arc<ClientConfig>,
     server: Arc<ServerConfig>,
     name: &str,
 ) -> Result<String, rustls::Error> {
+    let (_, mut server) = connect(client, server, name)?;
+    let mut text = [0; 4];
+    server.reader().read_exact(&mut text).expect("the handshake is complete");
+    Ok(String::from_utf8(text.to_vec()).unwrap())
+}
+
+/// Both ends of a connection, when neither has more to say. The client has sent "ping".
+pub(super) fn connect(
+    client: Arc<ClientConfig>,
+    server: Arc<ServerConfig>,
+    name: &str,
+) -> Result<(Connection, Connection), rustls::Error> {
     let name = ServerName::try_from(name.to_owned()).unwrap();
     let mut client = Connection::from(ClientConnection::new(client, name).unwrap());
     let mut server = Connection::from(ServerConnection::new(server).unwrap());
@@ -64,9 +78,7 @@ fn handshake(
         transfer(&mut client, &mut server)?;
         transfer(&mut server, &mut client)?;
     }
-    let mut text = [0; 4];
-    server.reader().read_exact(&mut text).expect("the handshake is complete");
-    Ok(String::from_utf8(text.to_vec()).unwrap())
+    Ok((client, server))
 }
 
 fn transfer(from: &mut Connection, to: &mut Connection) -> Result<(), rustls::Error> {
@@ -83,7 +95,7 @@ fn transfer(from: &mut Connection, to: &mut Connection) -> Result<(), rustls::Er
 }
 
 fn serve(certificate: &ServerCertificate) -> Arc<ServerConfig> {
-    server_config(&certificate.cert, &certificate.key, ListenerKind::Tls, TlsVersion::Tls12).unwrap()
+    server_config(&certificate.cert, &certificate.key, ListenerKind::Tls, &ListenerTls::default()).unwrap()
 }
 
 #[test]
@@ -113,7 +125,8 @@ fn the_authority_cannot_vouch_for_other_names() {
             (directory.path().join("forged.pem"), directory.path().join("forged.key"));
         fs::write(&cert_path, certificate.pem()).unwrap();
         fs::write(&key_path, key.serialize_pem()).unwrap();
-        let server = server_config(&cert_path, &key_path, ListenerKind::Tls, TlsVersion::Tls12).unwrap();
+        let server =
+            server_config(&cert_path, &key_path, ListenerKind::Tls, &ListenerTls::default()).unwrap();
         let result = handshake(client(&authority.certificate(), &[]), server, name);
         if name == "localhost" {
             assert_eq!(result.as_deref(), Ok("ping"));
@@ -137,7 +150,8 @@ fn the_application_protocol_is_that_of_the_listener_or_none() {
         (ListenerKind::Wss, &["http/1.1"], true),
         (ListenerKind::Wss, &["h2"], false),
     ] {
-        let server = server_config(&certificate.cert, &certificate.key, kind, TlsVersion::Tls12).unwrap();
+        let server =
+            server_config(&certificate.cert, &certificate.key, kind, &ListenerTls::default()).unwrap();
         let result = handshake(client(&ca, alpn), server, "localhost");
         assert_eq!(result.is_ok(), is_good, "{kind} {alpn:?}");
     }
@@ -156,8 +170,8 @@ fn min_version_keeps_older_clients_out() {
         .with_no_client_auth();
     let old = Arc::new(old);
     assert_eq!(handshake(old.clone(), serve(&certificate), "localhost").as_deref(), Ok("ping"));
-    let strict =
-        server_config(&certificate.cert, &certificate.key, ListenerKind::Tls, TlsVersion::Tls13).unwrap();
+    let strict = ListenerTls { min_version: TlsVersion::Tls13, ..ListenerTls::default() };
+    let strict = server_config(&certificate.cert, &certificate.key, ListenerKind::Tls, &strict).unwrap();
     assert!(handshake(old, strict, "localhost").is_err());
 }
 
@@ -334,7 +348,7 @@ fn a_broken_file_is_an_error_and_stays_as_it_is() {
             let is_repaired = file == "server.pem" && broken.contains("BEGIN");
             // The server's key is only read when it is used.
             let served = certificate.and_then(|certificate| {
-                server_config(&certificate.cert, &certificate.key, ListenerKind::Tls, TlsVersion::Tls12)
+                server_config(&certificate.cert, &certificate.key, ListenerKind::Tls, &ListenerTls::default())
             });
             assert_eq!(served.is_ok(), is_repaired, "{file} {broken:?}");
             if !is_repaired {
@@ -367,7 +381,63 @@ fn files_of_the_operator_are_reported_by_what_is_wrong() {
         (certificate.cert.clone(), file("locked.key", locked), "the key has a password"),
         (certificate.cert.clone(), other.key, "is not the key of"),
     ] {
-        let error = server_config(&cert, &key, ListenerKind::Tls, TlsVersion::Tls12).unwrap_err().to_string();
+        let error =
+            server_config(&cert, &key, ListenerKind::Tls, &ListenerTls::default()).unwrap_err().to_string();
         assert!(error.contains(problem), "{error}");
     }
+}
+
+/// What is recorded today is not read with a quantum computer later.
+#[test]
+fn keys_are_exchanged_so_that_no_quantum_computer_finds_them() {
+    let (_directory, authority, certificate) = authority(&[]);
+    let (client, _) =
+        connect(client(&authority.certificate(), &[]), serve(&certificate), "localhost").unwrap();
+    let group = client.negotiated_key_exchange_group().unwrap().name();
+    assert_eq!(group, rustls::NamedGroup::X25519MLKEM768);
+}
+
+#[test]
+fn a_client_that_comes_back_resumes_until_the_configuration_is_another() {
+    let (_directory, authority, certificate) = authority(&[]);
+    let client = client(&authority.certificate(), &[]);
+    let server = serve(&certificate);
+    let mut kinds = Vec::new();
+    for server in [server.clone(), server, serve(&certificate)] {
+        let (client, _) = connect(client.clone(), server, "localhost").unwrap();
+        kinds.push(client.handshake_kind().unwrap());
+    }
+    assert_eq!(kinds, [HandshakeKind::Full, HandshakeKind::Resumed, HandshakeKind::Full]);
+}
+
+#[test]
+fn each_name_has_its_certificate_and_the_first_is_for_all_others() {
+    let (directory, _, certificate) = authority(&[]);
+    let write = |file: &str, names: &[&str]| {
+        let (cert, key) = (directory.path().join(format!("{file}.pem")), directory.path().join(file));
+        let made =
+            rcgen::generate_simple_self_signed(names.iter().map(ToString::to_string).collect::<Vec<_>>());
+        let made = made.unwrap();
+        fs::write(&cert, made.cert.pem()).unwrap();
+        fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+        CertAndKey { cert, key }
+    };
+    let tls = ListenerTls {
+        sni: vec![write("one", &["one.example", "*.many.example"]), write("two", &["two.example"])],
+        ..ListenerTls::default()
+    };
+    let server = server_config(&certificate.cert, &certificate.key, ListenerKind::Tls, &tls).unwrap();
+    let shown = |name: &str| {
+        // Whom the client trusts does not matter here: what it is shown does.
+        let ca = directory.path().join(match name {
+            "two.example" => "two.pem",
+            "one.example" | "x.many.example" => "one.pem",
+            _ => "tls/ca.pem",
+        });
+        handshake(client(&ca, &[]), server.clone(), name)
+    };
+    for name in ["one.example", "ONE.example", "x.many.example", "two.example", "localhost", "127.0.0.1"] {
+        assert_eq!(shown(&name.to_ascii_lowercase()).as_deref(), Ok("ping"), "{name}");
+    }
+    assert!(shown("y.example").is_err());
 }

@@ -4,6 +4,7 @@ use std::io::{self, IoSlice, Read, Write};
 use std::sync::Arc;
 
 use mio::net::TcpStream;
+use rustls::pki_types::CertificateDer;
 use tungstenite::protocol::frame::coding::{CloseCode, Control, Data, OpCode};
 
 use super::framing::{self, Event, Incoming, MAX_HEAD_BYTES};
@@ -55,6 +56,13 @@ impl WebSocketStream {
         match &mut self.below {
             Below::Tcp(socket) => socket,
             Below::Tls(stream) => stream.socket_mut(),
+        }
+    }
+
+    pub(super) fn peer_certificate(&self) -> Option<&CertificateDer<'static>> {
+        match &self.below {
+            Below::Tcp(_) => None,
+            Below::Tls(stream) => stream.peer_certificate(),
         }
     }
 

@@ -31,6 +31,9 @@ pub(crate) struct ConnectArgs {
         help = "Server, and perhaps topic: mqtt(s)://[USER[:PASSWORD]@]HOST[:PORT][/TOPIC], or ws(s)://…[/PATH]"
     )]
     pub(super) url: Option<TopicUrl>,
+    /// Unix socket of a broker on this machine, instead of host and port
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["host", "port", "url", "ws", "bind"])]
+    pub(super) unix: Option<PathBuf>,
     /// Plain TCP instead of TLS
     #[arg(long)]
     pub(super) plain: bool,
@@ -234,6 +237,9 @@ impl ConnectArgs {
     pub(super) fn check(&self) -> Result<(), CliError> {
         let url = self.url.as_ref().map(|url| &url.server);
         let url = url.map(|server| (server, scheme(server.web_socket_path.is_some(), server.tls)));
+        if let (Some(_), Some(flag)) = (&self.unix, self.tls.first()) {
+            return Err(CliError::usage(format!("--unix does not go with {flag}")));
+        }
         match (self.plain, url, self.tls.first()) {
             (true, Some((server, scheme)), _) if server.tls => {
                 Err(CliError::usage(format!("--plain does not go with {scheme}://")))
@@ -260,6 +266,15 @@ impl ConnectArgs {
             // A URL says all about the server.
             (lower.host, lower.port, lower.plain) = (None, None, false);
             lower.web_socket = WebSocketArgs::default();
+            lower.unix = None;
+        }
+        if self.unix.is_some() {
+            // It says all about the server, too, and there is no TLS on it.
+            (lower.host, lower.port, lower.url, lower.bind) = (None, None, None, None);
+            (lower.web_socket, lower.tls) = (WebSocketArgs::default(), TlsArgs::default());
+        }
+        if self.host.is_some() || self.port.is_some() {
+            lower.unix = None;
         }
         if self.host.is_some() {
             // Another host must not get the credentials of the URL.
@@ -278,6 +293,7 @@ impl ConnectArgs {
             host: self.host.or(lower.host),
             port: self.port.or(lower.port),
             url: self.url.or(lower.url),
+            unix: self.unix.or(lower.unix),
             plain: self.plain || lower.plain,
             web_socket: self.web_socket.over(lower.web_socket),
             bind: self.bind.or(lower.bind),

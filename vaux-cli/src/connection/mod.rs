@@ -75,6 +75,9 @@ impl ConnectArgs {
             .version(version)
             .client_id(self.client_id(version))
             .clean_start(!self.keep_session);
+        if let Some(path) = &target.unix_socket {
+            options = options.unix_socket(path);
+        }
         if let Some(path) = &target.web_socket_path {
             options = options.web_socket(self.web_socket.options(path));
         }
@@ -256,13 +259,24 @@ impl Plan {
                     "`vaux broker --plain` starts a broker without TLS here".to_owned()
                 })
             }
+            ConnectError::Unix { source, .. } if source.kind() == io::ErrorKind::ConnectionRefused => {
+                Some("no broker listens there any more".to_owned())
+            }
+            // What is no TLS at all: rustls found an end, or bytes of another protocol.
+            ConnectError::Tls { source, .. }
+                if matches!(source.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset)
+                    || source.to_string().contains("InvalidContentType") =>
+            {
+                self.other_transport_hint()
+            }
             ConnectError::Tls { .. } => self.trust_hint(),
+            // TLS it is: the server does not take the client's certificate, say.
+            ConnectError::Lost(source) if source.to_string().contains("fatal alert") => None,
             ConnectError::Timeout(ConnectStage::Tls | ConnectStage::ConnAck)
             | ConnectError::ClosedByServer
-            | ConnectError::Lost(_) => {
-                let other = if self.target.tls { "plain TCP" } else { "TLS" };
-                Some(format!("perhaps the server speaks {other} on port {}", self.target.port))
-            }
+            | ConnectError::Lost(_) => self.other_transport_hint(),
+            // A TLS server answers a CONNECT in the clear by an alert, which is no MQTT.
+            ConnectError::Protocol(_) if !self.target.tls => self.other_transport_hint(),
             ConnectError::Refused(refusal) if refusal.reason == ReasonCode::UnsupportedProtocolVersion => {
                 Some("-V 311 speaks the version before".to_owned())
             }
@@ -271,6 +285,12 @@ impl Plan {
             }
             _ => None,
         }
+    }
+
+    fn other_transport_hint(&self) -> Option<String> {
+        let other = if self.target.tls { "plain TCP" } else { "TLS" };
+        let is_tcp = self.target.unix_socket.is_none();
+        is_tcp.then(|| format!("perhaps the server speaks {other} on port {}", self.target.port))
     }
 
     fn trust_hint(&self) -> Option<String> {

@@ -1,6 +1,7 @@
 //! Which server, and whether TLS and WebSocket are spoken to it.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 use super::args::ConnectArgs;
 
@@ -12,6 +13,8 @@ const WEB_SOCKET_TLS_PORT: u16 = 443;
 pub(super) struct Target {
     pub(super) host: String,
     pub(super) port: u16,
+    /// Instead of host and port.
+    pub(super) unix_socket: Option<PathBuf>,
     pub(super) tls: bool,
     /// The path to ask for, if WebSocket is spoken.
     pub(super) web_socket_path: Option<String>,
@@ -24,7 +27,7 @@ impl Target {
         let tls = match (url, args.port) {
             // Of one layer they agree; `--plain` from an upper layer wins.
             (Some(url), _) => url.tls && !args.plain,
-            (None, _) if args.plain => false,
+            (None, _) if args.plain || args.unix.is_some() => false,
             (None, _) if args.tls.first().is_some() => true,
             (None, Some(port)) => port == TLS_PORT || (args.web_socket.ws && port == WEB_SOCKET_TLS_PORT),
             (None, None) => true,
@@ -43,6 +46,7 @@ impl Target {
         Target {
             host: host.unwrap_or_else(|| "localhost".into()),
             port: port.unwrap_or(default_port),
+            unix_socket: args.unix.clone(),
             tls,
             web_socket_path,
         }
@@ -58,6 +62,9 @@ impl Target {
 
     /// Whether the name stands for this machine whatever a name server says.
     pub(super) fn is_loopback(&self) -> bool {
+        if self.unix_socket.is_some() {
+            return true;
+        }
         match self.host.parse::<IpAddr>() {
             Ok(address) => address.to_canonical().is_loopback(),
             Err(_) => {
@@ -70,6 +77,9 @@ impl Target {
 
 impl std::fmt::Display for Target {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some(path) = &self.unix_socket {
+            return write!(f, "{}", path.display());
+        }
         let scheme = scheme(self.web_socket_path.is_some(), self.tls);
         write!(f, "{scheme}://{}", self.address())?;
         self.web_socket_path.as_ref().map_or(Ok(()), |path| f.write_str(path))
@@ -122,6 +132,7 @@ mod tests {
             ("-p 2000 --cafile ca.pem", "mqtts://localhost:2000"),
             ("--insecure", "mqtts://localhost:8883"),
             ("-L mqtt://broker", "mqtt://broker:1883"),
+            ("--unix /run/mqtt.sock", "/run/mqtt.sock"),
             ("-L mqtts://broker/a/b", "mqtts://broker:8883"),
             ("-L mqtts://[::1]:99", "mqtts://[::1]:99"),
             ("--ws", "wss://localhost:443/mqtt"),
@@ -148,6 +159,8 @@ mod tests {
             ("-L mqtt://a", "--cafile ca.pem", "mqtt://a:1883"),
             ("-L mqtt://a", "--ws --ws-path /x", "mqtt://a:1883"),
             ("-p 8083", "--ws --ws-path /x", "ws://localhost:8083/x"),
+            ("--unix /s", "-L mqtts://b:99 --cafile ca.pem", "/s"),
+            ("-h a --plain", "--unix /s", "mqtt://a:1883"),
         ] {
             let merged = flags(upper).over(flags(lower));
             assert_eq!(Target::new(&merged).to_string(), expected, "{upper} over {lower}");
@@ -168,10 +181,18 @@ mod tests {
             "-L mqtt://a --insecure",
             "-L ws://a --insecure",
             "-L mqtt://a --ws",
+            "--unix /s --cafile x",
         ] {
             assert!(flags(line).check().is_err(), "{line}");
         }
-        for line in ["-L mqtt://a -p 1", "-i a -I b", "--cafile x --insecure", "-P x --password-file y"] {
+        for line in [
+            "--unix /s -h a",
+            "--unix /s --ws",
+            "-L mqtt://a -p 1",
+            "-i a -I b",
+            "--cafile x --insecure",
+            "-P x --password-file y",
+        ] {
             assert!(Flags::try_parse_from(line.split_whitespace()).is_err(), "{line}");
         }
         flags("--plain -L mqtt://a").check().unwrap();

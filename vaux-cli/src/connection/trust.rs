@@ -77,7 +77,8 @@ mod tests {
     use super::*;
 
     fn trust(host: &str, tls: &TlsArgs, data_dir: &Path) -> Trust {
-        let target = Target { host: host.into(), port: 8883, tls: true, web_socket_path: None };
+        let target =
+            Target { host: host.into(), port: 8883, unix_socket: None, tls: true, web_socket_path: None };
         Trust::new(tls, &target, Some(data_dir))
     }
 

@@ -1,4 +1,4 @@
-//! Streams of bytes to a server: TCP, perhaps through a proxy, TLS over it, and WebSocket over either.
+//! Streams of bytes to a server: TCP, perhaps through a proxy, TLS over it, and WebSocket over either; or a unix socket.
 //!
 //! A [`Dialer`] is made once from the options, so that files are read and mistakes found before anything is tried.
 
@@ -7,12 +7,13 @@ mod tls;
 mod web_socket;
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::{TcpSocket, TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 use tokio_tungstenite::tungstenite::http::Request;
 
@@ -34,6 +35,8 @@ pub(crate) struct Dialer {
     host: String,
     port: u16,
     bind: Option<IpAddr>,
+    /// Instead of host and port.
+    unix_socket: Option<PathBuf>,
     proxy: Option<Socks5Proxy>,
     tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
     /// The request of the opening handshake.
@@ -42,6 +45,10 @@ pub(crate) struct Dialer {
 
 impl Dialer {
     pub(crate) fn new(options: &ConnectOptions) -> Result<Self, ConnectError> {
+        if options.unix_socket.is_some() && (options.tls.is_some() || options.web_socket.is_some()) {
+            let text = "there is neither TLS nor WebSocket on a unix socket";
+            return Err(ConnectError::Options(text.into()));
+        }
         let tls = match &options.tls {
             Some(tls) => Some((tls.build()?, tls.name_for(&options.host)?)),
             None => None,
@@ -51,11 +58,17 @@ impl Dialer {
             Some(web_socket) => Some(web_socket.request(&host, port, tls.is_some())?),
             None => None,
         };
-        Ok(Dialer { host, port, bind: options.bind, proxy: options.proxy.clone(), tls, web_socket })
+        let (proxy, unix_socket) = (options.proxy.clone(), options.unix_socket.clone());
+        Ok(Dialer { host, port, bind: options.bind, proxy, unix_socket, tls, web_socket })
     }
 
     /// Connects. `stage` always says what is being waited for, for the case that the caller stops waiting.
     pub(crate) async fn dial(&self, stage: &mut ConnectStage) -> Result<Box<dyn ByteStream>, ConnectError> {
+        if let Some(path) = &self.unix_socket {
+            *stage = ConnectStage::Tcp;
+            let failed = |source| ConnectError::Unix { path: path.clone(), source };
+            return Ok(Box::new(UnixStream::connect(path).await.map_err(failed)?));
+        }
         let tcp = match &self.proxy {
             Some(proxy) => {
                 let mut tcp = self.connect_to_host(&proxy.host, proxy.port, stage).await?;

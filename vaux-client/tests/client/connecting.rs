@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use vaux_client::{
     Client, ConnectError, ConnectErrorKind, ConnectOptions, ConnectStage, ConnectionEvent, Disconnected,
-    Message, Property, PropertyBuffer, QoS, ReasonCode, ReconnectPolicy, RequestError, Version,
+    Message, Property, PropertyBuffer, QoS, ReasonCode, ReconnectPolicy, RequestError, TlsOptions, Version,
 };
 use vaux_mqtt::frame::Frame;
 use vaux_mqtt::packet::{Packet, Sender};
@@ -270,4 +271,24 @@ async fn a_client_without_handles_finishes_its_work_and_leaves() {
     peer.puback(1).await;
     peer.expect("DISCONNECT 00").await;
     assert!(within(ticket).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_unix_socket_is_spoken_through_and_only_in_the_clear() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("mqtt.sock");
+    let options = || ConnectOptions::new("nowhere.invalid", 1).client_id("me").unix_socket(&path);
+    assert!(matches!(failure(options()).await, ConnectError::Unix { .. }));
+    assert!(matches!(failure(options().tls(TlsOptions::new())).await, ConnectError::Options(_)));
+    let listener = tokio::net::UnixListener::bind(&path).unwrap();
+    let server_side = async {
+        let (mut stream, _) = within(listener.accept()).await.unwrap();
+        let mut connect = [0; 64];
+        assert!(stream.read(&mut connect).await.unwrap() > 0);
+        assert_eq!(connect[0], 0x10);
+        stream.write_all(&[0x20, 3, 0, 0, 0]).await.unwrap();
+        stream
+    };
+    let (connected, _stream) = tokio::join!(within(Client::connect(options())), server_side);
+    connected.unwrap();
 }

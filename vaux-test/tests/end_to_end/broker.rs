@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
 use vaux_broker::authenticate::AnonymousOnly;
-use vaux_broker::config::{Bind, Config, ListenerConfig, ListenerKind, TlsVersion};
+use vaux_broker::config::{Bind, Config, ListenerConfig, ListenerKind, ListenerTls};
 use vaux_broker::core::{ConnectRequest, ExchangeState, Refusal, Step, StepAnswer};
 use vaux_broker::session::Identity;
 use vaux_broker::tls::{Authority, ServedNames, server_config};
@@ -60,7 +60,7 @@ impl TestBroker {
                 let authority = Authority::new(data_dir.path());
                 let names = ServedNames::new(None, []).expect("there are no names to refuse");
                 let server = authority.ensure(&names, SystemTime::now()).expect("certificates can be made");
-                let config = server_config(&server.cert, &server.key, kind, TlsVersion::Tls12);
+                let config = server_config(&server.cert, &server.key, kind, &ListenerTls::default());
                 (Some(config.expect("they can be served")), Some(authority.certificate()))
             }
             _ => (None::<Arc<_>>, None),
@@ -73,7 +73,7 @@ impl TestBroker {
         };
         let hooks = Hooks { authenticate: Arc::new(Challenge), ..Hooks::default() };
         let broker = Broker::start_with_hooks(config, vec![tls], hooks).expect("the broker starts");
-        let port = broker.addresses()[0].address.port();
+        let port = broker.addresses()[0].address.socket_addr().unwrap().port();
         TestBroker { broker, kind, port, cafile, _data_dir: data_dir }
     }
 
@@ -83,7 +83,7 @@ impl TestBroker {
 
     pub(crate) fn url(&self) -> String {
         let (scheme, path) = match self.kind {
-            ListenerKind::Tcp => ("mqtt", ""),
+            ListenerKind::Tcp | ListenerKind::Unix => ("mqtt", ""),
             ListenerKind::Tls => ("mqtts", ""),
             ListenerKind::Ws => ("ws", "/mqtt"),
             ListenerKind::Wss => ("wss", "/mqtt"),

@@ -53,20 +53,45 @@ pub(super) fn connect(
     client_id: &str,
     sessions: Sessions,
 ) -> Outcome<Accepted> {
-    let mut stream =
+    let mut stream = open(broker)?;
+    let receive_maximum = greet(&mut stream, version, client_id, sessions)?;
+    Ok(Accepted { stream, receive_maximum })
+}
+
+/// A connection that is ready for CONNECT, or for TLS.
+///
+/// # Errors
+///
+/// The network's.
+pub(super) fn open(broker: SocketAddr) -> Outcome<TcpStream> {
+    let stream =
         TcpStream::connect(broker).map_err(|error| format!("cannot connect to {broker}: {error}"))?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
+    Ok(stream)
+}
+
+/// Sends CONNECT and is accepted; how many messages the broker lets this client have unacknowledged.
+///
+/// # Errors
+///
+/// The network's, or the broker refused.
+pub(super) fn greet(
+    stream: &mut (impl Read + Write),
+    version: Version,
+    client_id: &str,
+    sessions: Sessions,
+) -> Outcome<u16> {
     stream.write_all(&connect_packet(version, client_id, sessions))?;
     let mut receive_maximum = u16::MAX;
-    answer(&mut stream, version, |packet| match packet {
+    answer(stream, version, |packet| match packet {
         Packet::ConnAck(connack) if connack.reason == ReasonCode::Success => {
             receive_maximum = connack.properties.receive_maximum().unwrap_or(u16::MAX);
             Ok(())
         }
         other => Err(format!("CONNECT was answered by {other:?}").into()),
     })?;
-    Ok(Accepted { stream, receive_maximum })
+    Ok(receive_maximum)
 }
 
 /// Subscribes to one filter.
@@ -74,7 +99,12 @@ pub(super) fn connect(
 /// # Errors
 ///
 /// The network's, or the broker did not grant the QoS.
-pub(super) fn subscribe(stream: &mut TcpStream, version: Version, filter: &str, qos: QoS) -> Outcome {
+pub(super) fn subscribe(
+    stream: &mut (impl Read + Write),
+    version: Version,
+    filter: &str,
+    qos: QoS,
+) -> Outcome {
     let mut packet = Vec::new();
     let subscriptions = [Subscription { filter, options: SubscriptionOptions::with_qos(qos) }];
     Subscribe {
@@ -91,7 +121,7 @@ pub(super) fn subscribe(stream: &mut TcpStream, version: Version, filter: &str, 
 }
 
 /// Reads exactly one packet and hands it over.
-fn answer(stream: &mut TcpStream, version: Version, judge: impl FnOnce(Packet<'_>) -> Outcome) -> Outcome {
+fn answer(stream: &mut impl Read, version: Version, judge: impl FnOnce(Packet<'_>) -> Outcome) -> Outcome {
     let mut bytes = Vec::new();
     let mut part = [0; 512];
     loop {

@@ -18,6 +18,7 @@ mod traffic;
 mod window;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -39,6 +40,9 @@ pub(crate) struct Arguments {
     /// Where the broker listens
     #[arg(long)]
     pub(crate) broker: SocketAddr,
+    /// Idle connections speak TLS, and trust this authority (PEM)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cafile: Option<PathBuf>,
     /// The broker's process
     #[arg(long)]
     pub(crate) process: u32,
@@ -109,6 +113,9 @@ impl Settings {
 ///
 /// The broker did something that ends the run.
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
+    if arguments.cafile.is_some() && !matches!(arguments.scenario.load, Load::Idle { .. }) {
+        return Err("--cafile goes with the scenario idle".into());
+    }
     let measurement = match arguments.scenario.load {
         Load::Traffic(traffic) => {
             let ahead = arguments.settings.ahead.unwrap_or(traffic.ahead);

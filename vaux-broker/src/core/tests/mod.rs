@@ -7,6 +7,7 @@ mod limits;
 mod observe;
 mod qos;
 mod races;
+mod rates;
 mod restart;
 mod sessions;
 mod sharing;
@@ -27,6 +28,7 @@ use vaux_mqtt::{Packet, PacketId, QoS, ReasonCode, Version};
 use self::disk::Disk;
 use super::*;
 use crate::config::{ListenerConfig, ListenerKind};
+use crate::peer::Peer;
 use crate::rights::DefaultRights;
 
 /// Brokers' workers and their clients.
@@ -192,7 +194,7 @@ impl Sim {
         let client = Client { number: self.next_client, version };
         self.next_client += 1;
         let worker = client.number % self.cores.len();
-        let peer = ([127, 0, 0, 1], 1).into();
+        let peer = Peer::Tcp(([127, 0, 0, 1], 1).into());
         let slot = self.cores[worker].handle_accept(self.now, Arc::clone(&self.listener), peer);
         self.places.insert(client, (worker, slot));
         client
@@ -401,7 +403,7 @@ impl Sim {
                         self.places.insert(client, (home, new_slot));
                     }
                 }
-                Effect::Resume(_) => {}
+                Effect::Resume(_) | Effect::Refused { .. } | Effect::Pressure(_) => {}
                 Effect::Close(slot) | Effect::Abort(slot) => {
                     self.write(worker, slot);
                     if let Some(client) = self.client_at(worker, slot) {

@@ -29,7 +29,7 @@ impl Single {
         let client_id = (0..).map(|number| format!("c{number}")).find(lives_here).unwrap();
         let mut core = Core::new(WorkerId(worker), Arc::clone(shared), Arc::default(), Recorder::keeping());
         let listener = ListenerSettings::new(&ListenerConfig::new(ListenerKind::Tcp), true);
-        let slot = core.handle_accept(Time(0), Arc::new(listener), ([127, 0, 0, 1], 1).into());
+        let slot = core.handle_accept(Time(0), Arc::new(listener), crate::peer::Peer::Unix);
         let mut bytes = Vec::new();
         Connect::new(Version::V5, &client_id).encode(&mut bytes);
         core.handle_bytes(Time(0), slot, &bytes);

@@ -267,7 +267,7 @@ impl World {
         }
         self.judge_will(client);
         let worker = self.rng.usize(..self.workers.len());
-        let peer = ([127, 0, 0, 1], 1).into();
+        let peer = crate::peer::Peer::Unix;
         let slot = self.workers[worker].core.handle_accept(self.now, Arc::clone(&self.listener), peer);
         let link = self.links.len();
         let capacity = self.clients[client].role.capacity;

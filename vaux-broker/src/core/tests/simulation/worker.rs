@@ -311,6 +311,7 @@ impl World {
                     let core = &mut self.workers[worker].core;
                     core.handle_measures(self.now, purpose, Measures::default());
                 }
+                Effect::Refused { .. } | Effect::Pressure(_) => {}
                 Effect::Answer { .. } | Effect::Totals { .. } => unreachable!("nobody asks from outside"),
             }
         }

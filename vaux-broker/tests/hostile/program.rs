@@ -1,0 +1,57 @@
+//! The broker as a process of its own.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, ChildStderr, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// A running broker; it is killed when the test ends.
+pub(crate) struct Program {
+    child: Child,
+    log: BufReader<ChildStderr>,
+    /// Where its first listener is.
+    pub(crate) address: SocketAddr,
+}
+
+impl Program {
+    /// Starts the program in `home`, after a command of the shell.
+    pub(crate) fn start(home: &Path, before: &str, flags: &str) -> Program {
+        let line = format!("{before}; exec {} {flags}", env!("CARGO_BIN_EXE_vaux-broker"));
+        let mut child = Command::new("sh")
+            .args(["-c", &line])
+            .env_clear()
+            .current_dir(home)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let listening = lines.map_while(Result::ok).find(|line| line.starts_with("listening"));
+        let address = listening.expect("it starts").split_whitespace().nth(2).unwrap().parse().unwrap();
+        let log = BufReader::new(child.stderr.take().unwrap());
+        Program { child, log, address }
+    }
+
+    pub(crate) fn hang_up(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::HUP).unwrap();
+    }
+
+    /// Reads the log until there is a line with this text.
+    pub(crate) fn wait_for(&mut self, text: &str) {
+        let mut line = String::new();
+        while !line.contains(text) {
+            line.clear();
+            assert!(self.log.read_line(&mut line).unwrap() > 0, "the log has ended");
+        }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
