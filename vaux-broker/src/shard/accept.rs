@@ -89,6 +89,7 @@ impl Shard {
             let Some(listener) = self.listeners.get(index) else { return };
             match listener.socket.accept() {
                 Ok((socket, peer)) => {
+                    self.failing.retain(|failing| *failing != index);
                     let settings = Arc::clone(&listener.settings);
                     let limits = self.gate_limits(index);
                     let admitted = match self.core.pressure() {
@@ -109,8 +110,13 @@ impl Shard {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 // The connection that was to be accepted has failed; the next may be better.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                // Such as too many open files. Those who wait make no new event: the broker has to come back by itself.
                 Err(error) => {
-                    tracing::warn!(listener = &*listener.settings.name, %error, "cannot accept a connection");
+                    if !self.failing.contains(&index) {
+                        tracing::warn!(listener = &*listener.settings.name, %error, "cannot accept a connection");
+                        self.failing.push(index);
+                    }
+                    self.failed_accepts.push(index);
                     return;
                 }
             }

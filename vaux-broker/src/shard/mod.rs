@@ -60,6 +60,10 @@ pub(crate) struct Shard {
     readable: Vec<u32>,
     /// Listeners that may have more to accept.
     accepting: Vec<usize>,
+    /// Listeners at which accepting failed, to be tried again soon.
+    failed_accepts: Vec<usize>,
+    /// Listeners whose failure was told, and that have accepted nothing since.
+    failing: Vec<usize>,
     dirty: Vec<u32>,
     mail: Vec<Mail>,
     asked: Asked,
@@ -98,6 +102,9 @@ const READ_BYTES: usize = 64 << 10;
 /// How long a worker sleeps at most while publishers wait for a lane that others drain.
 const LANE_CHECK: Duration = Duration::from_millis(1);
 
+/// How long a worker sleeps at most while connections wait that could not be accepted.
+const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+
 impl Shard {
     pub(crate) fn new(parts: ShardParts) -> Shard {
         let ShardParts { worker, shared, settings, poll, clock, commit_times, .. } = parts;
@@ -116,6 +123,8 @@ impl Shard {
             buffer: vec![0; READ_BYTES].into_boxed_slice(),
             readable: Vec::new(),
             accepting: Vec::new(),
+            failed_accepts: Vec::new(),
+            failing: Vec::new(),
             dirty: Vec::new(),
             mail: Vec::new(),
             asked: Asked::default(),
@@ -185,10 +194,12 @@ impl Shard {
         } else {
             let until = self.core.poll_timeout().map(|at| self.clock.until(at));
             let lane_check = self.core.has_paused().then_some(LANE_CHECK);
-            until.into_iter().chain(lane_check).min()
+            let accept_retry = (!self.failed_accepts.is_empty()).then_some(ACCEPT_RETRY);
+            until.into_iter().chain(lane_check).chain(accept_retry).min()
         };
         let result = self.poll.poll(events, timeout);
         mailbox.end_sleep();
+        self.accepting.append(&mut self.failed_accepts);
         match result {
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => Ok(()),
             result => result,
