@@ -177,8 +177,8 @@ const MIN_DESCRIPTORS: u64 = 64;
 /// Descriptors that a worker needs for itself: its poll and its waker.
 const DESCRIPTORS_PER_WORKER: usize = 2;
 
-/// Descriptors for standard streams, the lock, certificates that are read again, and what libraries open.
-const SPARE_DESCRIPTORS: usize = 16;
+/// Descriptors for standard streams, locks, the store and its readers, files that are read again, and what libraries open.
+const SPARE_DESCRIPTORS: usize = 26;
 
 impl Broker {
     /// Binds every listener of `config`, reads what the last run left in the store, and starts the workers. With the

@@ -3,14 +3,19 @@
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
 
 use rustix::process::{Pid, Signal, kill_process};
+
+use crate::harness::PATIENCE;
 
 /// A running broker; it is killed when the test ends.
 pub(crate) struct Program {
     child: Child,
-    log: BufReader<ChildStderr>,
+    /// Lines of its log, which are read as they come: a full pipe would hold the broker up.
+    log: Receiver<String>,
     /// Where its first listener is.
     pub(crate) address: SocketAddr,
 }
@@ -31,7 +36,9 @@ impl Program {
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let listening = lines.map_while(Result::ok).find(|line| line.starts_with("listening"));
         let address = listening.expect("it starts").split_whitespace().nth(2).unwrap().parse().unwrap();
-        let log = BufReader::new(child.stderr.take().unwrap());
+        let (sender, log) = channel();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
         Program { child, log, address }
     }
 
@@ -40,12 +47,8 @@ impl Program {
     }
 
     /// Reads the log until there is a line with this text.
-    pub(crate) fn wait_for(&mut self, text: &str) {
-        let mut line = String::new();
-        while !line.contains(text) {
-            line.clear();
-            assert!(self.log.read_line(&mut line).unwrap() > 0, "the log has ended");
-        }
+    pub(crate) fn wait_for(&self, text: &str) {
+        while !self.log.recv_timeout(PATIENCE).expect("the line never came").contains(text) {}
     }
 }
 

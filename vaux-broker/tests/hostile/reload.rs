@@ -14,7 +14,7 @@ fn a_hundred_reloads_good_and_bad_drop_nobody() {
         fs::write(home.path().join("broker.toml"), format!("{listeners}[limits]\n{limits}\n")).unwrap();
     };
     write("");
-    let mut broker = Program::start(home.path(), "true", "-c broker.toml --data-dir data");
+    let broker = Program::start(home.path(), "true", "-c broker.toml --data-dir data");
     let pairs: Vec<_> = ["a", "b", "c"].map(|name| Pair::begin_as(broker.address, name)).into();
     for number in 0..100 {
         match number % 3 {
