@@ -1,7 +1,7 @@
 //! `vaux top`: the dashboard.
 
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, stdout};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ pub(crate) struct TopArgs {
     /// Seconds between two drawings, at least 0.1
     #[arg(long, value_name = "SECONDS", default_value = "0.25", value_parser = parse_interval)]
     interval: Duration,
-    /// Colours for a dark or a light terminal, or none [default: dark, with NO_COLOR mono]
+    /// Colours for a dark or a light terminal, or none [default: dark, without colours mono]
     #[arg(long, value_name = "dark|light|mono", hide_possible_values = true)]
     theme: Option<ThemeChoice>,
     /// Draw with the characters of ASCII only
@@ -75,25 +75,27 @@ fn parse_interval(text: &str) -> Result<Duration, &'static str> {
 /// Connects, or reads the recording, and shows the dashboard.
 pub(crate) fn run(args: TopArgs) -> Result<Exit, CliError> {
     args.topic.iter().try_for_each(|filter| check_filter("-t", filter))?;
-    if !Dashboard::has_terminal() {
-        return Err(CliError::usage("the dashboard needs a terminal for its input and output"));
-    }
     match &args.replay {
         Some(path) => replay(&args, path),
         None => watch(args),
     }
 }
 
+fn check_terminal() -> Result<(), CliError> {
+    match Dashboard::has_terminal() {
+        true => Ok(()),
+        false => Err(CliError::usage("the dashboard needs a terminal for its input and output")),
+    }
+}
+
 impl TopArgs {
     fn settings(&self, server: String, version: Version, filters: Vec<String>) -> Settings {
-        // Any value but the empty one counts, as no-color.org asks for.
-        let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let theme = match self.theme {
             Some(ThemeChoice::Dark) => ThemeName::Dark,
             Some(ThemeChoice::Light) => ThemeName::Light,
             Some(ThemeChoice::Mono) => ThemeName::Mono,
-            None if no_color => ThemeName::Mono,
-            None => ThemeName::Dark,
+            None if self.talk.color.is_on(&stdout()) => ThemeName::Dark,
+            None => ThemeName::Mono,
         };
         Settings { server, version, filters, theme, ascii: self.ascii, read_only: self.read_only }
     }
@@ -104,10 +106,12 @@ fn replay(args: &TopArgs, path: &Path) -> Result<Exit, CliError> {
     let settings = args.settings(path.display().to_string(), Version::V5, Vec::new());
     let dashboard = Dashboard::of_recording(settings, BufReader::new(file), args.interval)
         .map_err(|error| CliError::usage(format!("{}: {error}", path.display())))?;
+    check_terminal()?;
     block_on(show(dashboard))
 }
 
 fn watch(args: TopArgs) -> Result<Exit, CliError> {
+    check_terminal()?;
     let talk = args.talk.talk();
     let connect = args.connect.clone().with_environment()?;
     let mut filters = args.topic.clone();

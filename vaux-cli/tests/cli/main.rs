@@ -25,6 +25,7 @@ mod selecting;
 mod shells;
 mod store;
 #[cfg(test)]
+mod top;
 mod tour;
 mod usage;
 mod why;
