@@ -73,7 +73,7 @@ impl TestBroker {
         };
         let hooks = Hooks { authenticate: Arc::new(Challenge), ..Hooks::default() };
         let broker = Broker::start_with_hooks(config, vec![tls], hooks).expect("the broker starts");
-        let port = broker.addresses()[0].address.socket_addr().unwrap().port();
+        let port = broker.addresses()[0].address.socket_addr().expect("it listens on TCP").port();
         TestBroker { broker, kind, port, cafile, _data_dir: data_dir }
     }
 
