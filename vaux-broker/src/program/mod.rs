@@ -47,12 +47,20 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(flags) => flags,
         Err(error) => return args::report(&error),
     };
+    keep_pages_small();
     // The panic itself has been printed; what is left is the exit code that is promised for it.
     match std::panic::catch_unwind(AssertUnwindSafe(|| start(flags))) {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(error)) => error.report(),
         Err(_) => ProgramError::Internal(std::io::Error::other("the broker failed")).report(),
     }
+}
+
+/// The allocator asks for huge pages, of which each thread then holds one at least, mostly empty: 11 MB of an idle
+/// broker. See docs/performance.md. A system that knows no such setting is as it was.
+fn keep_pages_small() {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
 }
 
 fn start(flags: Flags) -> Result<(), ProgramError> {
