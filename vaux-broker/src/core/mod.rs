@@ -92,8 +92,9 @@ use frames::Frames;
 use letter::SpareParcels;
 use observe::Observations;
 use session_report::Refresh;
-use survey::{Surveyor, Top};
+use survey::Surveyor;
 use timeout::Timers;
+use top::Top;
 use user_sessions::UserSessions;
 
 /// The number of a worker, from 0.

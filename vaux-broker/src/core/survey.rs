@@ -54,13 +54,6 @@ pub enum Purpose {
     Outside(u64),
 }
 
-/// What a worker counts of topics and clients while somebody watches.
-#[derive(Debug, Default)]
-pub(super) struct Top {
-    topics: Sketch,
-    clients: Sketch,
-}
-
 /// How often metrics are published while somebody is subscribed.
 const METRICS_MS: u64 = 1000;
 
@@ -160,8 +153,7 @@ impl Core {
             return;
         }
         if let Some(top) = &mut self.top {
-            survey.topics.absorb(&mut top.topics);
-            survey.clients.absorb(&mut top.clients);
+            top.move_into(&mut survey.topics, &mut survey.clients);
         }
         match survey.is_top_wanted {
             true => drop(self.top.get_or_insert_default()),
@@ -270,13 +262,5 @@ impl Core {
             let clients = metrics::top_json("client_id", &survey.clients, elapsed_s);
             self.publish_own(now, TOP_CLIENTS, clients.to_string().as_bytes(), false);
         }
-    }
-}
-
-impl Top {
-    /// A message came from a client.
-    pub(super) fn count(&mut self, topic: &str, client_id: &str, payload_len: usize) {
-        self.topics.count(topic, payload_len);
-        self.clients.count(client_id, payload_len);
     }
 }
