@@ -25,7 +25,7 @@ pub struct Limits {
     pub receive_maximum: u16,
     /// Unfinished QoS 1 and 2 messages towards a client: an upper bound on its own Receive Maximum.
     pub max_inflight: u16,
-    /// Bytes of unfinished QoS 1 and 2 messages towards a client. `None`: not limited.
+    /// Bytes of payload of unfinished QoS 1 and 2 messages towards a client. `None`: not limited.
     pub max_inflight_bytes: Option<usize>,
     /// Topic aliases that a client may set, announced.
     pub topic_alias_maximum: u16,

@@ -373,7 +373,7 @@ impl Core {
         outbound.has_room()
             && max_bytes.is_none_or(|max| {
                 let kept = outbound.in_flight().filter_map(|entry| entry.message.as_ref()?.as_ref());
-                kept.map(|delivery| delivery.message.size_bytes()).sum::<usize>() < max
+                kept.map(|delivery| delivery.message.content().payload.len()).sum::<usize>() < max
             })
     }
 

@@ -66,6 +66,8 @@ pub(crate) struct Shard {
     failing: Vec<usize>,
     dirty: Vec<u32>,
     mail: Vec<Mail>,
+    /// Connections whose session lives here, until what was on the sockets before them is read.
+    arriving: Vec<Handover>,
     asked: Asked,
     refusal_log: RefusalLog,
     restored: Vec<StoredSession>,
@@ -127,6 +129,7 @@ impl Shard {
             failing: Vec::new(),
             dirty: Vec::new(),
             mail: Vec::new(),
+            arriving: Vec::new(),
             asked: Asked::default(),
             refusal_log: RefusalLog::default(),
             restored,
@@ -146,6 +149,7 @@ impl Shard {
             let turn = Instant::now();
             let sent_before = self.core.counters().messages_sent;
             let now = self.clock.now();
+            let arriving = std::mem::take(&mut self.arriving);
             self.take_mail(now);
             if self.core.poll_timeout().is_some_and(|at| at <= now) {
                 self.core.handle_timeout(now);
@@ -155,6 +159,9 @@ impl Shard {
             self.run_effects(now);
             for event in events.iter() {
                 self.handle_event(event);
+            }
+            for handover in arriving {
+                self.adopt(self.clock.now(), handover);
             }
             self.read_queued();
             self.end_turn(self.clock.now());
@@ -188,7 +195,8 @@ impl Shard {
 
     fn sleep(&mut self, events: &mut Events) -> std::io::Result<()> {
         let mailbox = &self.mailboxes[usize::from(self.worker.0)];
-        let has_work = !self.readable.is_empty() || !self.accepting.is_empty() || self.core.has_output();
+        let is_busy = !self.readable.is_empty() || !self.accepting.is_empty() || !self.arriving.is_empty();
+        let has_work = is_busy || self.core.has_output();
         let timeout = if has_work || !mailbox.prepare_sleep() {
             Some(Duration::ZERO)
         } else {
@@ -219,7 +227,9 @@ impl Shard {
     fn handle_mail(&mut self, now: Time, mail: Mail) {
         match mail {
             Mail::Parcel(from, parcel) => self.core.handle_parcel(now, from, parcel),
-            Mail::Handover(handover) => self.adopt(now, *handover),
+            // In the next turn: a client that came back at once must not lose what it sent on its last connection, and
+            // what had arrived there before this letter is among the next events.
+            Mail::Handover(handover) => self.arriving.push(*handover),
             Mail::Verdict(connection, request, verdict) => {
                 self.core.handle_verdict(now, connection, request, verdict);
             }

@@ -176,3 +176,23 @@ fn shutting_down_ends_in_time_with_clients_connected() {
     clients.into_iter().for_each(expect_close);
     assert!(TcpStream::connect(address(&broker)).is_err());
 }
+
+#[test]
+fn what_a_client_sent_before_it_came_back_on_another_connection_arrives() {
+    let broker = start(2, |_| {});
+    let mut subscriber = subscribe(&broker, "reader", "last/#", QoS::AtMostOnce);
+    for round in 0..100 {
+        let client_id = format!("restless-{round}");
+        let last_words = publish_bytes(&format!("last/{round}"), b"words", QoS::AtMostOnce, 1);
+        let mut stream = connect(&broker, &client_id);
+        stream.write_all(&last_words).unwrap();
+        if round % 2 == 0 {
+            drop(stream);
+            connect(&broker, &client_id);
+        } else {
+            connect(&broker, &client_id);
+            expect_close(stream);
+        }
+        expect(&mut subscriber, &last_words);
+    }
+}
