@@ -18,6 +18,14 @@ pub trait Authenticate: Debug + Send + Sync {
     /// its time-out.
     fn authenticate(&self, request: Box<ConnectRequest>, reply: Reply);
 
+    /// Whether what a client proved who it is by, and for which [`crate::core::Admission::proof`] stands, still holds.
+    /// Asked about everybody after [`crate::Broker::review_admissions`], and about each client once it is let in: there
+    /// may have been a change meanwhile. Called on a worker's thread, for one client after the other: it must be quick.
+    fn still_holds(&self, listener: &str, identity: &Identity, proof: u64) -> bool {
+        let _ = (listener, identity, proof);
+        true
+    }
+
     /// Answers a step of enhanced authentication by [`StepReply::send`], now or later, from any thread. The client has
     /// named a method in CONNECT; [`Authenticate::authenticate`] is not asked about it. Unless this is overridden, no
     /// method is known.
@@ -40,10 +48,14 @@ impl Authenticate for CertificateOr {
         match &request.certificate_user {
             Some(user) => {
                 let identity = Identity::User((**user).into());
-                reply.send(request, Ok(identity));
+                reply.send(request, Ok(identity.into()));
             }
             None => self.others.authenticate(request, reply),
         }
+    }
+
+    fn still_holds(&self, listener: &str, identity: &Identity, proof: u64) -> bool {
+        self.others.still_holds(listener, identity, proof)
     }
 
     fn exchange(&self, step: Box<Step>, reply: StepReply) {
@@ -58,7 +70,7 @@ pub struct AnonymousOnly;
 impl Authenticate for AnonymousOnly {
     fn authenticate(&self, request: Box<ConnectRequest>, reply: Reply) {
         let verdict = match request.listener.allow_anonymous {
-            true => Ok(Identity::Anonymous),
+            true => Ok(Identity::Anonymous.into()),
             false => Err(Refusal::new(
                 ReasonCode::NotAuthorized,
                 "this listener lets nobody in without authentication",

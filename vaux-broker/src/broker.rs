@@ -19,6 +19,7 @@ use tokio::sync::Notify;
 use vaux_mqtt::ReasonCode;
 
 use crate::admin::{Admin, TokenError};
+use crate::auth;
 use crate::authenticate::{AnonymousOnly, Authenticate, CertificateOr};
 use crate::clock::Clock;
 use crate::config::{Config, ListenerConfig, ListenerKind, Network};
@@ -203,8 +204,8 @@ impl Broker {
     ) -> Result<Broker, StartError> {
         let hooks = hooks.with_certificates().with_operator(config.data_dir.as_deref())?;
         let workers = worker_count(config.workers);
-        let connection_limit =
-            connection_limit(workers, config.listeners.len(), http::descriptors(&config.http))?;
+        let others = http::descriptors(&config.http) + auth::http_descriptors(&config.auth.http);
+        let connection_limit = connection_limit(workers, config.listeners.len(), others)?;
         let sockets = config.listeners.iter().map(Bound::open).collect::<Result<Vec<_>, _>>()?;
         let http = http::Prepared::new(&config.http)?;
         let mut addresses = Vec::new();
@@ -304,6 +305,12 @@ impl Broker {
     /// Puts other rights in force: for connected clients, for what waits for them, and for wills that are to come.
     pub fn change_rights(&self, rights: &Arc<dyn Authorize>) {
         self.post_all(|| Mail::Rights(Arc::clone(rights)));
+    }
+
+    /// Disconnects clients that proved who they are by what does not count any more: [`Authenticate::still_holds`] says
+    /// of each whether it still does.
+    pub fn review_admissions(&self) {
+        self.post_all(|| Mail::Review);
     }
 
     /// Sends all connected clients to another server, for now or for good. `server_reference` is a list of `host` or

@@ -13,6 +13,7 @@ mod broker;
 mod clock;
 pub mod config;
 pub mod core;
+mod identity;
 mod measure;
 mod message;
 pub mod operator;

@@ -74,13 +74,17 @@ impl Authenticate for OperatorOr {
         let password = request.password.as_deref().unwrap_or_default();
         let is_here = request.peer.is_local();
         let verdict = match is_here && is_same(password, &self.token) {
-            true => Ok(Identity::User(OPERATOR.into())),
+            true => Ok(Identity::User(OPERATOR.into()).into()),
             false => Err(Refusal::new(
                 ReasonCode::BadUserNameOrPassword,
                 "the operator connects from this machine, with the token of the data directory",
             )),
         };
         reply.send(request, verdict);
+    }
+
+    fn still_holds(&self, listener: &str, identity: &Identity, proof: u64) -> bool {
+        self.others.still_holds(listener, identity, proof)
     }
 
     fn exchange(&self, step: Box<Step>, reply: StepReply) {

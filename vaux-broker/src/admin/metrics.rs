@@ -74,6 +74,8 @@ impl Page<'_> {
             connects,
             refused_connects,
             expired_sessions,
+            expired_credentials,
+            revoked_credentials,
             paced,
             reached,
             forgotten_events,
@@ -92,6 +94,10 @@ impl Page<'_> {
         self.counter("connects", "CONNECT packets that were accepted", *connects)?;
         self.counter("connects_refused", "CONNECT packets that were refused", *refused_connects)?;
         self.counter("sessions_expired", "Sessions that nobody came back for in time", *expired_sessions)?;
+        let help = "Connections that ended because a token, or another proof of who the client is, ran out";
+        self.counter("credentials_expired", help, *expired_credentials)?;
+        let help = "Connections that ended because the user was removed, or has another password";
+        self.counter("credentials_revoked", help, *revoked_credentials)?;
         self.counter("paced", "Times that a client published too fast and was read more slowly", *paced)?;
         self.reached(reached)?;
         self.counter("events_forgotten", "Events and incidents that found no room", *forgotten_events)?;

@@ -1,6 +1,7 @@
 //! Who clients are and what they may do, by the files that the configuration names.
 //!
-//! [`Users`] answers who a client is, [`AccessLists`] what it may do. [`Users`] hashes passwords on threads of its own, and knows again those that were right.
+//! [`Users`] answers who a client is, [`AccessLists`] what it may do. [`Users`] hashes passwords and asks services on
+//! threads of its own, and knows again who was let in.
 //! A file is read whole and checked before any of it counts: what is absent, cannot be read or has a mistake lets
 //! nobody in. Nothing here knows of sessions or sockets.
 
@@ -9,8 +10,10 @@ mod acl;
 mod cache;
 mod file;
 mod hash;
+mod http;
 mod jwt;
 mod password_file;
+mod proof;
 mod scram;
 mod sources;
 mod threads;
@@ -21,6 +24,7 @@ pub use access::AccessLists;
 pub use acl::{Acl, Decision};
 pub use file::FileError;
 pub use hash::PasswordHash;
+pub(crate) use http::http_descriptors;
 pub use password_file::{Credentials, PasswordFile, check_user_name, remove_user, set_password};
 pub use scram::ScramKeys;
 pub use sources::Sources;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use hashbrown::HashMap;
 
 use super::file::FileError;
+use super::http::Service;
 use super::jwt::Tokens;
 use super::password_file::PasswordFile;
 use crate::config::Config;
@@ -18,6 +19,8 @@ pub struct Sources {
     passwords: HashMap<Box<str>, Option<Arc<PasswordFile>>>,
     /// Who signs tokens.
     pub(super) tokens: Option<Tokens>,
+    /// Who is asked by HTTP.
+    pub(super) service: Option<Service>,
     /// Whether users may use SCRAM.
     pub(super) scram: bool,
     pub(super) failures_per_minute: u32,
@@ -50,6 +53,7 @@ impl Sources {
         Ok(Sources {
             passwords,
             tokens: Tokens::read(&config.auth.jwt)?,
+            service: Service::read(&config.auth.http)?,
             scram: config.auth.scram,
             failures_per_minute: config.limits.failed_auth_per_ip,
             connect_timeout: config.limits.connect_timeout,

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use super::codec::Codec;
 use super::keys::{self, Keys};
-use super::{Config, ConfigError, ListenerConfig, ListenerKind, ListenerTls, UsernameFrom};
+use super::{
+    AuthConfig, Config, ConfigError, HttpAuthConfig, ListenerConfig, ListenerKind, ListenerTls, UsernameFrom,
+};
 
 impl Config {
     /// Checks every value against its range, and what belongs together.
@@ -15,11 +17,18 @@ impl Config {
     pub fn check(&self) -> Result<(), ConfigError> {
         let mut checker = Checker { section: String::new(), problem: None };
         keys::all(&mut checker, &mut self.clone());
-        match checker.problem {
+        let problem = checker.problem.or_else(|| auth_problem(&self.auth));
+        match problem {
             Some(message) => Err(ConfigError { line: None, message }),
             None => Ok(()),
         }
     }
+}
+
+/// What is wrong with the sources of users: a service without an address would be asked nothing, unnoticed.
+fn auth_problem(auth: &AuthConfig) -> Option<String> {
+    let is_without_url = auth.http.url.is_none() && auth.http != HttpAuthConfig::default();
+    is_without_url.then(|| "auth.http needs url".into())
 }
 
 /// What is wrong with a listener's keys taken together.

@@ -5,6 +5,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::auth::check_url;
 use super::codec::{
     Address, Algorithms, CertsAndKeys, Codec, Count, Networks, OneOf, Optional, Path, Quality,
     SecondsOrNever, Size, SizeOrOff, Switch, Text, Texts, Time, Versions,
@@ -12,9 +13,9 @@ use super::codec::{
 use super::http::check_name;
 use super::listener::{check_origin, check_path};
 use super::{
-    AuthConfig, Config, Durability, HttpConfig, JwtConfig, Limits, ListenerConfig, ListenerKind, ListenerTls,
-    ListenerWs, LogConfig, LogFormat, Mqtt, SharedStrategy, StoreConfig, StoreEngine, SysConfig, SysSessions,
-    TlsVersion, UsernameFrom, log,
+    AuthConfig, Config, Durability, HttpAuthConfig, HttpConfig, JwtConfig, Limits, ListenerConfig,
+    ListenerKind, ListenerTls, ListenerWs, LogConfig, LogFormat, Mqtt, OnError, SharedStrategy, StoreConfig,
+    StoreEngine, SysConfig, SysSessions, TlsVersion, UsernameFrom, log,
 };
 
 /// What is done with each key in turn.
@@ -374,6 +375,7 @@ fn auth(keys: &mut impl Keys, auth: &mut AuthConfig) {
     );
     keys.key("scram", &mut auth.scram, Switch, "SCRAM-SHA-256 through AUTH: `vaux passwd --scram`");
     keys.section("jwt", |keys| jwt(keys, &mut auth.jwt));
+    keys.section("http", |keys| http_auth(keys, &mut auth.http));
 }
 
 fn jwt(keys: &mut impl Keys, jwt: &mut JwtConfig) {
@@ -386,6 +388,26 @@ fn jwt(keys: &mut impl Keys, jwt: &mut JwtConfig) {
     keys.key("algorithms", &mut jwt.algorithms, Algorithms, "the kind of key says which of them is used");
     keys.key("audience", &mut jwt.audience, Text(claim), "that tokens must be meant for; empty: any");
     keys.key("username_claim", &mut jwt.username_claim, Text(claim_name), "the claim that names the user");
+}
+
+fn http_auth(keys: &mut impl Keys, http: &mut HttpAuthConfig) {
+    keys.key(
+        "url",
+        &mut http.url,
+        Optional(Text(check_url)),
+        "a service that is asked about each client, before the password file",
+    );
+    keys.key("timeout", &mut http.timeout, Time(between(10, 60_000)), "for its whole answer");
+    let keep = Time(Duration::ZERO..=Duration::from_secs(86_400));
+    keys.key(
+        "cache",
+        &mut http.cache,
+        keep,
+        "how long a client that was let in is not asked about; 0s = off",
+    );
+    let outcomes = OneOf(&[("deny", OnError::Deny), ("ignore", OnError::Ignore)]);
+    keys.key("on_error", &mut http.on_error, outcomes, "deny | ignore: go on with the password file");
+    keys.key("ca", &mut http.ca, Optional(Path), "PEM; who signs its certificate; default: the system's");
 }
 
 fn http(keys: &mut impl Keys, http: &mut HttpConfig) {

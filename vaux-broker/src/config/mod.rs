@@ -36,7 +36,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use auth::{AuthConfig, JwtAlgorithm, JwtConfig};
+pub use auth::{AuthConfig, HttpAuthConfig, JwtAlgorithm, JwtConfig, OnError};
 pub use http::HttpConfig;
 pub use limits::Limits;
 pub use listener::{

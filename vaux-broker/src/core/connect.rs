@@ -15,9 +15,11 @@ use vaux_mqtt::protocol::{InboundAliases, OutboundAliases};
 use vaux_mqtt::topic::levels;
 use vaux_mqtt::{Error, Packet, QoS, ReasonCode, Version};
 
+use super::admission::Admission;
 use super::connect_request::{ConnectRequest, Refusal, check_client_id, session_expiry_ms};
 use super::connection::{Aliases, Phase};
 use super::exchange::Exchange;
+use super::permission::allows;
 use super::settings::ListenerSettings;
 use super::{ConnectionId, Core, Effect};
 use crate::message::will_properties;
@@ -75,21 +77,27 @@ impl Core {
         now: Time,
         connection: ConnectionId,
         request: Box<ConnectRequest>,
-        verdict: Result<Identity, Refusal>,
+        verdict: Result<Admission, Refusal>,
     ) {
         let Some(slot) = self.slot_of(connection) else { return };
         if self.connections[slot as usize].phase != Phase::Authenticating {
             return;
         }
-        let identity = match verdict {
-            Ok(identity) => identity,
+        let admission = match verdict {
+            Ok(admission) => admission,
             Err(refusal) => return self.refuse(now, slot, Some(&request.client_id), refusal),
         };
-        self.accept(now, slot, request, identity);
+        self.accept(now, slot, request, admission);
     }
 
     /// Brings a client that is known to its home.
-    pub(super) fn accept(&mut self, now: Time, slot: u32, request: Box<ConnectRequest>, identity: Identity) {
+    pub(super) fn accept(
+        &mut self,
+        now: Time,
+        slot: u32,
+        request: Box<ConnectRequest>,
+        admission: Admission,
+    ) {
         // MQTT-3.1.2-24 leaves no way to accept.
         if request.connack(false, &self.settings, &mut Vec::new()).encoded_len(request.version)
             > request.maximum_packet_size
@@ -100,19 +108,19 @@ impl Core {
         }
         let home = self.shared.home_of(&request.session_key());
         if home == self.worker {
-            self.bind(now, slot, *request, identity);
+            self.bind(now, slot, *request, admission);
             self.effects.push_back(Effect::Resume(slot));
         } else {
             self.connections.remove(slot as usize);
-            self.effects.push_back(Effect::Handover { slot, home, request, identity });
+            self.effects.push_back(Effect::Handover { slot, home, request, admission });
         }
     }
 
     /// A connection arrives from the worker that accepted it. Its slot here is returned; [`Effect::Resume`] follows.
-    pub fn handle_adoption(&mut self, now: Time, request: ConnectRequest, identity: Identity) -> u32 {
+    pub fn handle_adoption(&mut self, now: Time, request: ConnectRequest, admission: Admission) -> u32 {
         let slot = self.insert_connection(now, Arc::clone(&request.listener), request.peer);
         self.connections[slot as usize].version = request.version;
-        self.bind(now, slot, request, identity);
+        self.bind(now, slot, request, admission);
         self.effects.push_back(Effect::Resume(slot));
         slot
     }
@@ -156,6 +164,7 @@ impl Core {
             user_name: connect.user_name.map(Into::into),
             password: connect.password.map(Into::into),
             certificate_user: None,
+            certificate_common_name: None,
             authentication_method: properties.authentication_method().map(Into::into),
             authentication_data: properties.authentication_data().map(Into::into),
             will,
@@ -217,23 +226,24 @@ impl Core {
     }
 
     /// Gives the connection its session, and answers CONNECT.
-    fn bind(&mut self, now: Time, slot: u32, mut request: ConnectRequest, identity: Identity) {
+    fn bind(&mut self, now: Time, slot: u32, mut request: ConnectRequest, admission: Admission) {
         let key = request.session_key();
         let old = self.by_key.get(&key).copied();
-        if let Err(refusal) = self.check_bind(old, &request, &identity) {
+        if let Err(refusal) = self.check_bind(old, &request, &admission) {
             return self.refuse(now, slot, Some(&request.client_id), refusal);
         }
         let is_takeover = old.is_some_and(|old| self.sessions[old.0 as usize].connection.is_some());
         let was_stored = old.is_some_and(|old| self.sessions[old.0 as usize].stored != Stored::Nothing);
-        let old = self.release_old_session(now, old, &request, &identity);
+        let old = self.release_old_session(now, old, &request, &admission.identity);
         let session_present = old.is_some();
         let session = match old {
             Some(session) => session,
-            None => self.insert_session(key, identity),
+            None => self.insert_session(key, admission.identity.clone()),
         };
         self.sessions[session.0 as usize].will = request.will.take();
-        self.bind_session(slot, session, &request);
+        self.bind_session(slot, session, &request, &admission);
         self.bind_connection(now, slot, session, &request);
+        self.admit(slot, &admission);
         let needs = match self.record_session(session) || was_stored {
             // What the end of an old session led to is part of the answer.
             true => self.recorder.latest(),
@@ -254,8 +264,9 @@ impl Core {
         &self,
         old: Option<SessionSlot>,
         request: &ConnectRequest,
-        identity: &Identity,
+        admission: &Admission,
     ) -> Result<(), Refusal> {
+        let identity = &admission.identity;
         if let Some(old) = old {
             let owner = &self.sessions[old.0 as usize].identity;
             if owner != identity && *owner != Identity::Anonymous {
@@ -289,7 +300,7 @@ impl Core {
             let topic = &will.topic[request.listener.mount.len()..];
             let listener = Some(&*request.listener.name);
             let subject = Subject { identity, client_id: &request.client_id, listener };
-            if !self.rights.allows(&subject, Action::Publish, topic) {
+            if !allows(&*self.rights, admission.grants.as_ref(), &subject, Action::Publish, topic) {
                 return Err(Refusal::new(ReasonCode::NotAuthorized, "the will's topic is not allowed"));
             }
         }
@@ -347,7 +358,7 @@ impl Core {
 
     /// Records a session that outlives its connection, or whose will must not be lost. False when nothing of it is to
     /// be stored, and nothing was before.
-    fn record_session(&mut self, session: SessionSlot) -> bool {
+    pub(super) fn record_session(&mut self, session: SessionSlot) -> bool {
         if !self.recorder.is_keeping() {
             return false;
         }
@@ -366,6 +377,7 @@ impl Core {
             sid: state.sid,
             key: state.key.clone(),
             identity: state.identity.clone(),
+            grants: state.grants.clone(),
             expiry_ms: state.expiry_ms,
             ends_at: state.ends_at,
             is_connected: state.connection.is_some(),
@@ -375,14 +387,21 @@ impl Core {
         true
     }
 
-    fn bind_session(&mut self, slot: u32, session: SessionSlot, request: &ConnectRequest) {
+    fn bind_session(
+        &mut self,
+        slot: u32,
+        session: SessionSlot,
+        request: &ConnectRequest,
+        admission: &Admission,
+    ) {
         let limits = &self.settings.limits;
         let receive_maximum = if request.version == Version::V5 { limits.receive_maximum } else { u16::MAX };
         let session = &mut self.sessions[session.0 as usize];
         session.connection = Some(slot);
-        if session.listener.as_ref() != Some(&request.listener.name) {
-            // Other rights may hold there.
+        if session.listener.as_ref() != Some(&request.listener.name) || session.grants != admission.grants {
+            // It may have other rights now.
             session.listener = Some(Arc::clone(&request.listener.name));
+            session.grants.clone_from(&admission.grants);
             self.table.bump();
         }
         session.expiry_ms = request.expiry_ms;

@@ -36,6 +36,8 @@ pub struct ConnectRequest {
     pub password: Option<Box<[u8]>>,
     /// The user whom the client's certificate names. It was accepted, and the listener goes by it.
     pub certificate_user: Option<Box<str>>,
+    /// The common name of the client's certificate, which was accepted.
+    pub certificate_common_name: Option<Box<str>>,
     /// The method of enhanced authentication, if it named one.
     pub authentication_method: Option<Box<str>>,
     /// What goes with it: from the client first, then what CONNACK returns.

@@ -71,6 +71,10 @@ pub(super) struct Connection {
     pub(super) aliases: Option<Box<Aliases>>,
     /// Enhanced authentication, of clients that named a method.
     pub(super) exchange: Option<Box<Exchange>>,
+    /// When its proof of who it is runs out.
+    pub(super) admitted_until: Time,
+    /// Stands for that proof, 0 when it is not asked about again.
+    pub(super) proof: u64,
     pub(super) replays: VecDeque<Replay>,
 }
 
@@ -156,7 +160,7 @@ impl Connection {
                 };
                 let exchange = self.exchange.as_ref();
                 let proof = exchange.map_or(Time::NEVER, |exchange| exchange.deadline(connect_timeout_ms));
-                keep_alive.min(stall).min(proof)
+                keep_alive.min(stall).min(proof).min(self.admitted_until)
             }
         }
     }
@@ -273,6 +277,8 @@ impl Core {
             held: None,
             aliases: None,
             exchange: None,
+            admitted_until: Time::NEVER,
+            proof: 0,
             replays: VecDeque::new(),
         };
         self.connections.insert(connection) as u32

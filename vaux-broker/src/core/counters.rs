@@ -59,6 +59,10 @@ counts! {
         refused_connects: u64,
         /// Sessions that ended because nobody came back for them in time.
         expired_sessions: u64,
+        /// Connections that ended because the client's proof of who it is ran out.
+        expired_credentials: u64,
+        /// Connections that ended because what the client logged in with did not count any more.
+        revoked_credentials: u64,
         /// How often clients were not read because they published too fast.
         paced: u64,
         /// Clients that were not let in, by the limit that was reached.

@@ -12,6 +12,7 @@ use vaux_mqtt::packet::Auth;
 use vaux_mqtt::property::{Properties, Property};
 use vaux_mqtt::{Error, Packet, ReasonCode, Version};
 
+use super::admission::Admission;
 use super::connect_request::{ConnectRequest, Refusal};
 use super::connection::Phase;
 use super::observe::Ending;
@@ -53,8 +54,8 @@ pub enum StepAnswer {
     },
     /// The client is who it says.
     Accept {
-        /// Who it is. One that proves itself anew must stay the same.
-        identity: Identity,
+        /// Who it is, and on what terms. One that proves itself anew must stay the same.
+        admission: Admission,
         /// What it is sent.
         data: Option<Box<[u8]>>,
     },
@@ -211,19 +212,20 @@ impl Core {
                 }
                 self.send_auth(slot, ReasonCode::ContinueAuthentication, data.as_deref());
             }
-            (Phase::Authenticating, StepAnswer::Accept { identity, data }) => {
+            (Phase::Authenticating, StepAnswer::Accept { admission, data }) => {
                 let Some(mut request) = exchange.request.take() else { return };
                 request.authentication_data = data;
-                self.accept(now, slot, request, identity);
+                self.accept(now, slot, request, admission);
             }
             (Phase::Authenticating, StepAnswer::Refuse(refusal)) => {
                 let client_id = exchange.request.as_ref().map(|request| Arc::clone(&request.client_id));
                 self.refuse(now, slot, client_id.as_deref(), refusal);
             }
-            (Phase::Connected, StepAnswer::Accept { identity, data }) => {
+            (Phase::Connected, StepAnswer::Accept { admission, data }) => {
                 exchange.turn = Turn::Rest;
                 let session = connection.session;
-                if self.sessions[session.0 as usize].identity == identity {
+                if self.sessions[session.0 as usize].identity == admission.identity {
+                    self.renew(slot, admission);
                     self.send_auth(slot, ReasonCode::Success, data.as_deref());
                 } else {
                     self.end_unproved(now, slot, "this is another user than before");
@@ -236,9 +238,21 @@ impl Core {
 
     /// A connected client could not prove who it is.
     pub(super) fn end_unproved(&mut self, now: Time, slot: u32, text: &'static str) {
-        self.lose(now, slot, &Ending::of("not-authorized", text, Some(ReasonCode::NotAuthorized)));
-        self.say_goodbye(slot, ReasonCode::NotAuthorized, Some(text));
-        self.close(now, slot);
+        let ending = Ending::of("not-authorized", text, Some(ReasonCode::NotAuthorized));
+        self.end_admission(now, slot, &ending);
+    }
+
+    /// A connected client goes on, on terms that may be other ones.
+    fn renew(&mut self, slot: u32, admission: Admission) {
+        self.admit(slot, &admission);
+        let session = self.connections[slot as usize].session;
+        let state = &mut self.sessions[session.0 as usize];
+        if state.grants != admission.grants {
+            state.grants = admission.grants;
+            self.table.bump();
+            self.record_session(session);
+        }
+        self.watch(slot);
     }
 
     fn send_auth(&mut self, slot: u32, reason: ReasonCode, data: Option<&[u8]>) {

@@ -13,6 +13,7 @@
 
 mod acknowledge;
 mod acknowledgement;
+mod admission;
 mod connect;
 mod connect_request;
 mod connection;
@@ -69,10 +70,11 @@ use crate::rights::Authorize;
 use crate::router::cache::TopicCache;
 use crate::router::interest::Interest;
 use crate::router::local::LocalTable;
-use crate::session::{Identity, Session, SessionKey, SessionSlot};
+use crate::session::{Session, SessionKey, SessionSlot};
 use crate::store::{PageRequest, Recorder, Sequence, StoreState, Submission};
 use crate::time::Time;
 
+pub use admission::{Admission, StillHolds};
 pub use connect_request::{ConnectRequest, Refusal};
 pub use connection::ConnectionId;
 pub use connection::Overrun;
@@ -260,8 +262,8 @@ pub enum Effect {
         home: WorkerId,
         /// What it said.
         request: Box<ConnectRequest>,
-        /// Who it is.
-        identity: Identity,
+        /// Who it is, and on what terms.
+        admission: Admission,
     },
     /// Input is taken again: handle what is buffered, then read.
     Resume(u32),

@@ -73,6 +73,16 @@ impl Ending {
         "a subscription was refused, and version 3.1 has no code for it",
         None,
     );
+    pub(super) const CREDENTIALS_EXPIRED: Ending = Ending::of(
+        "credentials-expired",
+        "the client's proof of who it is ran out",
+        Some(ReasonCode::NotAuthorized),
+    );
+    pub(super) const CREDENTIALS_REVOKED: Ending = Ending::of(
+        "credentials-revoked",
+        "what the client logged in with does not count any more",
+        Some(ReasonCode::NotAuthorized),
+    );
     pub(super) const WRITE_STALL: Ending = Ending {
         limit: Some("write_stall"),
         ..Ending::of("write-stall", "the client read nothing for too long", None)

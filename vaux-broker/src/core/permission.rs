@@ -6,7 +6,7 @@ use std::sync::Arc;
 use slab::Slab;
 
 use super::Core;
-use crate::rights::{Action, Authorize, Subject};
+use crate::rights::{Action, Authorize, Grants, Subject};
 use crate::session::{Session, SessionSlot};
 
 impl Core {
@@ -18,7 +18,8 @@ impl Core {
 
     /// Whether the owner of a session may do this now. `topic` is as the client knows it, without the mount.
     pub(super) fn may(&self, session: SessionSlot, action: Action, topic: &str) -> bool {
-        self.rights.allows(&subject(&self.sessions[session.0 as usize]), action, topic)
+        let state = &self.sessions[session.0 as usize];
+        allows(&*self.rights, state.grants.as_ref(), &subject(state), action, topic)
     }
 
     /// Whether a message of this topic, with the mount in front, may go to a session now.
@@ -37,7 +38,21 @@ pub(super) fn may_receive(
     let state = &sessions[session.0 as usize];
     // What begins with `$` has no mount.
     let topic = topic.strip_prefix(&*state.key.mount).unwrap_or(topic);
-    rights.allows(&subject(state), Action::Receive, topic)
+    allows(rights, state.grants.as_ref(), &subject(state), Action::Receive, topic)
+}
+
+/// Whether somebody may do something: by what he was granted himself, if that was said, else by the rights of all.
+pub(super) fn allows(
+    rights: &dyn Authorize,
+    grants: Option<&Grants>,
+    subject: &Subject<'_>,
+    action: Action,
+    topic: &str,
+) -> bool {
+    match grants {
+        Some(grants) => grants.allows(subject.identity, action, topic),
+        None => rights.allows(subject, action, topic),
+    }
 }
 
 fn subject(session: &Session) -> Subject<'_> {

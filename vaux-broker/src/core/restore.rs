@@ -22,6 +22,7 @@ impl Core {
             stored;
         let session = self.insert_session_with(record.sid, record.key.clone(), record.identity.clone());
         let state = &mut self.sessions[session.0 as usize];
+        state.grants = record.grants.clone();
         state.stored = if record.expiry_ms > 0 { Stored::Session } else { Stored::Will };
         received.into_iter().for_each(|packet_id| state.inbound.restore(packet_id));
         let (sent, queued) = split(deliveries, releasing);

@@ -111,6 +111,9 @@ impl Core {
             .as_ref()
             .map_or(Time::NEVER, |exchange| exchange.deadline(connect_timeout_ms));
         match connection.phase {
+            Phase::Connected if connection.admitted_until <= now => {
+                self.handle_expired_admission(now, slot);
+            }
             Phase::Connected if proof_at <= now => {
                 self.end_unproved(now, slot, "the client did not prove who it is in time");
             }

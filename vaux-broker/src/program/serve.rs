@@ -129,6 +129,7 @@ impl Running {
             Arc::new(AccessLists::read(&prepared.config).map_err(ProgramError::Security)?);
         self.users.change(sources);
         self.broker.change_rights(&access);
+        self.broker.review_admissions();
         let mut unchanged = self.broker.reload(prepared.config, prepared.tls);
         unchanged.extend(self.log.reload(&config.log)?);
         if config.data_dir != self.config.data_dir {

@@ -4,6 +4,7 @@ mod delivery;
 mod queue;
 mod subscriptions;
 
+pub use crate::identity::{Identity, OPERATOR};
 pub use delivery::{Delivery, Identifiers};
 pub use queue::{Queue, Refused};
 pub use subscriptions::{SessionSubscription, Subscriptions};
@@ -14,6 +15,7 @@ use vaux_mqtt::QoS;
 use vaux_mqtt::protocol::{Inbound, Outbound};
 
 use crate::message::Content;
+use crate::rights::Grants;
 use crate::router::interest::MemberState;
 use crate::time::Time;
 
@@ -30,25 +32,6 @@ pub struct SessionKey {
     pub client_id: Arc<str>,
 }
 
-/// Who a client is.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Identity {
-    /// It did not say, and did not have to.
-    Anonymous,
-    /// A user who was authenticated.
-    User(Arc<str>),
-}
-
-/// The user who may do everything: he can read what only the owner of the data directory can.
-pub const OPERATOR: &str = "$operator";
-
-impl Identity {
-    /// Whether this is the operator.
-    pub fn is_operator(&self) -> bool {
-        matches!(self, Identity::User(name) if **name == *OPERATOR)
-    }
-}
-
 /// A session.
 #[derive(Debug)]
 pub struct Session {
@@ -60,6 +43,8 @@ pub struct Session {
     pub identity: Identity,
     /// The listener that it is, or was last, connected to. `None`: not since the broker started.
     pub listener: Option<Arc<str>>,
+    /// What it may do, if whoever let it in said so: else what all rights say.
+    pub grants: Option<Grants>,
     /// Its connection, while it has one.
     pub connection: Option<u32>,
     /// How long it outlives its connection, in milliseconds. 0: not at all; `u64::MAX`: for ever.
@@ -160,6 +145,7 @@ impl Session {
             key,
             identity,
             listener: None,
+            grants: None,
             connection: None,
             expiry_ms: 0,
             ends_at: Time::NEVER,

@@ -9,10 +9,10 @@ use vaux_mqtt::ReasonCode;
 use super::link::Link;
 use crate::config::Network;
 use crate::core::{
-    ConnectRequest, ConnectionId, ListenerSettings, Parcel, Refusal, Settings, StepAnswer, Totals, WorkerId,
+    Admission, ConnectRequest, ConnectionId, ListenerSettings, Parcel, Refusal, Settings, StepAnswer, Totals,
+    WorkerId,
 };
 use crate::rights::Authorize;
-use crate::session::Identity;
 use crate::transport::WebSocketRules;
 
 /// What is posted to a worker.
@@ -22,11 +22,13 @@ pub(crate) enum Mail {
     /// A connection whose session lives here.
     Handover(Box<Handover>),
     /// Who a client is.
-    Verdict(ConnectionId, Box<ConnectRequest>, Result<Identity, Refusal>),
+    Verdict(ConnectionId, Box<ConnectRequest>, Result<Admission, Refusal>),
     /// What a plug-in answers to a step of enhanced authentication.
     StepAnswer(ConnectionId, StepAnswer),
     /// Send everybody to another server.
     Redirect(ReasonCode, Arc<str>),
+    /// Whether what connected clients proved who they are by still holds may have changed.
+    Review,
     /// Who may do what from now on.
     Rights(Arc<dyn Authorize>),
     /// New limits.
@@ -64,7 +66,7 @@ pub(crate) struct ListenerTerms {
 pub(crate) struct Handover {
     pub(crate) link: Link,
     pub(crate) request: Box<ConnectRequest>,
-    pub(crate) identity: Identity,
+    pub(crate) admission: Admission,
 }
 
 /// The mailbox of one worker.
@@ -118,6 +120,7 @@ impl std::fmt::Debug for Mail {
             Mail::Verdict(..) => "Verdict",
             Mail::StepAnswer(..) => "StepAnswer",
             Mail::Redirect(..) => "Redirect",
+            Mail::Review => "Review",
             Mail::Rights(_) => "Rights",
             Mail::Settings(_) => "Settings",
             Mail::Listener(..) => "Listener",
@@ -154,7 +157,7 @@ pub struct Reply {
 
 impl Reply {
     /// Says who the client is, or why it is refused.
-    pub fn send(self, request: Box<ConnectRequest>, verdict: Result<Identity, Refusal>) {
+    pub fn send(self, request: Box<ConnectRequest>, verdict: Result<Admission, Refusal>) {
         self.mailbox.post(Mail::Verdict(self.connection, request, verdict));
     }
 }

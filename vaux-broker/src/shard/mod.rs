@@ -232,12 +232,20 @@ impl Shard {
             Mail::Handover(handover) => self.arriving.push(*handover),
             Mail::Verdict(connection, request, verdict) => {
                 self.core.handle_verdict(now, connection, request, verdict);
+                self.review(now, self.core.slot_of(connection));
             }
             Mail::StepAnswer(connection, answer) => {
                 self.core.handle_step_answer(now, connection, answer);
+                self.review(now, self.core.slot_of(connection));
             }
             Mail::Redirect(reason, server_reference) => {
                 self.core.handle_redirect(now, reason, &server_reference);
+            }
+            Mail::Review => {
+                let authenticate = &*self.authenticate;
+                let still_holds =
+                    |listener: &str, identity: &_, proof| authenticate.still_holds(listener, identity, proof);
+                self.core.handle_review(now, &still_holds);
             }
             Mail::Rights(rights) => self.core.handle_rights(rights),
             Mail::Settings(settings) => self.core.handle_settings(now, settings),
@@ -275,13 +283,23 @@ impl Shard {
 
     /// Takes in a connection whose session lives here.
     fn adopt(&mut self, now: Time, handover: Handover) {
-        let Handover { link, request, identity } = handover;
+        let Handover { link, request, admission } = handover;
         if self.is_draining {
             return;
         }
-        let slot = self.core.handle_adoption(now, *request, identity);
+        let slot = self.core.handle_adoption(now, *request, admission);
         self.insert_link(now, slot, link);
+        self.review(now, Some(slot));
         self.queue_read(slot);
+    }
+
+    /// A client that was let in may have been so by what did not count any more.
+    fn review(&mut self, now: Time, slot: Option<u32>) {
+        let Some(slot) = slot else { return };
+        let authenticate = &*self.authenticate;
+        let still_holds =
+            |listener: &str, identity: &_, proof| authenticate.still_holds(listener, identity, proof);
+        self.core.review(now, slot, &still_holds);
     }
 
     fn end_turn(&mut self, now: Time) {
@@ -338,11 +356,11 @@ impl Shard {
                     let mailbox = Arc::clone(&self.mailboxes[usize::from(self.worker.0)]);
                     self.authenticate.exchange(step, StepReply { connection, mailbox });
                 }
-                Effect::Handover { slot, home, request, identity } => {
+                Effect::Handover { slot, home, request, admission } => {
                     if let Some(mut link) = self.take_link(slot) {
                         // It is registered anew at its home. Failing to forget it here costs an idle event.
                         let _ = self.poll.registry().deregister(link.transport.source());
-                        let handover = Handover { link, request, identity };
+                        let handover = Handover { link, request, admission };
                         self.mailboxes[usize::from(home.0)].post(Mail::Handover(Box::new(handover)));
                     }
                 }
@@ -370,6 +388,7 @@ impl Shard {
     fn authenticate(&mut self, now: Time, connection: ConnectionId, mut request: Box<ConnectRequest>) {
         let Some(link) = self.link_mut(connection.slot) else { return };
         let certificate = link.transport.peer_certificate();
+        request.certificate_common_name = certificate.and_then(tls::certificate_common_name);
         let user = certificate.map_or(Ok(None), |der| tls::user_name(der, request.listener.username_from));
         match user {
             Ok(user) => request.certificate_user = user,

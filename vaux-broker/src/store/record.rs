@@ -2,6 +2,7 @@
 
 use vaux_mqtt::PacketId;
 
+use crate::rights::Grants;
 use crate::session::{Delivery, Identity, SessionKey, SessionSubscription, Will};
 use crate::time::Time;
 
@@ -119,6 +120,8 @@ pub struct SessionRecord {
     pub key: SessionKey,
     /// Whom it belongs to.
     pub identity: Identity,
+    /// What it may do, if whoever let it in said so.
+    pub grants: Option<Grants>,
     /// How long it outlives its connection, in milliseconds. 0: not at all, it is stored for its will only.
     pub expiry_ms: u64,
     /// When it ends. `Time::NEVER` while it is connected, too.

@@ -80,6 +80,12 @@ pub(crate) fn user_name(
     Ok(Some(name.into()))
 }
 
+/// The common name in an accepted certificate, if it has one.
+pub(crate) fn certificate_common_name(certificate: &CertificateDer<'_>) -> Option<Box<str>> {
+    let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
+    common_name(&certificate).ok().map(Into::into)
+}
+
 fn common_name(certificate: &X509Certificate<'_>) -> Result<String, &'static str> {
     let mut names = certificate.subject().iter_common_name();
     match (names.next().map(|name| name.as_str()), names.next()) {

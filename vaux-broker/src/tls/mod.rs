@@ -15,7 +15,7 @@ mod server_config;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use client_auth::user_name;
+pub(crate) use client_auth::{certificate_common_name, user_name};
 pub(crate) use issue::provider;
 
 pub use authority::{Authority, ServerCertificate};

@@ -97,6 +97,11 @@ impl Client {
         message
     }
 
+    /// Whether the broker has closed the connection without another word. Waits until it says or does something.
+    pub(crate) fn is_closed(&mut self) -> bool {
+        self.buffer.is_empty() && matches!(self.stream.read(&mut [0]), Ok(0))
+    }
+
     pub(crate) fn send(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         let mut bytes = Vec::new();
         write(&mut bytes);

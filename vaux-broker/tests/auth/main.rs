@@ -6,5 +6,7 @@ mod fails_closed;
 mod matrix;
 mod passwords;
 mod scram;
+mod service;
 mod serving;
 mod tokens;
+mod web;

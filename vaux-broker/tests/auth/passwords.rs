@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use vaux_broker::auth::{Credentials, set_password};
 use vaux_mqtt::packet::Connect;
-use vaux_mqtt::{ReasonCode, Version};
+use vaux_mqtt::{Packet, ReasonCode, Version};
 
 use super::client::{Client, named, nameless};
 use super::serving::{LISTENER, Serving};
@@ -87,6 +88,37 @@ fn who_fails_too_often_waits_and_right_credentials_pass_meanwhile() {
     assert_eq!(waiting.connack(), ReasonCode::BadUserNameOrPassword);
     // A lower bound: however slow the machine, the refusal must not come sooner.
     assert!(began.elapsed() >= Duration::from_secs(3));
+}
+
+#[test]
+fn who_was_removed_or_has_another_password_is_disconnected_by_the_reload() {
+    let user = |name: &str| ALICE.replace("alice", name);
+    let users = ["alice", "bob", "carol", "dave"].map(user).concat();
+    let serving = Serving::start(&[("broker.toml", &toml("")), ("users", &users)]);
+    let address = serving.address();
+    let connect = |name| Client::connect(address, &named(name, name, "secret")).unwrap();
+    let (mut alice, mut bob, mut carol) = (connect("alice"), connect("bob"), connect("carol"));
+    let old = Connect { version: Version::V311, ..named("dave", "dave", "secret") };
+    let mut dave = Client::connect(address, &old).unwrap();
+    // Bob's salt is another one, and so is his password, perhaps; Carol and Dave are gone.
+    let path = serving.path("users");
+    serving.write("users", &[user("alice"), user("bob")].concat());
+    set_password(&path, "bob", &Credentials::new(b"other", false), false).unwrap();
+    assert!(!serving.reload().contains("not reloaded"));
+    for client in [&mut bob, &mut carol] {
+        client.receive(|packet| match packet {
+            Packet::Disconnect(disconnect) => assert_eq!(disconnect.reason, ReasonCode::NotAuthorized),
+            other => panic!("{other:?}"),
+        });
+    }
+    assert!(dave.is_closed());
+    assert_eq!(alice.subscribe("a"), ReasonCode::GrantedQos1, "nothing is known against her");
+    assert_eq!(outcome(address, &named("bob", "bob", "other")), ReasonCode::Success);
+    assert_eq!(outcome(address, &named("bob", "bob", "secret")), ReasonCode::BadUserNameOrPassword);
+    // A reload that fails keeps all as it was.
+    serving.write("users", "alice\n");
+    assert!(serving.reload().contains("not reloaded"));
+    assert_eq!(alice.subscribe("b"), ReasonCode::GrantedQos1);
 }
 
 #[test]

@@ -1,7 +1,12 @@
 //! Tokens as passwords.
 
-use vaux_mqtt::ReasonCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use aws_lc_rs::hmac;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use vaux_mqtt::packet::Connect;
+use vaux_mqtt::{Packet, ReasonCode};
 
 use super::client::{Client, named, nameless};
 use super::passwords::ALICE;
@@ -43,6 +48,39 @@ fn tokens_and_passwords_go_together() {
     assert!(Client::connect(address, &named("b", "", token)).is_ok());
     assert!(Client::connect(address, &named("c", "alice", "Secret")).is_err());
     assert!(Client::connect(address, &nameless("d")).is_err());
+}
+
+/// A token of Alice, signed with the secret of the samples, that is good for so many seconds from now on.
+fn token_for(seconds: f64) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
+    let claims = format!(r#"{{"sub":"alice","exp":{}}}"#, now + seconds);
+    let [header, claims] = [r#"{"alg":"HS256"}"#, &claims].map(|part| URL_SAFE_NO_PAD.encode(part));
+    let message = format!("{header}.{claims}");
+    let key = hmac::Key::new(hmac::HMAC_SHA256, SAMPLES[3].1.trim_end().as_bytes());
+    format!("{message}.{}", URL_SAFE_NO_PAD.encode(hmac::sign(&key, message.as_bytes())))
+}
+
+#[test]
+fn a_client_is_disconnected_when_its_token_ends_or_its_key_does_not_count_any_more() {
+    let toml = format!("{LISTENER}[auth]\njwt.key_file = \"key\"\n");
+    let serving = Serving::start(&[("broker.toml", &toml), ("key", SAMPLES[3].1)]);
+    let address = serving.address();
+    let disconnected = |client: &mut Client| {
+        client.receive(|packet| match packet {
+            Packet::Disconnect(disconnect) => assert_eq!(disconnect.reason, ReasonCode::NotAuthorized),
+            other => panic!("{other:?}"),
+        });
+    };
+    let connect = |seconds| Client::connect(address, &named("", "", &token_for(seconds)));
+    // However slow the machine, one of them lasts until it is looked at.
+    let mut short = [1.0, 4.0, 16.0, 64.0].into_iter().find_map(|seconds| connect(seconds).ok()).unwrap();
+    let mut long = connect(1000.0).unwrap();
+    disconnected(&mut short);
+    assert!(!serving.reload().contains("not reloaded"));
+    assert_eq!(long.subscribe("a"), ReasonCode::GrantedQos1, "the same key counts");
+    serving.write("key", "another secret that is long enough to be one\n");
+    assert!(!serving.reload().contains("not reloaded"));
+    disconnected(&mut long);
 }
 
 #[test]

@@ -31,7 +31,7 @@ impl Authenticate for Challenge {
                 state: ExchangeState(Box::new(())),
             },
             ("vaux-test", Some(_), Some(b"egnellahc")) => {
-                StepAnswer::Accept { identity: Identity::User("tester".into()), data: None }
+                StepAnswer::Accept { admission: Identity::User("tester".into()).into(), data: None }
             }
             ("vaux-test", _, _) => refuse(ReasonCode::NotAuthorized),
             _ => refuse(ReasonCode::BadAuthenticationMethod),

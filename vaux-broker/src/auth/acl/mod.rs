@@ -4,7 +4,6 @@
 //! first `user` are about anonymous clients, those behind it about that user, and `pattern` lines about everybody.
 //! Deciding allocates nothing, except about subscriptions.
 
-mod filter;
 mod parse;
 #[cfg(test)]
 mod tests;
@@ -14,9 +13,9 @@ use std::path::Path;
 use hashbrown::HashMap;
 
 use super::file::{FileError, read_lines};
-use crate::rights::{Action, Subject};
+use crate::rights::filter::{Names, RuleFilter};
+use crate::rights::{Action, Subject, is_never_anonymous};
 use crate::session::Identity;
-use filter::{Names, RuleFilter};
 
 /// An access list.
 #[derive(Debug, Default)]
@@ -128,11 +127,6 @@ impl Acl {
         });
         Decision { is_allowed: grant.is_some(), line: grant }
     }
-}
-
-/// No list opens these to somebody without a name.
-fn is_never_anonymous(topic: &str) -> bool {
-    topic.starts_with('$') && (topic.starts_with("$CONTROL") || topic.starts_with("$SYS/broker/vaux"))
 }
 
 impl Rules {

@@ -1,9 +1,7 @@
 //! Reading an access list: mosquitto's syntax, strictly.
 
-use vaux_mqtt::topic::TopicFilter;
-
-use super::filter::RuleFilter;
 use super::{Access, Acl, Rule};
+use crate::rights::filter::{RuleFilter, check_rule_filter};
 
 /// What a line says.
 enum Line<'a> {
@@ -28,7 +26,7 @@ pub(super) fn parse(text: &str) -> Result<Acl, (Option<usize>, String)> {
             Line::Topic(access, filter) => (access, filter, false),
             Line::Pattern(access, filter) => (access, filter, true),
         };
-        check_filter(filter).map_err(|message| (Some(number), message))?;
+        check_rule_filter(filter).map_err(|message| (Some(number), message))?;
         let line =
             u32::try_from(number).map_err(|_| (Some(number), "there are too many lines".to_owned()))?;
         let rule = Rule { line, access, filter: RuleFilter::new(filter, is_pattern) };
@@ -79,14 +77,6 @@ fn read_access<'a>(keyword: &str, rest: &'a str) -> Result<(Access, &'a str), St
         ));
     }
     Ok((access, filter))
-}
-
-fn check_filter(filter: &str) -> Result<(), String> {
-    match TopicFilter::new(filter) {
-        Ok(valid) if valid.shared().is_none() => Ok(()),
-        Ok(_) => Err(format!("{filter:?} is a shared subscription; write the filter behind the share name")),
-        Err(_) => Err(format!("{filter:?} is not a topic filter")),
-    }
 }
 
 /// The first word and what follows it.

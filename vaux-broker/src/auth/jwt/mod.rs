@@ -1,7 +1,7 @@
 //! JSON Web Tokens as passwords (RFC 7519, 7515): signed by somebody whose key is in a file.
 //!
 //! The kind of key decides the algorithm, never the token: a public key is not taken for a secret. A token without an
-//! end is not taken at all. It counts when a client connects; one that is connected stays so.
+//! end is not taken at all, and a client is disconnected at that end.
 
 #[cfg(test)]
 mod samples;
@@ -13,7 +13,7 @@ use std::path::Path;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, VerificationAlgorithm,
 };
-use aws_lc_rs::{constant_time, hmac};
+use aws_lc_rs::{constant_time, digest, hmac};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rustls::pki_types::SubjectPublicKeyInfoDer;
@@ -31,6 +31,16 @@ pub(super) struct Tokens {
     algorithm: JwtAlgorithm,
     audience: String,
     username_claim: String,
+    /// Stands for all of this.
+    pub(super) fingerprint: [u8; 32],
+}
+
+/// Whom a good token names, and until when.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Named {
+    pub(super) user: String,
+    /// In seconds since 1970.
+    pub(super) until_s: f64,
 }
 
 enum Key {
@@ -48,18 +58,26 @@ impl Tokens {
     /// Reads the key. `None` when no file is configured.
     pub(super) fn read(config: &JwtConfig) -> Result<Option<Tokens>, FileError> {
         let Some(path) = &config.key_file else { return Ok(None) };
-        let (key, algorithm) = read_key(path)?;
+        let text = read_lines(path)?;
+        let (key, algorithm) = read_key(path, &text)?;
         if !config.algorithms.contains(&algorithm) {
             let name = algorithm.name();
             let message = format!("holds a key for {name}, which is not among the algorithms of [auth.jwt]");
             return Err(FileError::new(path, None, message));
         }
         let (audience, username_claim) = (config.audience.clone(), config.username_claim.clone());
-        Ok(Some(Tokens { key, algorithm, audience, username_claim }))
+        let mut context = digest::Context::new(&digest::SHA256);
+        for part in [&text, &audience, &username_claim] {
+            // The length keeps them apart.
+            context.update(&(part.len() as u64).to_be_bytes());
+            context.update(part.as_bytes());
+        }
+        let fingerprint = context.finish().as_ref().try_into().expect("SHA-256 has 32 bytes");
+        Ok(Some(Tokens { key, algorithm, audience, username_claim, fingerprint }))
     }
 
-    /// The user whom a token names, if it is good at this time, in seconds since 1970.
-    pub(super) fn user(&self, token: &str, now_s: f64) -> Option<String> {
+    /// Whom a token names, if it is good at this time, in seconds since 1970.
+    pub(super) fn read_token(&self, token: &str, now_s: f64) -> Option<Named> {
         let (signed, signature) = token.rsplit_once('.')?;
         let (header, claims) = signed.split_once('.')?;
         let header = decode(header)?;
@@ -78,7 +96,7 @@ impl Tokens {
             return None;
         }
         let user = claims.get(&self.username_claim)?.as_str()?;
-        check_user_name(user).ok().map(|()| user.to_owned())
+        check_user_name(user).ok().map(|()| Named { user: user.to_owned(), until_s: ends_at })
     }
 
     fn is_for_us(&self, claims: &Map<String, Value>) -> bool {
@@ -129,8 +147,7 @@ impl std::fmt::Debug for Key {
 }
 
 /// A public key in PEM, or else a secret: the first line.
-fn read_key(path: &Path) -> Result<(Key, JwtAlgorithm), FileError> {
-    let text = read_lines(path)?;
+fn read_key(path: &Path, text: &str) -> Result<(Key, JwtAlgorithm), FileError> {
     if text.contains("-----BEGIN") {
         let wrong = || FileError::new(path, None, "holds no public key of RSA, P-256 or Ed25519 in PEM");
         let key = SubjectPublicKeyInfoDer::from_pem_slice(text.as_bytes()).map_err(|_| wrong())?;

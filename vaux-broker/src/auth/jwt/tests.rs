@@ -15,6 +15,11 @@ fn tokens(key: &str, change: impl FnOnce(&mut JwtConfig)) -> Result<Tokens, Stri
     Ok(tokens.expect("a file is configured"))
 }
 
+/// The user whom a token names.
+fn named_by(tokens: &Tokens, token: &str, now_s: f64) -> Option<String> {
+    tokens.read_token(token, now_s).map(|named| named.user)
+}
+
 /// A token with these parts, signed with the secret of the samples.
 fn signed(header: &str, claims: &str) -> String {
     let secret = SAMPLES[3].1.trim_end();
@@ -28,9 +33,9 @@ fn tokens_of_others_name_their_user() {
     for (name, key, token) in SAMPLES {
         let tokens = tokens(key, |_| {}).unwrap();
         assert_eq!(tokens.algorithm.name(), name);
-        assert_eq!(tokens.user(token, NOW).as_deref(), Some("alice"), "{name}");
+        assert_eq!(named_by(&tokens, token, NOW).as_deref(), Some("alice"), "{name}");
         assert_eq!(is_token(token.as_bytes()), Some(token));
-        assert_eq!(tokens.user(token, 4_102_444_800.0), None, "{name} is over");
+        assert_eq!(named_by(&tokens, token, 4_102_444_800.0), None, "{name} is over");
     }
 }
 
@@ -43,11 +48,11 @@ fn a_token_that_was_touched_is_not_taken() {
             bytes[index] = if bytes[index] == b'A' { b'Q' } else { b'A' };
             let changed = String::from_utf8(bytes).unwrap();
             if changed != token {
-                assert_eq!(tokens.user(&changed, NOW), None, "{name} {index}");
+                assert_eq!(named_by(&tokens, &changed, NOW), None, "{name} {index}");
             }
         }
         for (_, _, other) in SAMPLES.into_iter().filter(|(other, ..)| *other != name) {
-            assert_eq!(tokens.user(other, NOW), None, "{name}");
+            assert_eq!(named_by(&tokens, other, NOW), None, "{name}");
         }
     }
 }
@@ -62,10 +67,10 @@ fn a_public_key_is_never_a_secret_and_no_algorithm_is_none() {
         URL_SAFE_NO_PAD.encode(r#"{"sub":"alice","exp":4102444800}"#)
     );
     let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes()), message.as_bytes());
-    assert_eq!(tokens.user(&format!("{message}.{}", URL_SAFE_NO_PAD.encode(tag)), NOW), None);
+    assert_eq!(named_by(&tokens, &format!("{message}.{}", URL_SAFE_NO_PAD.encode(tag)), NOW), None);
     let none = URL_SAFE_NO_PAD.encode(r#"{"alg":"none"}"#);
     let claims = URL_SAFE_NO_PAD.encode(r#"{"sub":"alice","exp":4102444800}"#);
-    assert_eq!(tokens.user(&format!("{none}.{claims}."), NOW), None);
+    assert_eq!(named_by(&tokens, &format!("{none}.{claims}."), NOW), None);
 }
 
 #[test]
@@ -88,17 +93,17 @@ fn claims_are_checked() {
         (r#"{"exp":1795000001,"aud":"mqtt"}"#, None),
         (r#"["sub"]"#, None),
     ] {
-        assert_eq!(tokens.user(&signed(header, claims), NOW).as_deref(), user, "{claims}");
+        assert_eq!(named_by(&tokens, &signed(header, claims), NOW).as_deref(), user, "{claims}");
     }
     let good = r#"{"sub":"bob","exp":1795000001,"aud":"mqtt"}"#;
-    assert_eq!(tokens.user(&signed(r#"{"alg":"HS256","crit":["b64"]}"#, good), NOW), None);
-    assert_eq!(tokens.user(&signed(r#"{"alg":"hs256"}"#, good), NOW), None);
+    assert_eq!(named_by(&tokens, &signed(r#"{"alg":"HS256","crit":["b64"]}"#, good), NOW), None);
+    assert_eq!(named_by(&tokens, &signed(r#"{"alg":"hs256"}"#, good), NOW), None);
 }
 
 #[test]
 fn another_claim_can_name_the_user() {
     let tokens = tokens(SAMPLES[3].1, |config| config.username_claim = "name".into()).unwrap();
-    assert_eq!(tokens.user(SAMPLES[3].2, NOW).as_deref(), Some("Alice"));
+    assert_eq!(named_by(&tokens, SAMPLES[3].2, NOW).as_deref(), Some("Alice"));
 }
 
 #[test]

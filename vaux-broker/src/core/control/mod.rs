@@ -18,10 +18,11 @@ use vaux_mqtt::{QoS, ReasonCode};
 use super::deliver::Publication;
 use super::json::read_base64;
 use super::observe::Ending;
+use super::permission::allows;
 use super::tour::Errand;
 use super::{Core, Effect};
 use crate::message::Content;
-use crate::rights::{Action, Subject};
+use crate::rights::{Action, Grants, Subject};
 use crate::session::{Identity, SessionKey, SessionSlot};
 use crate::store::{Sequence, StoreState};
 use crate::time::Time;
@@ -56,6 +57,7 @@ enum Asker {
 #[derive(Debug)]
 struct Requester {
     identity: Identity,
+    grants: Option<Grants>,
     client_id: Arc<str>,
     listener: Arc<str>,
     /// What its listener puts in front of topics.
@@ -88,6 +90,7 @@ impl Core {
         let state = &self.sessions[connection.session.0 as usize];
         let requester = Requester {
             identity: state.identity.clone(),
+            grants: state.grants.clone(),
             client_id: Arc::clone(&state.key.client_id),
             listener: Arc::clone(&connection.listener.name),
             mount: Arc::clone(&connection.listener.mount),
@@ -313,8 +316,9 @@ impl Asker {
 
 impl Requester {
     fn may_publish(&self, core: &Core, topic: &str) -> bool {
-        let Requester { identity, client_id, listener, .. } = self;
-        core.rights.allows(&Subject { identity, client_id, listener: Some(listener) }, Action::Publish, topic)
+        let Requester { identity, grants, client_id, listener, .. } = self;
+        let subject = Subject { identity, client_id, listener: Some(listener) };
+        allows(&*core.rights, grants.as_ref(), &subject, Action::Publish, topic)
     }
 }
 

@@ -15,14 +15,16 @@ pub(super) fn challenge(step: &Step) -> StepAnswer {
             StepAnswer::Continue { data: Some((*b"hello").into()), state: ExchangeState(Box::new("hello")) }
         }
         (Some(state), Some(answer)) if state.0.downcast_ref() == Some(&"hello") => match answer {
-            b"olleh" => {
-                StepAnswer::Accept { identity: Identity::User("u".into()), data: Some((*b"well").into()) }
-            }
-            b"other" => StepAnswer::Accept { identity: Identity::User("other".into()), data: None },
+            b"olleh" => StepAnswer::Accept { admission: user("u"), data: Some((*b"well").into()) },
+            b"other" => StepAnswer::Accept { admission: user("other"), data: None },
             _ => StepAnswer::Refuse(Refusal::new(ReasonCode::NotAuthorized, "that is not it")),
         },
         _ => StepAnswer::Refuse(Refusal::new(ReasonCode::NotAuthorized, "that is not it")),
     }
+}
+
+fn user(name: &str) -> Admission {
+    Identity::User(name.into()).into()
 }
 
 fn auth(reason: ReasonCode, method: &str, data: &[u8]) -> Vec<u8> {

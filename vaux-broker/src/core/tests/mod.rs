@@ -1,5 +1,6 @@
 //! Core, driven by packets: several workers over one [`Shared`], in one thread, with time as a number.
 
+mod admission;
 mod disk;
 mod durability;
 mod exchange;
@@ -30,6 +31,7 @@ use super::*;
 use crate::config::{ListenerConfig, ListenerKind};
 use crate::peer::Peer;
 use crate::rights::DefaultRights;
+use crate::session::Identity;
 
 /// Brokers' workers and their clients.
 struct Sim {
@@ -55,6 +57,8 @@ struct Sim {
     /// Answers to requests from outside.
     answers: HashMap<u64, serde_json::Value>,
     totals: HashMap<u64, Totals>,
+    /// How clients are let in, if not by the name that they say.
+    admission: Option<Admission>,
 }
 
 /// A client's end of a connection.
@@ -149,6 +153,7 @@ impl Sim {
             recorder,
             answers: HashMap::new(),
             totals: HashMap::new(),
+            admission: None,
         }
     }
 
@@ -389,16 +394,17 @@ impl Sim {
             match effect {
                 Effect::Authenticate { connection, request } => {
                     let user = request.user_name.as_deref().map(|name| Identity::User(name.into()));
-                    let verdict = Ok(user.unwrap_or(Identity::Anonymous));
+                    let by_name = || user.unwrap_or(Identity::Anonymous).into();
+                    let verdict = Ok(self.admission.clone().unwrap_or_else(by_name));
                     self.cores[worker].handle_verdict(self.now, connection, request, verdict);
                 }
                 Effect::Exchange { connection, step } => {
                     let answer = exchange::challenge(&step);
                     self.cores[worker].handle_step_answer(self.now, connection, answer);
                 }
-                Effect::Handover { slot, home, request, identity } => {
+                Effect::Handover { slot, home, request, admission } => {
                     let home = usize::from(home.0);
-                    let new_slot = self.cores[home].handle_adoption(self.now, *request, identity);
+                    let new_slot = self.cores[home].handle_adoption(self.now, *request, admission);
                     if let Some(client) = self.client_at(worker, slot) {
                         self.places.insert(client, (home, new_slot));
                     }

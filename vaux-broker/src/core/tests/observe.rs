@@ -42,13 +42,13 @@ fn names(events: &[Value]) -> Vec<&str> {
     events.iter().map(|event| event["event"].as_str().unwrap()).collect()
 }
 
-fn ask(sim: &mut Sim, request: &Value) -> Value {
+pub(super) fn ask(sim: &mut Sim, request: &Value) -> Value {
     sim.cores[0].handle_request(sim.now, 7, request.to_string().as_bytes());
     sim.settle();
     sim.answers.remove(&7).unwrap_or_default()
 }
 
-fn incidents(sim: &mut Sim, request: &Value) -> Vec<(String, u64)> {
+pub(super) fn incidents(sim: &mut Sim, request: &Value) -> Vec<(String, u64)> {
     let answer = ask(sim, request);
     let incidents = answer["incidents"].as_array().unwrap().iter();
     incidents

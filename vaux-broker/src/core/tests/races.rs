@@ -34,7 +34,7 @@ impl Single {
         Connect::new(Version::V5, &client_id).encode(&mut bytes);
         core.handle_bytes(Time(0), slot, &bytes);
         let Some(Effect::Authenticate { connection, request }) = core.poll_effect() else { unreachable!() };
-        core.handle_verdict(Time(0), connection, request, Ok(Identity::Anonymous));
+        core.handle_verdict(Time(0), connection, request, Ok(Identity::Anonymous.into()));
         Single { core, slot }
     }
 

@@ -14,6 +14,7 @@ use super::rows::{flags, identifiers_to_bytes, restored, stored, write_message};
 use super::schema::{DELIVERY, MESSAGE, RECEIVED, RELEASING, RETAINED, SESSION, SUBSCRIPTION, Table, WILL};
 use crate::message::Message;
 use crate::retained::Retained;
+use crate::rights::Grants;
 use crate::session::{Delivery, Identity, Will};
 use crate::store::{Record, SessionRecord};
 
@@ -47,7 +48,7 @@ static PUT_DELIVERY: LazyLock<String> = LazyLock::new(|| DELIVERY.insert("INSERT
 static PUT_RETAINED: LazyLock<String> = LazyLock::new(|| RETAINED.insert("REPLACE"));
 
 const UPDATE_SESSION: &str = "UPDATE session SET expiry_ms = ?2, ends_at = ?3, is_connected = 0, \
-    sum = row_sum(sid, mount, client_id, user, ?2, ?3, 0) WHERE sid = ?1";
+    sum = row_sum(sid, mount, client_id, user, ?2, ?3, 0, grants) WHERE sid = ?1";
 const UPDATE_WILL: &str = "UPDATE will SET due_at = ?2, \
     sum = row_sum(sid, topic, properties, payload, flags, delay_s, expiry_s, ?2) WHERE sid = ?1";
 const UPDATE_DELIVERY: &str = "UPDATE delivery SET packet_id = ?3, \
@@ -209,7 +210,8 @@ fn write_session(connection: &Connection, session: &SessionRecord) -> rusqlite::
         user,
         stored(session.expiry_ms),
         stored(session.ends_at.0),
-        session.is_connected
+        session.is_connected,
+        session.grants.as_ref().map(Grants::to_text)
     ])?;
     match &session.will {
         Some(will) => write_will(connection, session.sid, will),

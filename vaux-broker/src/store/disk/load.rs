@@ -15,12 +15,14 @@ use vaux_mqtt::topic::TopicFilter;
 use super::batch::References;
 use super::progress::Numbers;
 use super::rows::{
-    Damaged, Manner, check_sum, may_wait, message_size, qos_and_retain, read_manner, read_message, restored,
+    Damaged, Manner, check_sum, may_wait, message_size, qos_and_retain, read_grants, read_manner,
+    read_message, restored,
 };
 use super::schema::{
     DELIVERY, MESSAGE, PROGRESS, RECEIVED, RELEASING, RETAINED, SESSION, SUBSCRIPTION, Table, WILL,
 };
 use crate::message::Message;
+use crate::rights::Grants;
 use crate::session::{Identity, SessionKey, SessionSubscription, Will};
 use crate::store::{Contents, SessionRecord, StoredSession, Waiting};
 use crate::time::Time;
@@ -172,7 +174,7 @@ impl Loader<'_> {
 
     fn sessions(&mut self) {
         self.each(&SESSION, |loader, row| {
-            let session = read_session(row).map_err(|_| Damaged)?;
+            let session = read_session(row)?;
             let stored = StoredSession {
                 session,
                 subscriptions: Vec::new(),
@@ -321,13 +323,19 @@ fn describe(table: &Table, row: &Row<'_>) -> String {
     }
 }
 
-fn read_session(row: &Row<'_>) -> rusqlite::Result<SessionRecord> {
+fn read_session(row: &Row<'_>) -> Result<SessionRecord, Damaged> {
+    let grants = read_grants(row, 7)?;
+    read_session_with(row, grants).map_err(|_| Damaged)
+}
+
+fn read_session_with(row: &Row<'_>, grants: Option<Grants>) -> rusqlite::Result<SessionRecord> {
     let text = |index| row.get::<_, String>(index).map(Arc::from);
     let user: Option<String> = row.get(3)?;
     Ok(SessionRecord {
         sid: restored(row.get(0)?),
         key: SessionKey { mount: text(1)?, client_id: text(2)? },
         identity: user.map_or(Identity::Anonymous, |name| Identity::User(name.into())),
+        grants,
         expiry_ms: restored(row.get(4)?),
         ends_at: Time(restored(row.get(5)?)),
         is_connected: row.get(6)?,

@@ -7,6 +7,7 @@ use rusqlite::{Row, Statement, params};
 use vaux_mqtt::QoS;
 
 use crate::message::{Content, Message};
+use crate::rights::Grants;
 use crate::router::interest::GroupKey;
 use crate::session::{Delivery, Identifiers};
 use crate::time::Time;
@@ -80,6 +81,12 @@ pub(super) fn write_message(statement: &mut Statement<'_>, message: &Message) ->
         content.properties,
         content.payload
     ])
+}
+
+/// Reads what somebody may do. Without it he would have the rights of all.
+pub(super) fn read_grants(row: &Row<'_>, index: usize) -> Result<Option<Grants>, Damaged> {
+    let text: Option<String> = row.get(index).map_err(|_| Damaged)?;
+    text.map(|text| Grants::from_text(&text).ok_or(Damaged)).transpose()
 }
 
 /// Reads a message.

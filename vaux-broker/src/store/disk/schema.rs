@@ -10,14 +10,15 @@ use super::rows::row_sum;
 use crate::config::Durability;
 
 /// The format that this version reads and writes. The file notes it as its `user_version`.
-const FORMAT: i64 = 2;
+const FORMAT: i64 = 3;
 
 /// Each row ends with `sum`, a checksum over its other columns ([`row_sum`]). Times and unlimited spans are stored as
 /// SQLite has integers: "never" is -1.
 const TABLES: &str = "
 CREATE TABLE session (
     sid INTEGER PRIMARY KEY, mount TEXT NOT NULL, client_id TEXT NOT NULL, user TEXT,
-    expiry_ms INTEGER NOT NULL, ends_at INTEGER NOT NULL, is_connected INTEGER NOT NULL, sum INTEGER NOT NULL);
+    expiry_ms INTEGER NOT NULL, ends_at INTEGER NOT NULL, is_connected INTEGER NOT NULL, grants TEXT,
+    sum INTEGER NOT NULL);
 CREATE TABLE will (
     sid INTEGER PRIMARY KEY, topic TEXT NOT NULL, properties BLOB NOT NULL, payload BLOB NOT NULL,
     flags INTEGER NOT NULL, delay_s INTEGER NOT NULL, expiry_s INTEGER, due_at INTEGER NOT NULL, sum INTEGER NOT NULL);
@@ -56,7 +57,7 @@ pub(super) struct Table {
 
 pub(super) const SESSION: Table = Table {
     name: "session",
-    columns: "sid, mount, client_id, user, expiry_ms, ends_at, is_connected",
+    columns: "sid, mount, client_id, user, expiry_ms, ends_at, is_connected, grants",
     key: "sid",
 };
 pub(super) const WILL: Table = Table {

@@ -15,6 +15,7 @@ use vaux_mqtt::{PacketId, QoS};
 
 use super::*;
 use crate::message::{Content, Message};
+use crate::rights::{Grants, Rule};
 use crate::router::interest::GroupKey;
 use crate::session::{Delivery, Identifiers, Identity, SessionKey, SessionSubscription, Will};
 use crate::store::{Record, SessionRecord};
@@ -44,11 +45,17 @@ fn delivery(mid: u64, qos: QoS) -> Delivery {
     }
 }
 
+fn grants() -> Grants {
+    let rule = Rule { topic: "a/\"b\"/#".into(), publish: true, subscribe: false, is_denial: false };
+    Grants::new(vec![rule]).unwrap()
+}
+
 fn session(sid: u64, will: Option<Will>) -> Record {
     Record::Session(Box::new(SessionRecord {
         sid,
         key: SessionKey { mount: "m/".into(), client_id: format!("c{sid}").into() },
         identity: Identity::User("u".into()),
+        grants: Some(grants()),
         expiry_ms: u64::MAX,
         ends_at: Time::NEVER,
         is_connected: true,
@@ -134,6 +141,7 @@ fn a_session_is_read_as_it_was_written() {
     assert_eq!(&*stored.session.key.client_id, "c1");
     assert_eq!(&*stored.session.key.mount, "m/");
     assert_eq!(stored.session.identity, Identity::User("u".into()));
+    assert_eq!(stored.session.grants, Some(grants()));
     assert_eq!((stored.session.expiry_ms, stored.session.ends_at), (60_000, Time(70_000)));
     assert!(!stored.session.is_connected);
     let will = stored.session.will.as_ref().unwrap();

@@ -26,7 +26,7 @@ pub(super) struct Worker {
 #[derive(Debug)]
 pub(super) enum Mail {
     Parcel(WorkerId, Parcel),
-    Handover(usize, Box<ConnectRequest>, Identity),
+    Handover(usize, Box<ConnectRequest>, Admission),
     Verdict(ConnectionId, Box<ConnectRequest>, Identity),
     Shutdown,
 }
@@ -156,11 +156,11 @@ impl World {
         match mail {
             Mail::Parcel(from, parcel) => core.handle_parcel(now, from, parcel),
             Mail::Verdict(connection, request, identity) => {
-                core.handle_verdict(now, connection, request, Ok(identity));
+                core.handle_verdict(now, connection, request, Ok(identity.into()));
             }
             Mail::Handover(link, ..) if self.is_stopping => self.links[link].given_up_at = Some(now),
-            Mail::Handover(link, request, identity) => {
-                let slot = core.handle_adoption(now, *request, identity);
+            Mail::Handover(link, request, admission) => {
+                let slot = core.handle_adoption(now, *request, admission);
                 self.workers[worker].slots.insert(slot, link);
                 self.links[link].place = Some((worker, slot));
             }
@@ -294,10 +294,10 @@ impl World {
                     self.post(worker, Mail::Verdict(connection, request, identity));
                 }
                 Effect::Exchange { .. } => unreachable!("no client names a method"),
-                Effect::Handover { slot, home, request, identity } => {
+                Effect::Handover { slot, home, request, admission } => {
                     if let Some(link) = self.workers[worker].slots.remove(&slot) {
                         self.links[link].place = None;
-                        self.post(usize::from(home.0), Mail::Handover(link, request, identity));
+                        self.post(usize::from(home.0), Mail::Handover(link, request, admission));
                     }
                 }
                 Effect::Resume(_) => self.workers[worker].is_woken = true,

@@ -2,9 +2,11 @@
 //!
 //! What stands in is text: whatever characters it has, it is never a wildcard.
 
+use vaux_mqtt::topic::TopicFilter;
+
 /// A topic filter of a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct RuleFilter {
+pub(crate) struct RuleFilter {
     parts: Box<[Part]>,
     /// Only then does it say anything about topics that begin with `$`.
     begins_with_dollar: bool,
@@ -25,10 +27,10 @@ enum Part {
 
 /// Whose names stand in.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Names<'a> {
+pub(crate) struct Names<'a> {
     /// `None` for an anonymous client: then no rule with a user name is about it.
-    pub(super) user: Option<&'a str>,
-    pub(super) client_id: &'a str,
+    pub(crate) user: Option<&'a str>,
+    pub(crate) client_id: &'a str,
 }
 
 /// A level of a filter whose names are filled in.
@@ -41,7 +43,7 @@ enum Level<'a> {
 
 impl RuleFilter {
     /// A filter that is valid. In a pattern `%u` and `%c` stand for user name and client identifier.
-    pub(super) fn new(text: &str, is_pattern: bool) -> RuleFilter {
+    pub(crate) fn new(text: &str, is_pattern: bool) -> RuleFilter {
         let mut parts = Vec::new();
         let mut literal = String::new();
         let mut rest = text;
@@ -70,7 +72,7 @@ impl RuleFilter {
     }
 
     /// The topic, if it matches that one alone.
-    pub(super) fn as_topic(&self) -> Option<&str> {
+    pub(crate) fn as_topic(&self) -> Option<&str> {
         match &*self.parts {
             [Part::Text(text)] => Some(text),
             _ => None,
@@ -78,7 +80,7 @@ impl RuleFilter {
     }
 
     /// Whether names that stand in could be taken for more than one level of a topic.
-    pub(super) fn has_deceptive_name(&self, names: Names<'_>) -> bool {
+    pub(crate) fn has_deceptive_name(&self, names: Names<'_>) -> bool {
         let deceives = |name: &str| name.contains(['/', '+', '#']);
         self.parts.iter().any(|part| match part {
             Part::User => names.user.is_some_and(deceives),
@@ -88,7 +90,7 @@ impl RuleFilter {
     }
 
     /// Whether a topic matches.
-    pub(super) fn matches(&self, topic: &str, names: Names<'_>) -> bool {
+    pub(crate) fn matches(&self, topic: &str, names: Names<'_>) -> bool {
         if topic.starts_with('$') && !self.begins_with_dollar {
             return false;
         }
@@ -111,7 +113,7 @@ impl RuleFilter {
     }
 
     /// Whether there is a topic that both this and `filter`, of a subscription, match.
-    pub(super) fn overlaps(&self, filter: &str, names: Names<'_>) -> bool {
+    pub(crate) fn overlaps(&self, filter: &str, names: Names<'_>) -> bool {
         let Some(text) = self.fill_in(filter, names) else { return false };
         let (mut ours, mut theirs) = (text.levels(), levels(filter));
         loop {
@@ -125,7 +127,7 @@ impl RuleFilter {
     }
 
     /// Whether this matches all topics that `filter`, of a subscription, matches.
-    pub(super) fn covers(&self, filter: &str, names: Names<'_>) -> bool {
+    pub(crate) fn covers(&self, filter: &str, names: Names<'_>) -> bool {
         let Some(text) = self.fill_in(filter, names) else { return false };
         let (mut ours, mut theirs) = (text.levels(), levels(filter));
         loop {
@@ -200,5 +202,14 @@ fn levels(filter: &str) -> impl Iterator<Item = Level<'_>> {
 fn flush(literal: &mut String, parts: &mut Vec<Part>) {
     if !literal.is_empty() {
         parts.push(Part::Text(std::mem::take(literal).into()));
+    }
+}
+
+/// What is wrong with the filter of a rule.
+pub(crate) fn check_rule_filter(filter: &str) -> Result<(), String> {
+    match TopicFilter::new(filter) {
+        Ok(valid) if valid.shared().is_none() => Ok(()),
+        Ok(_) => Err(format!("{filter:?} is a shared subscription; write the filter behind the share name")),
+        Err(_) => Err(format!("{filter:?} is not a topic filter")),
     }
 }

@@ -1,8 +1,13 @@
 //! Who may do what: the seam for authorization, and what holds when nothing else is configured.
 
+pub(crate) mod filter;
+mod grants;
+
 use std::fmt::Debug;
 
-use crate::session::Identity;
+use crate::identity::Identity;
+
+pub use grants::{Grants, Rule};
 
 /// What a client wants to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +59,11 @@ impl Authorize for DefaultRights {
             }
         }
     }
+}
+
+/// Nothing opens these to somebody without a name.
+pub(crate) fn is_never_anonymous(topic: &str) -> bool {
+    topic.starts_with('$') && (topic.starts_with("$CONTROL") || topic.starts_with("$SYS/broker/vaux"))
 }
 
 #[cfg(test)]
