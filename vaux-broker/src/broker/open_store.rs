@@ -5,7 +5,7 @@ use std::thread::JoinHandle;
 
 use super::{Recovered, StartError};
 use crate::config::{Config, StoreEngine};
-use crate::retained::Retained;
+use crate::retained::{Kept, Retained, Source};
 use crate::shard::{Mail, Mailbox};
 use crate::store::disk::{DiskOptions, DiskStore, StoreError, Wake};
 use crate::store::{Contents, MemoryStore, Store, StoredSession};
@@ -66,9 +66,10 @@ impl Stores {
         };
         let Contents { sessions, retained: messages, last_sid, last_mid } = contents;
         let retained = Arc::new(Retained::default());
-        for message in messages {
+        for Kept { message, source } in messages {
+            let source = source.map(|source| at_known_listener(config, source));
             // There is no limit on what was let in before.
-            let _ = retained.set(message, usize::MAX, usize::MAX);
+            let _ = retained.set(message, source.as_deref(), usize::MAX, usize::MAX);
         }
         let options = DiskOptions {
             durability: config.store.durability,
@@ -92,5 +93,15 @@ impl Stores {
             last_mid,
             recovered,
         })
+    }
+}
+
+/// The same publisher. A listener that is gone grants nothing, but who came by it is somebody all the same: what all
+/// listeners grant him, he still may.
+fn at_known_listener(config: &Config, source: Arc<Source>) -> Arc<Source> {
+    let is_there = |name: &str| config.listeners.iter().any(|listener| listener.name == name);
+    match &source.listener {
+        Some(name) if !is_there(name) => Arc::new(Source { listener: None, ..Source::clone(&source) }),
+        _ => source,
     }
 }

@@ -327,6 +327,12 @@ fn mqtt(keys: &mut impl Keys, mqtt: &mut Mqtt) {
         Switch,
         "deliver with the subscription's QoS even if the publisher's was lower",
     );
+    keys.key(
+        "check_retain_source",
+        &mut mqtt.check_retain_source,
+        Switch,
+        "deliver a retained message only while its publisher may still write there",
+    );
 }
 
 fn store(keys: &mut impl Keys, store: &mut StoreConfig) {

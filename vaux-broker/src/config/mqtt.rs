@@ -17,6 +17,8 @@ pub struct Mqtt {
     pub allow_zero_length_client_id: bool,
     /// Response Information for clients that request it; empty: none is sent.
     pub response_information: String,
+    /// Whether a retained message is delivered only while its publisher may still publish there.
+    pub check_retain_source: bool,
     /// Whether a message may be delivered with the subscription's QoS when it was published with a lower one.
     pub upgrade_outgoing_qos: bool,
 }
@@ -32,6 +34,7 @@ impl Default for Mqtt {
             allow_zero_length_client_id: true,
             response_information: String::new(),
             upgrade_outgoing_qos: false,
+            check_retain_source: true,
         }
     }
 }

@@ -60,6 +60,7 @@ fn changed() -> Config {
             allow_zero_length_client_id: false,
             response_information: "responses/\u{1f}".into(),
             upgrade_outgoing_qos: true,
+            check_retain_source: false,
         },
         store: StoreConfig {
             engine: StoreEngine::Memory,

@@ -64,7 +64,8 @@ impl Core {
         let mut publication = Publication::new(content);
         let mut needs = Sequence::NONE;
         if publish.retain {
-            match self.retain(&mut publication) {
+            let source = self.source_of(session);
+            match self.retain(&mut publication, Some(&source)) {
                 Ok(retained) => needs = retained,
                 Err(_) if publish.qos > QoS::AtMostOnce => {
                     let plan = Plan::Refuse(DropCause::RetainedFull);

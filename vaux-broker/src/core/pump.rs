@@ -27,14 +27,14 @@ use crate::time::Time;
 #[derive(Debug)]
 pub(super) struct Replay {
     pub(super) filter: Box<str>,
-    pub(super) source: Source,
+    pub(super) source: ReplaySource,
     pub(super) qos: QoS,
     pub(super) identifiers: Identifiers,
 }
 
 /// Where they come from, and how far the replay has come.
 #[derive(Debug)]
-pub(super) enum Source {
+pub(super) enum ReplaySource {
     /// The retained messages.
     Retained(Position),
     /// Reports of sessions, made as they are sent.
@@ -204,7 +204,7 @@ impl Core {
             connection.replays.push_front(replay);
             return false;
         }
-        let Source::Retained(position) = &mut replay.source else {
+        let ReplaySource::Retained(position) = &mut replay.source else {
             return self.replay_sessions(now, slot, replay);
         };
         let room = match replay.qos {
@@ -220,11 +220,10 @@ impl Core {
         let Ok(filter) = TopicFilter::new(&replay.filter) else { return true };
         let messages = self.shared.retained.next(filter, position, room, now);
         let is_done = messages.len() < room;
-        for message in messages {
-            if !self.may_receive(session, message.content().topic) {
-                continue;
+        for kept in messages {
+            if self.may_receive(session, kept.message.content().topic) && self.is_source_allowed(&kept) {
+                self.send_retained(now, slot, session, &replay, kept.message);
             }
-            self.send_retained(now, slot, session, &replay, message);
         }
         if !is_done {
             self.connections[slot as usize].replays.push_front(replay);
@@ -235,7 +234,7 @@ impl Core {
     /// Sends a chunk of reports of sessions, or asks the worker for it whose sessions come next.
     fn replay_sessions(&mut self, now: Time, slot: u32, mut replay: Replay) -> bool {
         let connection = self.connection_id(slot);
-        let Source::Sessions { worker, index, is_awaited } = &mut replay.source else { return true };
+        let ReplaySource::Sessions { worker, index, is_awaited } = &mut replay.source else { return true };
         if *worker >= self.shared.workers {
             return true;
         }
@@ -275,7 +274,8 @@ impl Core {
         else {
             return;
         };
-        let Source::Sessions { worker, index, is_awaited: is_awaited @ true } = &mut replay.source else {
+        let ReplaySource::Sessions { worker, index, is_awaited: is_awaited @ true } = &mut replay.source
+        else {
             return;
         };
         *is_awaited = false;

@@ -5,10 +5,12 @@ use vaux_mqtt::topic::TopicFilter;
 use super::Core;
 use super::deliver::Publication;
 use super::observe::VAUX;
-use super::pump::{Replay, Source};
+use super::permission::allows;
+use super::pump::{Replay, ReplaySource};
 use super::timeout::Timer;
-use crate::retained::{NoRoom, Position};
-use crate::session::{Identifiers, SessionSubscription};
+use crate::retained::{Kept, NoRoom, Position, Source};
+use crate::rights::{Action, Subject};
+use crate::session::{Identifiers, SessionSlot, SessionSubscription};
 use crate::store::{Record, Sequence};
 use crate::time::Time;
 
@@ -19,16 +21,45 @@ impl Core {
     /// # Errors
     ///
     /// There is no room for it.
-    pub(super) fn retain(&mut self, publication: &mut Publication<'_>) -> Result<Sequence, NoRoom> {
+    pub(super) fn retain(
+        &mut self,
+        publication: &mut Publication<'_>,
+        source: Option<&Source>,
+    ) -> Result<Sequence, NoRoom> {
         let message = publication.share(&self.shared);
         let expires_at = message.expires_at;
         let limits = &self.settings.limits;
-        self.shared.retained.set(message, limits.max_retained_messages, limits.max_retained_bytes)?;
+        let (max_messages, max_bytes) = (limits.max_retained_messages, limits.max_retained_bytes);
+        self.shared.retained.set(message, source, max_messages, max_bytes)?;
         if expires_at != Time::NEVER {
             self.set_timer(expires_at, Timer::Retained);
         }
         let topic = publication.content.topic;
         Ok(self.recorder.record(|| Record::Retained { topic: topic.into() }))
+    }
+
+    /// Who publishes, to be asked about later.
+    pub(super) fn source_of(&self, session: SessionSlot) -> Source {
+        let state = &self.sessions[session.0 as usize];
+        Source {
+            key: state.key.clone(),
+            identity: state.identity.clone(),
+            listener: state.listener.clone(),
+            grants: state.grants.clone(),
+        }
+    }
+
+    /// Whether who published a retained message may still publish there. What the broker or its operator published need
+    /// not be asked about, nor does anything if the configuration says so.
+    pub(super) fn is_source_allowed(&self, kept: &Kept) -> bool {
+        let Some(source) = kept.source.as_deref().filter(|_| self.settings.mqtt.check_retain_source) else {
+            return true;
+        };
+        let Source { key, identity, listener, grants } = source;
+        let topic = kept.message.content().topic;
+        let topic = topic.strip_prefix(&*key.mount).unwrap_or(topic);
+        let subject = Subject { identity, client_id: &key.client_id, listener: listener.as_deref() };
+        allows(&*self.rights, grants.as_ref(), &subject, Action::Publish, topic)
     }
 
     /// Begins to send the retained messages that a subscription matches.
@@ -47,9 +78,9 @@ impl Core {
                 ),
             });
         };
-        begin(Source::Retained(Position::default()));
+        begin(ReplaySource::Retained(Position::default()));
         if may_match_sessions(&subscription.filter) && tells_sessions {
-            begin(Source::Sessions { worker: 0, index: 0, is_awaited: false });
+            begin(ReplaySource::Sessions { worker: 0, index: 0, is_awaited: false });
         }
     }
 }

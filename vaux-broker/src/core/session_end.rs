@@ -56,7 +56,8 @@ impl Core {
             return self.drop_for(now, session, DropCause::NotAuthorized, &will.topic);
         }
         let mut publication = Publication::new(will.content(sid, now));
-        if will.retain && self.retain(&mut publication).is_err() {
+        let source = self.source_of(session);
+        if will.retain && self.retain(&mut publication, Some(&source)).is_err() {
             // It is still published.
             self.drop_for(now, session, DropCause::RetainedFull, &will.topic);
         }

@@ -6,6 +6,7 @@
 //! last topic that was read: whatever changes in between, the replay goes on behind it.
 
 mod scan;
+mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError};
@@ -16,6 +17,9 @@ use crate::message::Message;
 use crate::sync::RwLock;
 use crate::time::Time;
 
+pub(crate) use source::Source;
+use source::Sources;
+
 /// All retained messages.
 #[derive(Debug, Default)]
 pub struct Retained {
@@ -24,13 +28,30 @@ pub struct Retained {
 
 #[derive(Debug, Default)]
 struct Messages {
-    by_topic: BTreeMap<Key, Arc<Message>>,
+    by_topic: BTreeMap<Key, Kept>,
+    sources: Sources,
     /// How many of them the broker made itself, and their bytes: they count against no limit.
     own: usize,
     own_bytes: usize,
     /// Those that expire, soonest first.
     expiring: BTreeSet<(Time, Key)>,
     bytes: usize,
+}
+
+/// A retained message.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// The message.
+    pub message: Arc<Message>,
+    /// Who published it. `None`: the broker, or its operator from outside.
+    pub source: Option<Arc<Source>>,
+}
+
+impl Kept {
+    /// A message of the broker itself.
+    pub fn own(message: Arc<Message>) -> Kept {
+        Kept { message, source: None }
+    }
 }
 
 /// How many messages are retained, and what they take.
@@ -63,19 +84,25 @@ impl Position {
 pub struct NoRoom;
 
 impl Retained {
-    /// Sets the retained message of its topic; an empty payload removes it.
+    /// Sets the retained message of its topic, and who published it; an empty payload removes it.
     ///
     /// # Errors
     ///
     /// More messages or bytes than the limits would be kept. Nothing changes then.
-    pub fn set(&self, message: Arc<Message>, max_messages: usize, max_bytes: usize) -> Result<(), NoRoom> {
+    pub fn set(
+        &self,
+        message: Arc<Message>,
+        source: Option<&Source>,
+        max_messages: usize,
+        max_bytes: usize,
+    ) -> Result<(), NoRoom> {
         let mut messages = self.messages.write().unwrap_or_else(PoisonError::into_inner);
         let key = scan::key(message.content().topic);
         if message.payload().is_empty() {
             messages.remove(&key);
             return Ok(());
         }
-        let old_bytes = messages.by_topic.get(&key).map(|old| cost(&key, old));
+        let old_bytes = messages.by_topic.get(&key).map(|old| cost(&key, &old.message));
         let bytes = messages.bytes - old_bytes.unwrap_or(0) + cost(&key, &message);
         let is_one_more = old_bytes.is_none();
         if bytes - messages.own_bytes > max_bytes
@@ -83,8 +110,10 @@ impl Retained {
         {
             return Err(NoRoom);
         }
+        // In this order: who publishes again stays known.
+        let source = source.map(|source| messages.sources.add(source));
         messages.remove(&key);
-        messages.insert(key, message);
+        messages.insert(key, Kept { message, source });
         Ok(())
     }
 
@@ -93,7 +122,7 @@ impl Retained {
         let mut messages = self.messages.write().unwrap_or_else(PoisonError::into_inner);
         let key = scan::key(message.content().topic);
         messages.remove(&key);
-        messages.insert(key, message);
+        messages.insert(key, Kept::own(message));
     }
 
     /// How many messages are retained.
@@ -114,16 +143,16 @@ impl Retained {
         position: &mut Position,
         count: usize,
         now: Time,
-    ) -> Vec<Arc<Message>> {
+    ) -> Vec<Kept> {
         let messages = self.messages.read().unwrap_or_else(PoisonError::into_inner);
         let mut found = Vec::new();
         while found.len() < count {
-            let Some((key, message)) = scan::next(&messages.by_topic, filter, position.0.as_ref()) else {
+            let Some((key, kept)) = scan::next(&messages.by_topic, filter, position.0.as_ref()) else {
                 break;
             };
             position.0 = Some(Arc::clone(key));
-            if !message.content().is_expired(now) {
-                found.push(Arc::clone(message));
+            if !kept.message.content().is_expired(now) {
+                found.push(kept.clone());
             }
         }
         found
@@ -137,8 +166,8 @@ impl Retained {
                 return Some(*expires_at);
             }
             let key = Arc::clone(key);
-            if let Some(message) = messages.remove(&key) {
-                removed(&message);
+            if let Some(kept) = messages.remove(&key) {
+                removed(&kept.message);
             }
         }
         None
@@ -146,6 +175,11 @@ impl Retained {
 
     /// The retained message of a topic.
     pub fn message(&self, topic: &str) -> Option<Arc<Message>> {
+        self.kept(topic).map(|kept| kept.message)
+    }
+
+    /// The same, with who published it.
+    pub fn kept(&self, topic: &str) -> Option<Kept> {
         let messages = self.messages.read().unwrap_or_else(PoisonError::into_inner);
         messages.by_topic.get(&scan::key(topic)).cloned()
     }
@@ -162,27 +196,32 @@ impl Retained {
 }
 
 impl Messages {
-    fn insert(&mut self, key: Key, message: Arc<Message>) {
-        self.bytes += cost(&key, &message);
-        if is_own(&key, &message) {
+    fn insert(&mut self, key: Key, kept: Kept) {
+        let message = &kept.message;
+        self.bytes += cost(&key, message);
+        if is_own(&key, message) {
             self.own += 1;
-            self.own_bytes += cost(&key, &message);
+            self.own_bytes += cost(&key, message);
         }
         if message.expires_at != Time::NEVER {
             self.expiring.insert((message.expires_at, Arc::clone(&key)));
         }
-        self.by_topic.insert(key, message);
+        self.by_topic.insert(key, kept);
     }
 
-    fn remove(&mut self, key: &Key) -> Option<Arc<Message>> {
-        let message = self.by_topic.remove(key)?;
-        self.bytes -= cost(key, &message);
-        if is_own(key, &message) {
+    fn remove(&mut self, key: &Key) -> Option<Kept> {
+        let kept = self.by_topic.remove(key)?;
+        let message = &kept.message;
+        self.bytes -= cost(key, message);
+        if is_own(key, message) {
             self.own -= 1;
-            self.own_bytes -= cost(key, &message);
+            self.own_bytes -= cost(key, message);
         }
         self.expiring.remove(&(message.expires_at, Arc::clone(key)));
-        Some(message)
+        if let Some(source) = &kept.source {
+            self.sources.remove(source);
+        }
+        Some(kept)
     }
 }
 
@@ -193,7 +232,7 @@ fn is_own(key: &Key, message: &Message) -> bool {
 
 /// What a message counts against the limit: itself, its key and its place in the map.
 fn cost(key: &Key, message: &Message) -> usize {
-    message.size_bytes() + key.len() + 64
+    message.size_bytes() + key.len() + 72
 }
 
 #[cfg(test)]

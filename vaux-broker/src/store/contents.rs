@@ -1,11 +1,9 @@
 //! What a store holds when the broker starts.
 
-use std::sync::Arc;
-
 use vaux_mqtt::PacketId;
 
 use super::SessionRecord;
-use crate::message::Message;
+use crate::retained::Kept;
 use crate::session::{Delivery, SessionSubscription};
 
 /// Everything that outlived the last run.
@@ -14,7 +12,7 @@ pub struct Contents {
     /// Sessions, each with all that belongs to it.
     pub sessions: Vec<StoredSession>,
     /// Retained messages.
-    pub retained: Vec<Arc<Message>>,
+    pub retained: Vec<Kept>,
     /// The highest number that a session ever had.
     pub last_sid: u64,
     /// The highest number that a message ever had.

@@ -191,6 +191,54 @@ fn retained_messages_are_sent_to_those_who_may_have_them() {
     }
 }
 
+/// What a client that subscribes to everything gets of what is retained.
+fn retained(address: SocketAddr) -> Vec<String> {
+    let mut watcher = Client::connect(address, &user("retained", "watcher")).unwrap();
+    watcher.subscribe("#");
+    // Retained messages come in the order of topics.
+    let mut found = Vec::new();
+    while found.last().is_none_or(|last| last != "z end") {
+        found.push(watcher.message());
+    }
+    found.pop();
+    found
+}
+
+#[test]
+fn a_retained_message_is_delivered_only_while_its_publisher_may_write_there() {
+    let (mut serving, mut address) = start();
+    Client::connect(address, &user("end", "watcher")).unwrap().publish("z", "end", true);
+    let mut alice = Client::connect(address, &user("a", "alice")).unwrap();
+    alice.publish("ok/alice", "x", true);
+    alice.publish("t/alice", "x", true);
+    Client::connect(address, &user("n", "")).unwrap().publish("ok/nobody", "x", true);
+    let will = Will { retain: true, ..will("t/will") };
+    let lost = Client::connect(address, &Connect { will: Some(will), ..user("w", "alice") }).unwrap();
+    // Taken over, and the will is published at once.
+    Client::connect(address, &user("w", "alice")).unwrap();
+    drop(lost);
+    let own = ["t/alice x", "t/will lost"];
+    let everybodys = ["ok/alice x", "ok/nobody x"];
+    assert_eq!(retained(address), [everybodys, own].concat());
+    for owner in ["bob", "alice", "bob"] {
+        change(&serving, &if owner == "bob" { after() } else { BEFORE.to_owned() });
+        let expected = if owner == "bob" { everybodys.to_vec() } else { [everybodys, own].concat() };
+        assert_eq!(retained(address), expected, "{owner}");
+        serving = serving.restart();
+        address = serving.address();
+        assert_eq!(retained(address), expected, "{owner}");
+    }
+    // Who publishes there now is asked about, and not who did before.
+    Client::connect(address, &user("b", "bob")).unwrap().publish("t/alice", "y", true);
+    assert_eq!(retained(address), [&everybodys[..], &["t/alice y"]].concat());
+    change(&serving, &BEFORE.replace("topic readwrite ok/#\nuser alice", "topic read ok/#\nuser alice"));
+    assert_eq!(retained(address), ["ok/alice x", "t/will lost"]);
+    let toml = std::fs::read_to_string(serving.path("broker.toml")).unwrap();
+    serving.write("broker.toml", &format!("{toml}[mqtt]\ncheck_retain_source = false\n"));
+    serving.reload();
+    assert_eq!(retained(address), [&everybodys[..], &["t/alice y", "t/will lost"]].concat());
+}
+
 #[test]
 fn a_will_that_was_allowed_is_not_published_once_it_is_not() {
     let (serving, address) = start();

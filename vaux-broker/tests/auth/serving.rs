@@ -5,6 +5,7 @@ use std::io::{BufRead as _, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ pub(crate) struct Serving {
     child: Child,
     out: Receiver<String>,
     log: Receiver<String>,
-    home: TempDir,
+    home: Arc<TempDir>,
 }
 
 /// A line that took longer never came.
@@ -32,7 +33,8 @@ impl Serving {
     }
 
     /// The same, in a home where something is already.
-    pub(crate) fn start_in(home: TempDir, files: &[(&str, &str)]) -> Serving {
+    pub(crate) fn start_in(home: impl Into<Arc<TempDir>>, files: &[(&str, &str)]) -> Serving {
+        let home = home.into();
         for (name, content) in files {
             fs::write(home.path().join(name), content).unwrap();
         }
@@ -40,6 +42,13 @@ impl Serving {
         let out = lines(child.stdout.take().unwrap());
         let log = lines(child.stderr.take().unwrap());
         Serving { child, out, log, home }
+    }
+
+    /// Kills the program and starts it again.
+    pub(crate) fn restart(mut self) -> Serving {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        Serving::start_in(Arc::clone(&self.home), &[])
     }
 
     /// The address of the next `listening` line.

@@ -70,13 +70,13 @@ impl Core {
         // One more than the page holds tells whether there is another page.
         let messages = self.shared.retained.next(filter, &mut position, limit + 1, now);
         let mut bytes = 0;
-        for (index, message) in messages.iter().enumerate() {
-            bytes += message.size_bytes();
+        for (index, kept) in messages.iter().enumerate() {
+            bytes += kept.message.size_bytes();
             if index == limit || index > 0 && bytes > PAGE_BYTES {
-                ask.next = messages.get(index - 1).map(|last| json!(last.content().topic));
+                ask.next = messages.get(index - 1).map(|last| json!(last.message.content().topic));
                 return;
             }
-            ask.push(retained_json(message, now));
+            ask.push(retained_json(&kept.message, now));
         }
     }
 

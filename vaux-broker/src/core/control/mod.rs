@@ -22,6 +22,7 @@ use super::permission::allows;
 use super::tour::Errand;
 use super::{Core, Effect};
 use crate::message::Content;
+use crate::retained::Source;
 use crate::rights::{Action, Grants, Subject};
 use crate::session::{Identity, SessionKey, SessionSlot};
 use crate::store::{Sequence, StoreState};
@@ -246,7 +247,7 @@ impl Core {
         });
         let mut needs = Sequence::NONE;
         if retain {
-            match self.retain(&mut publication) {
+            match self.retain(&mut publication, ask.asker.source().as_ref()) {
                 Ok(retained) => needs = retained,
                 Err(_) => {
                     return refused(Fault::QuotaExceeded, "there is no room among the retained messages");
@@ -305,6 +306,14 @@ impl Core {
 }
 
 impl Asker {
+    /// Who publishes, to be asked about later. `None`: whoever has the broker in hand.
+    fn source(&self) -> Option<Source> {
+        match self {
+            Asker::Outside(_) => None,
+            Asker::Client(requester) => Some(requester.source()),
+        }
+    }
+
     /// Whether who asked could publish this without the broker's help.
     fn may_publish(&self, core: &Core, topic: &str) -> bool {
         match self {
@@ -315,6 +324,15 @@ impl Asker {
 }
 
 impl Requester {
+    fn source(&self) -> Source {
+        Source {
+            key: SessionKey { mount: Arc::clone(&self.mount), client_id: Arc::clone(&self.client_id) },
+            identity: self.identity.clone(),
+            listener: Some(Arc::clone(&self.listener)),
+            grants: self.grants.clone(),
+        }
+    }
+
     fn may_publish(&self, core: &Core, topic: &str) -> bool {
         let Requester { identity, grants, client_id, listener, .. } = self;
         let subject = Subject { identity, client_id, listener: Some(listener) };

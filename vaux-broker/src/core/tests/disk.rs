@@ -1,11 +1,10 @@
 //! A disk as the simulation has it: records applied to plain maps, with nothing of an engine's cleverness.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use vaux_mqtt::PacketId;
 
-use crate::message::Message;
+use crate::retained::Kept;
 use crate::session::{Delivery, SessionSubscription};
 use crate::store::{Contents, Page, PageRequest, Record, SessionRecord, StoredSession, Submission, Waiting};
 
@@ -17,18 +16,18 @@ pub(super) struct Disk {
     deliveries: BTreeMap<(u64, u64), (Delivery, Option<PacketId>)>,
     releasing: BTreeSet<(u64, PacketId)>,
     received: BTreeSet<(u64, PacketId)>,
-    retained: BTreeMap<Box<str>, Arc<Message>>,
+    retained: BTreeMap<Box<str>, Kept>,
     last_sid: u64,
     last_mid: u64,
 }
 
 impl Disk {
     /// Writes a submission. `retained` says what the tree holds.
-    pub(super) fn write(&mut self, submission: &Submission, retained: impl Fn(&str) -> Option<Arc<Message>>) {
+    pub(super) fn write(&mut self, submission: &Submission, retained: impl Fn(&str) -> Option<Kept>) {
         submission.records.iter().for_each(|record| self.apply(record, &retained));
     }
 
-    fn apply(&mut self, record: &Record, retained: &impl Fn(&str) -> Option<Arc<Message>>) {
+    fn apply(&mut self, record: &Record, retained: &impl Fn(&str) -> Option<Kept>) {
         match record.clone() {
             Record::Session(session) => {
                 self.last_sid = self.last_sid.max(session.sid);
@@ -74,7 +73,7 @@ impl Disk {
             }
             Record::Retained { topic } => {
                 match retained(&topic) {
-                    Some(message) => self.retained.insert(topic, message),
+                    Some(kept) => self.retained.insert(topic, kept),
                     None => self.retained.remove(&topic),
                 };
             }
@@ -141,13 +140,13 @@ impl Disk {
 
     /// The topics and payloads of the retained messages.
     pub(super) fn retained_payloads(&self) -> impl Iterator<Item = (String, String)> {
-        self.retained.iter().map(|(topic, message)| {
-            (topic.to_string(), String::from_utf8_lossy(message.payload()).into_owned())
+        self.retained.iter().map(|(topic, kept)| {
+            (topic.to_string(), String::from_utf8_lossy(kept.message.payload()).into_owned())
         })
     }
 
     /// The retained message of a topic.
-    pub(super) fn retained_at(&self, topic: &str) -> Option<Arc<Message>> {
+    pub(super) fn retained_at(&self, topic: &str) -> Option<Kept> {
         self.retained.get(topic).cloned()
     }
 

@@ -10,6 +10,7 @@ mod qos;
 mod races;
 mod rates;
 mod restart;
+mod retain_source;
 mod sessions;
 mod sharing;
 mod simulation;
@@ -30,6 +31,7 @@ use self::disk::Disk;
 use super::*;
 use crate::config::{ListenerConfig, ListenerKind};
 use crate::peer::Peer;
+use crate::retained::Kept;
 use crate::rights::DefaultRights;
 use crate::session::Identity;
 
@@ -165,7 +167,7 @@ impl Sim {
     /// The power fails while the next `kept` submissions are on their way to the disk, and the broker starts again.
     fn crash(&mut self, kept: usize) {
         for (_, submission) in self.submitted.drain(..).take(kept) {
-            self.disk.write(&submission, |topic| self.shared.retained.message(topic));
+            self.disk.write(&submission, |topic| self.shared.retained.kept(topic));
         }
         let workers = self.cores.len() as u16;
         let restarted = Sim::with(workers, Settings::clone(&self.settings), self.recorder);
@@ -184,8 +186,8 @@ impl Sim {
     fn restore(&mut self) {
         let contents = self.disk.contents();
         self.shared.continue_numbers(contents.last_sid, contents.last_mid);
-        for message in contents.retained {
-            self.shared.retained.set(message, usize::MAX, usize::MAX).unwrap();
+        for Kept { message, source } in contents.retained {
+            self.shared.retained.set(message, source.as_deref(), usize::MAX, usize::MAX).unwrap();
         }
         for session in contents.sessions {
             let home = self.shared.home_of(&session.session.key);
@@ -347,7 +349,7 @@ impl Sim {
     fn commit_some(&mut self, count: usize) {
         let count = count.min(self.submitted.len());
         for (worker, submission) in self.submitted.drain(..count) {
-            self.disk.write(&submission, |topic| self.shared.retained.message(topic));
+            self.disk.write(&submission, |topic| self.shared.retained.kept(topic));
             self.written += 1;
             self.cores[worker].handle_durable(self.now, submission.sequence);
         }

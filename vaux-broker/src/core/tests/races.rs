@@ -108,7 +108,7 @@ fn the_wrong_order_is_noticed() {
         let shared = shared();
         let for_publisher = Arc::clone(&shared);
         let publisher = thread::spawn(move || {
-            for_publisher.retained.set(retained_message(1), usize::MAX, usize::MAX).unwrap();
+            for_publisher.retained.set(retained_message(1), None, usize::MAX, usize::MAX).unwrap();
             !for_publisher.interest.matches(vaux_mqtt::topic::TopicName::new("a").unwrap()).workers.is_empty()
         });
         // The tree must be read behind this.

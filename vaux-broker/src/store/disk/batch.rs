@@ -2,7 +2,7 @@
 //!
 //! A message that was delivered and acknowledged within one batch is never written at all.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use hashbrown::{HashMap, HashSet};
 use rusqlite::{Connection, params};
@@ -10,12 +10,12 @@ use vaux_mqtt::PacketId;
 
 use super::load::Garbage;
 use super::progress::Numbers;
-use super::rows::{flags, identifiers_to_bytes, restored, stored, write_message};
+use super::rows::{flags, identifiers_to_bytes, restored, stored, user_of, write_kept, write_message};
 use super::schema::{DELIVERY, MESSAGE, RECEIVED, RELEASING, RETAINED, SESSION, SUBSCRIPTION, Table, WILL};
 use crate::message::Message;
-use crate::retained::Retained;
+use crate::retained::{Kept, Retained};
 use crate::rights::Grants;
-use crate::session::{Delivery, Identity, Will};
+use crate::session::{Delivery, Will};
 use crate::store::{Record, SessionRecord};
 
 /// What is written together.
@@ -155,7 +155,7 @@ impl Batch {
             connection.prepare_cached("DELETE FROM message WHERE mid = ?")?.execute([stored(mid)])?;
         }
         for topic in &self.retained {
-            write_retained(connection, topic, tree.message(topic))?;
+            write_retained(connection, topic, tree.kept(topic))?;
         }
         Ok(())
     }
@@ -199,15 +199,11 @@ fn write_rare(
 }
 
 fn write_session(connection: &Connection, session: &SessionRecord) -> rusqlite::Result<()> {
-    let user = match &session.identity {
-        Identity::Anonymous => None,
-        Identity::User(name) => Some(&**name),
-    };
     connection.prepare_cached(&SESSION.insert("REPLACE"))?.execute(params![
         stored(session.sid),
         &*session.key.mount,
         &*session.key.client_id,
-        user,
+        user_of(&session.identity),
         stored(session.expiry_ms),
         stored(session.ends_at.0),
         session.is_connected,
@@ -358,13 +354,9 @@ fn write_set(
     Ok(())
 }
 
-fn write_retained(
-    connection: &Connection,
-    topic: &str,
-    message: Option<Arc<Message>>,
-) -> rusqlite::Result<()> {
-    match message {
-        Some(message) => write_message(&mut *connection.prepare_cached(&PUT_RETAINED)?, &message)?,
+fn write_retained(connection: &Connection, topic: &str, kept: Option<Kept>) -> rusqlite::Result<()> {
+    match kept {
+        Some(kept) => write_kept(&mut *connection.prepare_cached(&PUT_RETAINED)?, &kept)?,
         None => connection.prepare_cached("DELETE FROM retained WHERE topic = ?")?.execute([topic])?,
     };
     Ok(())

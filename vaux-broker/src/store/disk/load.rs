@@ -16,12 +16,13 @@ use super::batch::References;
 use super::progress::Numbers;
 use super::rows::{
     Damaged, Manner, check_sum, may_wait, message_size, qos_and_retain, read_grants, read_manner,
-    read_message, restored,
+    read_message, read_source, restored,
 };
 use super::schema::{
     DELIVERY, MESSAGE, PROGRESS, RECEIVED, RELEASING, RETAINED, SESSION, SUBSCRIPTION, Table, WILL,
 };
 use crate::message::Message;
+use crate::retained::Kept;
 use crate::rights::Grants;
 use crate::session::{Identity, SessionKey, SessionSubscription, Will};
 use crate::store::{Contents, SessionRecord, StoredSession, Waiting};
@@ -290,7 +291,9 @@ impl Loader<'_> {
         self.each(&RETAINED, |loader, row| {
             let message = read_message(row)?;
             loader.see_mid(message.mid);
-            loader.loaded.contents.retained.push(message);
+            let retained = &mut loader.loaded.contents.retained;
+            let source = read_source(row, retained.last().and_then(|last| last.source.as_ref()))?;
+            retained.push(Kept { message, source });
             Ok(())
         });
     }

@@ -7,9 +7,10 @@ use rusqlite::{Row, Statement, params};
 use vaux_mqtt::QoS;
 
 use crate::message::{Content, Message};
+use crate::retained::{Kept, Source};
 use crate::rights::Grants;
 use crate::router::interest::GroupKey;
-use crate::session::{Delivery, Identifiers};
+use crate::session::{Delivery, Identifiers, Identity, SessionKey};
 use crate::time::Time;
 
 /// A row that is not what was written.
@@ -81,6 +82,60 @@ pub(super) fn write_message(statement: &mut Statement<'_>, message: &Message) ->
         content.properties,
         content.payload
     ])
+}
+
+/// Writes a retained message, and who published it.
+pub(super) fn write_kept(statement: &mut Statement<'_>, kept: &Kept) -> rusqlite::Result<usize> {
+    let content = kept.message.content();
+    let source = kept.source.as_deref();
+    statement.execute(params![
+        stored(kept.message.mid),
+        stored(content.publisher),
+        flags(content.qos, content.retain),
+        stored(content.expires_at.0),
+        content.topic,
+        content.properties,
+        content.payload,
+        source.map(|source| &*source.key.client_id),
+        source.map(|source| &*source.key.mount),
+        source.and_then(|source| user_of(&source.identity)),
+        source.and_then(|source| source.listener.as_deref()),
+        source.and_then(|source| source.grants.as_ref()).map(Grants::to_text)
+    ])
+}
+
+/// A user as it is stored: none for an anonymous client.
+pub(super) fn user_of(identity: &Identity) -> Option<&str> {
+    match identity {
+        Identity::Anonymous => None,
+        Identity::User(name) => Some(name),
+    }
+}
+
+/// Reads who published a retained message. `last` is who published the one before: often the same.
+pub(super) fn read_source(row: &Row<'_>, last: Option<&Arc<Source>>) -> Result<Option<Arc<Source>>, Damaged> {
+    let text = |index| match row.get_ref(index) {
+        Ok(ValueRef::Null) => Ok(None),
+        Ok(value) => value.as_str().map(Some).map_err(|_| Damaged),
+        Err(_) => Err(Damaged),
+    };
+    let Some(client_id) = text(7)? else { return Ok(None) };
+    let mount = text(8)?.ok_or(Damaged)?;
+    let (user, listener) = (text(9)?, text(10)?);
+    let is_same = |last: &&Arc<Source>| {
+        let key = (&*last.key.client_id, &*last.key.mount);
+        key == (client_id, mount) && user_of(&last.identity) == user && last.listener.as_deref() == listener
+    };
+    let grants = read_grants(row, 11)?;
+    if let Some(last) = last.filter(is_same).filter(|last| last.grants == grants) {
+        return Ok(Some(Arc::clone(last)));
+    }
+    Ok(Some(Arc::new(Source {
+        key: SessionKey { mount: mount.into(), client_id: client_id.into() },
+        identity: user.map_or(Identity::Anonymous, |name| Identity::User(name.into())),
+        listener: listener.map(Into::into),
+        grants,
+    })))
 }
 
 /// Reads what somebody may do. Without it he would have the rights of all.

@@ -10,7 +10,7 @@ use super::rows::row_sum;
 use crate::config::Durability;
 
 /// The format that this version reads and writes. The file notes it as its `user_version`.
-const FORMAT: i64 = 3;
+const FORMAT: i64 = 4;
 
 /// Each row ends with `sum`, a checksum over its other columns ([`row_sum`]). Times and unlimited spans are stored as
 /// SQLite has integers: "never" is -1.
@@ -39,7 +39,8 @@ CREATE TABLE received (
     WITHOUT ROWID;
 CREATE TABLE retained (
     mid INTEGER NOT NULL, publisher INTEGER NOT NULL, flags INTEGER NOT NULL, expires_at INTEGER NOT NULL,
-    topic TEXT PRIMARY KEY, properties BLOB NOT NULL, payload BLOB NOT NULL, sum INTEGER NOT NULL);
+    topic TEXT PRIMARY KEY, properties BLOB NOT NULL, payload BLOB NOT NULL, client_id TEXT, mount TEXT, user TEXT,
+    listener TEXT, grants TEXT, sum INTEGER NOT NULL);
 CREATE TABLE progress (
     id INTEGER PRIMARY KEY, transactions INTEGER NOT NULL, last_sid INTEGER NOT NULL, last_mid INTEGER NOT NULL,
     sum INTEGER NOT NULL);
@@ -77,7 +78,12 @@ pub(super) const RELEASING: Table =
     Table { name: "releasing", columns: "sid, packet_id", key: "sid, packet_id" };
 pub(super) const RECEIVED: Table =
     Table { name: "received", columns: "sid, packet_id", key: "sid, packet_id" };
-pub(super) const RETAINED: Table = Table { name: "retained", columns: MESSAGE_COLUMNS, key: "rowid" };
+/// The columns of a message, and who published it: no `client_id`, the broker itself.
+pub(super) const RETAINED: Table = Table {
+    name: "retained",
+    columns: "mid, publisher, flags, expires_at, topic, properties, payload, client_id, mount, user, listener, grants",
+    key: "rowid",
+};
 pub(super) const PROGRESS: Table =
     Table { name: "progress", columns: "id, transactions, last_sid, last_mid", key: "id" };
 

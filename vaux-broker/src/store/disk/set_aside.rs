@@ -12,7 +12,7 @@ use rusqlite::ErrorCode;
 
 use super::load::Loaded;
 use super::{FILE, StoreError, batch, make_private, schema};
-use crate::retained::Retained;
+use crate::retained::{Kept, Retained};
 use crate::store::{Contents, Record};
 
 /// A new file that is not complete.
@@ -85,9 +85,9 @@ fn write_contents(connection: &rusqlite::Connection, loaded: &Loaded) -> rusqlit
     let Contents { sessions, retained, .. } = &loaded.contents;
     let tree = Retained::default();
     let mut batch = batch::Batch::default();
-    for message in retained {
+    for Kept { message, source } in retained {
         // There is no limit on what was let in before.
-        let _ = tree.set(std::sync::Arc::clone(message), usize::MAX, usize::MAX);
+        let _ = tree.set(std::sync::Arc::clone(message), source.as_deref(), usize::MAX, usize::MAX);
         batch.add(Record::Retained { topic: message.content().topic.into() });
     }
     for stored in sessions {

@@ -15,6 +15,7 @@ use vaux_mqtt::{PacketId, QoS};
 
 use super::*;
 use crate::message::{Content, Message};
+use crate::retained::Source;
 use crate::rights::{Grants, Rule};
 use crate::router::interest::GroupKey;
 use crate::session::{Delivery, Identifiers, Identity, SessionKey, SessionSubscription, Will};
@@ -187,16 +188,36 @@ fn a_message_stays_until_its_last_delivery_is_gone() {
 fn retained_messages_are_written_as_the_tree_holds_them() {
     let directory = TempDir::new().unwrap();
     let tree = Arc::new(Retained::default());
-    tree.set(message(1, "a", b"new"), 9, usize::MAX).unwrap();
+    let source = Source {
+        key: SessionKey { mount: "m/".into(), client_id: "c".into() },
+        identity: Identity::User("u".into()),
+        listener: Some("l".into()),
+        grants: Some(grants()),
+    };
+    tree.set(message(1, "a", b"new"), Some(&source), 9, usize::MAX).unwrap();
+    let nobody = Source { identity: Identity::Anonymous, listener: None, grants: None, ..source.clone() };
+    tree.set(message(3, "n", b"x"), Some(&nobody), 9, usize::MAX).unwrap();
+    tree.set(message(4, "o", b"x"), None, 9, usize::MAX).unwrap();
     let dirty = |topic: &str| Record::Retained { topic: topic.into() };
-    write_with(directory.path(), &tree, vec![vec![dirty("a"), dirty("b")], vec![dirty("a")]]);
-    let [kept] = &contents(directory.path()).retained[..] else { panic!("one was retained") };
+    write_with(
+        directory.path(),
+        &tree,
+        vec![vec![dirty("a"), dirty("b"), dirty("n"), dirty("o")], vec![dirty("a")]],
+    );
+    let mut found = contents(directory.path()).retained;
+    found.sort_by_key(|kept| kept.message.mid);
+    let [kept, by_nobody, by_broker] = &found[..] else { panic!("three were retained") };
+    let sources = [kept, by_nobody, by_broker].map(|kept| kept.source.as_deref());
+    assert_eq!(sources, [Some(&source), Some(&nobody), None]);
+    let kept = &kept.message;
     assert_eq!(
         (kept.content().topic, kept.payload(), kept.content().properties),
         ("a", &b"new"[..], &[1, 1][..])
     );
-    tree.set(message(2, "a", b""), 9, usize::MAX).unwrap();
-    write_with(directory.path(), &tree, vec![vec![dirty("a")]]);
+    for topic in ["a", "n", "o"] {
+        tree.set(message(5, topic, b""), None, 9, usize::MAX).unwrap();
+    }
+    write_with(directory.path(), &tree, vec![vec![dirty("a"), dirty("n"), dirty("o")]]);
     assert!(contents(directory.path()).retained.is_empty());
 }
 

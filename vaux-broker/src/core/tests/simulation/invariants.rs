@@ -288,9 +288,12 @@ impl World {
         }
         let tree =
             |topic: &str| self.shared.retained.message(topic).map(|message| message.payload().to_vec());
-        for message in &on_disk.retained {
-            if tree(message.content().topic).as_deref() != Some(message.payload()) {
-                wrong.push(format!("retained at {}", message.content().topic));
+        for kept in &on_disk.retained {
+            let topic = kept.message.content().topic;
+            let in_memory = self.shared.retained.kept(topic);
+            let same_source = in_memory.is_some_and(|in_memory| in_memory.source == kept.source);
+            if tree(topic).as_deref() != Some(kept.message.payload()) || !same_source {
+                wrong.push(format!("retained at {topic}"));
             }
         }
         if on_disk.retained.len() != self.shared.retained.len() {

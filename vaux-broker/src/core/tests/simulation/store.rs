@@ -4,8 +4,7 @@ use std::collections::{HashMap, VecDeque};
 
 use super::super::disk::Disk;
 use super::*;
-use crate::message::Message;
-use crate::retained::Retained;
+use crate::retained::{Kept, Retained};
 use crate::store::{Page, PageRequest, Record, StoreState, Submission};
 
 /// What is wrong with a store on purpose, to see that it is noticed.
@@ -27,7 +26,7 @@ pub(super) struct SlowStore {
     /// How many of them are being written.
     pub(super) writing: usize,
     /// The retained messages that are being written, as they were when the batch was begun.
-    snapshot: HashMap<Box<str>, Option<Arc<Message>>>,
+    snapshot: HashMap<Box<str>, Option<Kept>>,
     /// Up to where each worker's submissions are durable.
     durable: Vec<Sequence>,
     pub(super) disk: Disk,
@@ -92,7 +91,7 @@ impl SlowStore {
                 if let Record::Retained { topic } = record {
                     let old = self.disk.retained_at(topic);
                     let kept = old.filter(|_| self.flaw == Some(Flaw::KeepsOldRetained));
-                    self.snapshot.insert(topic.clone(), kept.or_else(|| tree.message(topic)));
+                    self.snapshot.insert(topic.clone(), kept.or_else(|| tree.kept(topic)));
                 }
             }
         }
@@ -122,7 +121,7 @@ impl SlowStore {
     pub(super) fn crash(self, kept: usize, tree: &Retained) -> Disk {
         let mut disk = self.disk;
         for (_, submission) in self.waiting.iter().take(kept) {
-            disk.write(submission, |topic| tree.message(topic));
+            disk.write(submission, |topic| tree.kept(topic));
         }
         disk
     }

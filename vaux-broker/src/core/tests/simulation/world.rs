@@ -205,8 +205,9 @@ impl World {
             Worker::new(core)
         };
         self.workers = (0..self.plan.workers).map(core).collect();
-        for message in contents.retained {
-            self.shared.retained.set(message, usize::MAX, usize::MAX).expect("there is no limit");
+        for Kept { message, source } in contents.retained {
+            let set = self.shared.retained.set(message, source.as_deref(), usize::MAX, usize::MAX);
+            set.expect("there is no limit");
         }
         for session in contents.sessions {
             let home = usize::from(self.shared.home_of(&session.session.key).0);

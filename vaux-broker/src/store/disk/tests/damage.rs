@@ -45,7 +45,7 @@ fn original(crashed: &Path) -> TempDir {
     let tree = Arc::new(Retained::default());
     for (sid, number) in (1..=6_u64).flat_map(|sid| (0..40).map(move |number| (sid, number))) {
         let message = message(sid * 1000 + 500 + number, &format!("r/{sid}/{number}"), &[9; 30]);
-        tree.set(message, usize::MAX, usize::MAX).unwrap();
+        tree.set(message, None, usize::MAX, usize::MAX).unwrap();
     }
     let copy = |directory: &Path| {
         for name in ["store.db", "store.db-wal", "store.seq"] {
