@@ -24,6 +24,7 @@ use crate::authenticate::{AnonymousOnly, Authenticate, CertificateOr};
 use crate::clock::Clock;
 use crate::config::{Config, ListenerConfig, ListenerKind, Network};
 use crate::core::{Counters, ListenerSettings, Settings, Shared, WorkerId};
+use crate::observe::{Observe, Observer};
 use crate::operator::{self, OperatorOr};
 use crate::rights::{Authorize, DefaultRights};
 use crate::shard::{
@@ -51,6 +52,7 @@ pub struct Broker {
     _socket_files: Vec<SocketFile>,
     /// What serves `[http]`.
     admin: Option<Admin>,
+    observer: Option<Observer>,
 }
 
 /// What was found of the last run.
@@ -138,13 +140,15 @@ impl fmt::Display for StartError {
 
 impl std::error::Error for StartError {}
 
-/// Who may connect, and what they may do, for programs that embed the broker.
+/// Who may connect, what they may do, and who is told of it, for programs that embed the broker.
 #[derive(Clone, Debug)]
 pub struct Hooks {
     /// Finds out who clients are.
     pub authenticate: Arc<dyn Authenticate>,
     /// Decides what they may do.
     pub authorize: Arc<dyn Authorize>,
+    /// Is told what happens.
+    pub observe: Option<Arc<dyn Observe>>,
 }
 
 impl Hooks {
@@ -168,7 +172,7 @@ impl Hooks {
 impl Default for Hooks {
     /// Anonymous clients where the listener allows it, and the rights of [`DefaultRights`].
     fn default() -> Self {
-        Hooks { authenticate: Arc::new(AnonymousOnly), authorize: Arc::new(DefaultRights) }
+        Hooks { authenticate: Arc::new(AnonymousOnly), authorize: Arc::new(DefaultRights), observe: None }
     }
 }
 
@@ -234,9 +238,12 @@ impl Broker {
             store: Mutex::new(stores.thread.take()),
             config: Arc::new(Mutex::new(config)),
             admin: None,
+            observer: None,
             _socket_files: Vec::new(),
         };
         let listeners = broker.shard_listeners(&sockets, &tls)?;
+        let observer = hooks.observe.as_ref().map(|observe| Observer::start(Arc::clone(observe)));
+        broker.observer = observer.transpose().map_err(StartError::Io)?;
         broker.start_workers(polls, listeners, &hooks, stores)?;
         broker.admin = http.map(|http| broker.start_http(http)).transpose()?;
         broker._socket_files = sockets.into_iter().filter_map(Bound::into_file).collect();
@@ -340,6 +347,7 @@ impl Broker {
             tracing::error!("the store ended in a panic");
         }
         self.admin.iter().for_each(Admin::end);
+        self.observer.iter().for_each(|observer| observer.finish(deadline));
         counters
     }
 
@@ -433,6 +441,8 @@ impl Broker {
                 commit_times: Arc::clone(&commit_times),
                 restored,
                 all_restored: Arc::clone(&all_restored),
+                observer: self.observer.as_ref().map(Observer::queue),
+                wants_publishes: hooks.observe.as_ref().is_some_and(|observe| observe.wants_publishes()),
             };
             let state = Arc::clone(&self.state);
             thread::Builder::new()

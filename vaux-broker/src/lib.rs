@@ -3,7 +3,8 @@
 //! - [`config`]: what can be set, its defaults and limits, the configuration file.
 //! - [`auth`]: password files: who may connect.
 //! - [`tls`]: the local certificate authority and what rustls needs to serve a listener.
-//! - [`Broker`]: the broker itself.
+//! - [`Broker`]: the broker itself; [`Hooks`] are what a program that embeds it may decide and be told.
+//!   `examples/embedded.rs` is such a program.
 //! - [`program`] (feature `program`): command line, data directory, log, signals and exit codes.
 
 mod admin;
@@ -16,6 +17,7 @@ pub mod core;
 mod identity;
 mod measure;
 mod message;
+pub mod observe;
 pub mod operator;
 mod peer;
 #[cfg(feature = "program")]
@@ -35,6 +37,7 @@ mod transport;
 pub use admin::TokenError;
 pub use authenticate::Authenticate;
 pub use broker::{BoundAddress, Broker, Hooks, ListenerAddress, Recovered, StartError};
+pub use observe::Observe;
 pub use peer::Peer;
 pub use rights::Authorize;
 pub use shard::{Reply, StepReply};

@@ -30,6 +30,7 @@ mod letter;
 mod load;
 mod metrics;
 mod observe;
+mod observed;
 mod outbox;
 mod pace;
 mod page;
@@ -93,6 +94,7 @@ use connection::{Connection, Phase};
 use frames::Frames;
 use letter::SpareParcels;
 use observe::Observations;
+use observed::Observed;
 use session_report::Refresh;
 use survey::Surveyor;
 use timeout::Timers;
@@ -219,6 +221,8 @@ pub struct Core {
     buffers: Vec<Vec<u8>>,
     counters: Counters,
     observations: Observations,
+    /// What an observer is told, if there is one.
+    observed: Option<Observed>,
     /// Sessions with a connection.
     connected: usize,
     subscriptions: usize,
@@ -337,6 +341,7 @@ impl Core {
             buffers: Vec::new(),
             counters: Counters::default(),
             observations: Observations::default(),
+            observed: None,
             connected: 0,
             subscriptions: 0,
             shared_subscriptions: 0,

@@ -19,6 +19,7 @@ use super::json::timestamp;
 use super::{Core, Effect};
 use crate::config::SysSessions;
 use crate::message::Content;
+use crate::observe::EventKind;
 use crate::peer::Peer;
 use crate::session::SessionSlot;
 use crate::time::Time;
@@ -120,7 +121,7 @@ impl Core {
         *cause.count_in(&mut self.counters.dropped) += 1;
         let state = &mut self.sessions[session.0 as usize];
         state.dropped += 1;
-        let is_told = self.observations.is_telling || !self.is_watched();
+        let is_told = (self.observations.is_telling || !self.is_watched()) && self.observed.is_none();
         let client_id = &self.sessions[session.0 as usize].key.client_id;
         if is_told && self.observations.incidents.repeat_drop(now, cause, client_id, topic) {
             return;
@@ -251,7 +252,11 @@ impl Core {
         is_takeover: bool,
         session_present: bool,
     ) {
-        let name = if is_takeover { "takeover" } else { "connect" };
+        let (name, kind) = match is_takeover {
+            true => ("takeover", EventKind::Takeover),
+            false => ("connect", EventKind::Connect),
+        };
+        self.observe_session(now, kind, session, None);
         self.tell(now, name, session, |core, event| {
             let report = core.session_report(session).into_iter();
             const TOLD: [&str; 5] = ["address", "listener", "version", "clean_start", "keep_alive"];
@@ -294,6 +299,7 @@ impl Core {
 
     pub(super) fn note(&mut self, incident: Incident) {
         self.counters.reached.count(incident.limit);
+        self.observe_incident(&incident);
         if self.is_watched() && !self.observations.is_telling {
             let name = match incident.kind {
                 IncidentKind::Drop => "drop",

@@ -12,6 +12,7 @@ use super::incident::DropCause;
 use super::{Core, Pressure, control};
 use crate::config::Limits;
 use crate::message::{Content, forwarded_properties};
+use crate::observe::EventKind;
 use crate::rights::Action;
 use crate::session::SessionSlot;
 use crate::store::{Record, Sequence, StoreState};
@@ -48,6 +49,7 @@ impl Core {
         if let Some(top) = &mut self.top {
             top.count(topic, &self.sessions[session.0 as usize].key.client_id, publish.payload.len());
         }
+        self.observe_session(now, EventKind::Publish, session, Some(topic));
         if topic == control::TOPIC {
             return self.accept_control(now, slot, session, publish);
         }

@@ -15,6 +15,7 @@ use vaux_mqtt::{Error, QoS, ReasonCode, Version};
 use super::Core;
 use super::observe::Ending;
 use super::publish::{check_user_properties, is_too_deep};
+use crate::observe::EventKind;
 use crate::rights::Action;
 use crate::router::interest::StoredSubscriber;
 use crate::router::local::LocalSubscription;
@@ -76,6 +77,7 @@ impl Core {
         for filter in unsubscribe.filters.iter() {
             let (code, sequence) = match self.remove_subscription(session, filter) {
                 Some(sequence) => {
+                    self.observe_session(now, EventKind::Unsubscribe, session, Some(filter));
                     self.tell(now, "unsubscribe", session, |_, event| {
                         event.insert("filter".to_owned(), json!(filter));
                     });
@@ -185,6 +187,7 @@ impl Core {
         if is_new {
             self.count_subscription(now, &added);
         }
+        self.observe_session(now, EventKind::Subscribe, session, Some(subscription.filter));
         self.tell(now, "subscribe", session, |_, event| {
             event.insert("filter".to_owned(), json!(subscription.filter));
             event.insert("qos".to_owned(), json!(qos.bits()));

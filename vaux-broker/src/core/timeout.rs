@@ -11,6 +11,7 @@ use vaux_mqtt::error::Rule;
 use super::connection::Phase;
 use super::observe::Ending;
 use super::{ConnectionId, Core};
+use crate::observe::EventKind;
 use crate::session::SessionSlot;
 use crate::store::Record;
 use crate::time::Time;
@@ -142,6 +143,7 @@ impl Core {
         }
         if state.ends_at <= now {
             self.counters.expired_sessions += 1;
+            self.observe_session(now, EventKind::Expiry, session, None);
             self.tell(now, "expiry", session, |_, _| {});
             return self.end_session(now, session);
         }

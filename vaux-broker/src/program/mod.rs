@@ -88,7 +88,7 @@ fn start(flags: Flags) -> Result<(), ProgramError> {
     let mut config_in_force = prepared.config.clone();
     config_in_force.data_dir = Some(data_dir.path().to_owned());
     let users = Arc::new(Users::start(sources).map_err(ProgramError::Internal)?);
-    let hooks = Hooks { authenticate: Arc::clone(&users) as _, authorize: Arc::new(access) };
+    let hooks = Hooks { authenticate: Arc::clone(&users) as _, authorize: Arc::new(access), observe: None };
     let broker = Broker::start_with_hooks(config_in_force, prepared.tls, hooks)?;
     for sentence in &broker.recovered().damage {
         tracing::error!("{sentence}");

@@ -25,6 +25,7 @@ use crate::core::{
     ConnectRequest, ConnectionId, Core, Counters, Effect, Measures, Refusal, Settings, Shared, WorkerId,
 };
 use crate::measure;
+use crate::observe;
 use crate::store::{Store, StoredSession};
 use crate::time::Time;
 use crate::tls;
@@ -72,6 +73,8 @@ pub(crate) struct Shard {
     refusal_log: RefusalLog,
     restored: Vec<StoredSession>,
     all_restored: Arc<Barrier>,
+    /// Where it is told what happens, if somebody wants to know.
+    observer: Option<Arc<observe::Queue>>,
     is_draining: bool,
     is_stopped: bool,
 }
@@ -93,6 +96,10 @@ pub(crate) struct ShardParts {
     pub(crate) restored: Vec<StoredSession>,
     /// Where workers wait until all have theirs.
     pub(crate) all_restored: Arc<Barrier>,
+    /// Where it is told what happens, if somebody wants to know.
+    pub(crate) observer: Option<Arc<observe::Queue>>,
+    /// Whether he wants to know of each message.
+    pub(crate) wants_publishes: bool,
 }
 
 /// The token of the waker; listeners and connections follow.
@@ -111,9 +118,14 @@ impl Shard {
     pub(crate) fn new(parts: ShardParts) -> Shard {
         let ShardParts { worker, shared, settings, poll, clock, commit_times, .. } = parts;
         let ShardParts { listeners, mailboxes, authenticate, store, restored, all_restored, .. } = parts;
+        let ShardParts { observer, wants_publishes, .. } = parts;
+        let mut core = Core::new(worker, shared, settings, store.recorder());
+        if observer.is_some() {
+            core.observe(wants_publishes);
+        }
         Shard {
             worker,
-            core: Core::new(worker, shared, settings, store.recorder()),
+            core,
             poll,
             clock,
             listeners,
@@ -134,6 +146,7 @@ impl Shard {
             refusal_log: RefusalLog::default(),
             restored,
             all_restored,
+            observer,
             is_draining: false,
             is_stopped: false,
         }
@@ -310,7 +323,16 @@ impl Shard {
                 self.mailboxes[worker].post(Mail::Parcel(self.worker, parcel));
             }
         }
+        // Before the clients know it themselves: what one does then is told behind it, wherever that happens.
+        self.tell_observer();
         self.flush_dirty(now);
+        self.tell_observer();
+    }
+
+    fn tell_observer(&mut self) {
+        if let Some(observer) = &self.observer {
+            observer.give(self.core.take_observed());
+        }
     }
 
     fn submit(&mut self, now: Time) {

@@ -3,6 +3,7 @@
 
 mod client;
 mod fails_closed;
+mod hooks;
 mod matrix;
 mod passwords;
 mod scram;
