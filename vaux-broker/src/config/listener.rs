@@ -74,6 +74,11 @@ impl ListenerConfig {
         }
     }
 
+    /// What the listener is called that is the `number`th of a file and has no name there.
+    pub(super) fn default_name(number: usize) -> String {
+        format!("listener-{number}")
+    }
+
     /// Whether clients may connect without saying who they are when the listener is bound to a place that only this
     /// machine reaches. That a proxy is on this machine says nothing about its clients, and where users are known,
     /// others are not let in by default.

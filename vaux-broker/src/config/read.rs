@@ -107,7 +107,7 @@ impl<'i> Reader<'i> {
         let mut kind = ListenerKind::Tls;
         keys::listener_kind(self, &mut kind);
         let mut listener = ListenerConfig::new(kind);
-        listener.name = format!("listener-{number}");
+        listener.name = ListenerConfig::default_name(number);
         keys::listener(self, &mut listener);
         for (section, has_section) in [("tls", kind.has_tls()), ("ws", kind.has_web_socket())] {
             if !has_section && let Some(found) = self.take(section) {

@@ -156,6 +156,22 @@ fn what_is_printed_reads_back() {
 }
 
 #[test]
+fn what_is_printed_shortly_reads_back_and_holds_nothing_else() {
+    assert_eq!(Config::default().to_short_toml(), "");
+    assert_eq!(Config::from_toml(&changed().to_short_toml()), Ok(changed()));
+    let mut config = Config { listeners: vec![ListenerConfig::new(ListenerKind::Tcp)], ..Config::default() };
+    config.limits.max_inflight = 20;
+    config.listeners[0].name = "listener-1".into();
+    let lines = |config: &Config| {
+        let lines = config.to_short_toml();
+        lines.lines().map(|line| line.split(" #").next().unwrap_or_default().trim_end().to_owned()).collect()
+    };
+    let written: Vec<String> = lines(&config);
+    let bind = "bind = \"127.0.0.1:1883\"";
+    assert_eq!(written, ["[[listener]]", "kind = \"tcp\"", bind, "", "[limits]", "max_inflight = 20"]);
+}
+
+#[test]
 fn no_key_is_forgotten_when_reading_and_printing() {
     let keys = |config: &Config| -> Vec<String> {
         let text = config.to_toml();
