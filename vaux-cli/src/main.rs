@@ -56,6 +56,7 @@ enum Command {
     Passwd(commands::passwd::PasswdArgs),
     Encode(commands::encode::EncodeArgs),
     Store(commands::store::StoreArgs),
+    ImportMosquitto(commands::import_mosquitto::ImportMosquittoArgs),
     Top(Box<commands::top::TopArgs>),
     Test(Box<commands::test::TestArgs>),
     Why(Box<commands::why::WhyArgs>),
@@ -149,6 +150,10 @@ fn run(command: Command) -> ExitCode {
         Command::Acl(args) => (TalkArgs::default().talk(), args.wants_json(), commands::acl::run(&args)),
         Command::Passwd(args) => (TalkArgs::default().talk(), false, commands::passwd::run(&args)),
         Command::Store(args) => (TalkArgs::default().talk(), args.json(), commands::store::run(&args)),
+        Command::ImportMosquitto(args) => {
+            let talk = TalkArgs::default().talk();
+            (talk, false, commands::import_mosquitto::run(&args, talk))
+        }
         Command::Record(args) => (args.talk.talk(), false, commands::record::run(*args)),
         Command::Replay(args) => (args.talk.talk(), args.json, commands::replay::run(*args)),
         Command::Top(args) => (args.talk.talk(), false, commands::top::run(*args)),

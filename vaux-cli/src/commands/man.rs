@@ -40,31 +40,29 @@ pub(crate) fn run(args: &ManArgs, command: Command) -> Result<Exit, CliError> {
         found = found
             .find_subcommand(word)
             .ok_or_else(|| CliError::usage(format!("there is no command {name} {word}")))?;
-        name = format!("{name}-{word}");
+        name = format!("{name} {word}");
     }
     stdout().write_all(&page(found, &name).map_err(CliError::Internal)?).map_err(CliError::Stdio)?;
     Ok(Exit::Ok)
 }
 
 fn write_all(command: &Command, name: &str, directory: &Path) -> Result<(), CliError> {
-    let path = directory.join(format!("{name}.1"));
+    let path = directory.join(format!("{}.1", name.replace(' ', "-")));
     let text = page(command, name).map_err(CliError::Internal)?;
     std::fs::write(&path, text).map_err(|source| CliError::Write { path, source })?;
     command
         .get_subcommands()
         .filter(|command| !command.is_hide_set())
-        .try_for_each(|command| write_all(command, &format!("{name}-{}", command.get_name()), directory))
+        .try_for_each(|command| write_all(command, &format!("{name} {}", command.get_name()), directory))
 }
 
 /// The page of a command, called as people call it: `vaux pub` on the page `vaux-pub`.
 fn page(command: &Command, name: &str) -> std::io::Result<Vec<u8>> {
-    let command = command
-        .clone()
-        .disable_help_subcommand(true)
-        .display_name(name.to_owned())
-        .bin_name(name.replace('-', " "));
+    let title = name.replace(' ', "-");
+    let command =
+        command.clone().disable_help_subcommand(true).display_name(title.clone()).bin_name(name.to_owned());
     let mut text = Vec::new();
     let source = concat!("vaux ", env!("CARGO_PKG_VERSION"));
-    Man::new(command).title(name.to_uppercase()).source(source).render(&mut text)?;
+    Man::new(command).title(title.to_uppercase()).source(source).render(&mut text)?;
     Ok(text)
 }

@@ -6,6 +6,7 @@ pub(crate) mod completions;
 pub(crate) mod decode;
 pub(crate) mod encode;
 pub(crate) mod get;
+pub(crate) mod import_mosquitto;
 pub(crate) mod man;
 pub(crate) mod passwd;
 pub(crate) mod pub_;

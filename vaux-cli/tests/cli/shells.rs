@@ -31,7 +31,8 @@ fn every_command_has_a_manual_page() {
     assert!(commands.contains(&"pub") && commands.contains(&"man"));
     for command in commands {
         let page = std::fs::read_to_string(pages.join(format!("vaux-{command}.1"))).unwrap();
-        assert!(page.contains(&format!("\\fBvaux {command}\\fR")), "{page}");
+        let called = command.replace('-', "\\-");
+        assert!(page.contains(&format!("\\fBvaux {called}\\fR")), "{page}");
         assert_eq!(run(&["man", command]).stdout, page);
     }
     let page = run(&["man", "retained", "ls"]);
