@@ -55,10 +55,17 @@ impl Client {
             }
             .encode(version, out);
         });
-        self.receive(|packet| match packet {
-            Packet::SubAck(suback) => suback.reasons().next().unwrap(),
-            other => panic!("{other:?}"),
-        })
+        loop {
+            let reason = self.receive(|packet| match packet {
+                Packet::SubAck(suback) => suback.reasons().next(),
+                // By a subscription of before.
+                Packet::Publish(_) => None,
+                other => panic!("{other:?}"),
+            });
+            if let Some(reason) = reason {
+                return reason;
+            }
+        }
     }
 
     /// Publishes with QoS 1 and says what PUBACK said.

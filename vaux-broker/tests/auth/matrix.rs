@@ -97,6 +97,60 @@ fn what_is_asked_for_is_answered_by_the_rights_of_the_moment() {
     }
 }
 
+/// What the broker tells of itself, and takes requests by, is the operator's and of those who are granted it by name. No
+/// list opens it to somebody without a name.
+#[test]
+fn what_is_the_operators_is_granted_by_name_or_not_at_all() {
+    let toml =
+        format!("{LISTENER}allow_anonymous = true\n[auth]\npassword_file = \"users\"\nacl_file = \"acl\"\n");
+    let users: String = ["alice", "bob", "carol"].map(|name| ALICE.replace("alice", name)).concat();
+    let acl = "topic read $SYS/#\ntopic write $CONTROL/#\ntopic read $CONTROL/#\nuser alice\n\
+               topic read $SYS/broker/vaux/#\ntopic write $CONTROL/vaux/v1\nuser bob\ntopic read $SYS/#\n\
+               topic deny $SYS/broker/vaux/#\nuser carol\ntopic readwrite #\n";
+    let serving = Serving::start(&[("broker.toml", &toml), ("users", &users), ("acl", acl)]);
+    let address = serving.address();
+    let token = std::fs::read_to_string(serving.path("data/operator.token")).unwrap();
+    for (name, password, figures, own, control) in [
+        ("$operator", token.trim_end(), true, true, true),
+        ("alice", "secret", false, true, true),
+        ("bob", "secret", true, false, false),
+        ("carol", "secret", false, false, false),
+        ("", "", true, false, false),
+    ] {
+        let connect = if name.is_empty() { nameless("c") } else { named("c", name, password) };
+        let mut client = Client::connect(address, &connect).unwrap();
+        for (filter, is_allowed) in [
+            ("$SYS/broker/uptime", figures),
+            ("$SYS/broker/vaux/events", own),
+            ("$SYS/broker/vaux/sessions/#", own),
+            ("$share/g/$SYS/broker/vaux/#", own),
+            ("$CONTROL/vaux/v1", false),
+        ] {
+            let reason = client.subscribe(filter);
+            assert_eq!(
+                reason == ReasonCode::GrantedQos1,
+                is_allowed,
+                "{name:?} subscribes {filter}: {reason:?}"
+            );
+        }
+        let mut client = Client::connect(address, &connect).unwrap();
+        for (topic, is_allowed) in
+            [("$CONTROL/vaux/v1", control), ("$CONTROL/other", false), ("$SYS/broker/vaux/events", false)]
+        {
+            let reason = client.publish(topic, "{}", false);
+            assert_eq!(
+                reason != ReasonCode::NotAuthorized,
+                is_allowed,
+                "{name:?} publishes {topic}: {reason:?}"
+            );
+        }
+    }
+    for password in ["", "secret", &token[1..], &token.replace('\n', "0")] {
+        let refused = Client::connect(address, &named("c", "$operator", password)).err();
+        assert_eq!(refused, Some(ReasonCode::BadUserNameOrPassword));
+    }
+}
+
 #[test]
 fn a_subscription_that_was_allowed_brings_nothing_once_it_is_not() {
     let (serving, address) = start();

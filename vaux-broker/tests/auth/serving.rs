@@ -71,6 +71,11 @@ impl Serving {
         wait_for(&self.log, |line| line.contains("reloaded"))
     }
 
+    /// The next line of its log with this text.
+    pub(crate) fn log_line(&self, part: &str) -> String {
+        wait_for(&self.log, |line| line.contains(part))
+    }
+
     /// How the program ended, which it does by itself: its exit code and the last line.
     pub(crate) fn end(mut self) -> (Option<i32>, String) {
         let code = self.child.wait().unwrap().code();
