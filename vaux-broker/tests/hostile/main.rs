@@ -7,6 +7,8 @@ mod harness;
 mod healthy;
 mod limits;
 mod malformed;
+#[cfg(target_os = "linux")]
+mod memory;
 mod program;
 mod proxy;
 mod reload;

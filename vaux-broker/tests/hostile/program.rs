@@ -46,6 +46,17 @@ impl Program {
         kill_process(Pid::from_child(&self.child), Signal::HUP).unwrap();
     }
 
+    /// The memory that it holds, and the most that it ever held, in bytes.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn memory(&self) -> (u64, u64) {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let field = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+            line.split_whitespace().next().unwrap().parse::<u64>().unwrap() << 10
+        };
+        (field("VmRSS:"), field("VmHWM:"))
+    }
+
     /// Reads the log until there is a line with this text.
     pub(crate) fn wait_for(&self, text: &str) {
         while !self.log.recv_timeout(PATIENCE).expect("the line never came").contains(text) {}
