@@ -140,9 +140,12 @@ pub(super) struct TlsArgs {
     /// Certificate to show the server (PEM)
     #[arg(long, value_name = "FILE")]
     pub(super) cert: Option<PathBuf>,
-    /// Private key of the certificate (PEM)
+    /// Private key of the certificate (PEM); when it is encrypted, its password is asked for
     #[arg(long, value_name = "FILE")]
     pub(super) key: Option<PathBuf>,
+    /// File whose first line is the password of an encrypted private key
+    #[arg(long, value_name = "FILE")]
+    pub(super) key_password_file: Option<PathBuf>,
     /// Accept any certificate: anyone on the way can read and change everything
     #[arg(long, conflicts_with_all = ["cafile", "capath"])]
     pub(super) insecure: bool,
@@ -351,6 +354,7 @@ impl TlsArgs {
             (self.capath.is_some(), "--capath"),
             (self.cert.is_some(), "--cert"),
             (self.key.is_some(), "--key"),
+            (self.key_password_file.is_some(), "--key-password-file"),
             (self.insecure, "--insecure"),
             (self.tls_alpn.is_some(), "--tls-alpn"),
             (self.tls_version.is_some(), "--tls-version"),
@@ -365,11 +369,15 @@ impl TlsArgs {
         if self.cert.is_some() {
             lower.key = None;
         }
+        if self.cert.is_some() || self.key.is_some() {
+            lower.key_password_file = None;
+        }
         TlsArgs {
             cafile: self.cafile.or(lower.cafile),
             capath: self.capath.or(lower.capath),
             cert: self.cert.or(lower.cert),
             key: self.key.or(lower.key),
+            key_password_file: self.key_password_file.or(lower.key_password_file),
             insecure: self.insecure || lower.insecure,
             tls_alpn: self.tls_alpn.or(lower.tls_alpn),
             tls_version: self.tls_version.or(lower.tls_version),

@@ -4,6 +4,7 @@
 
 mod args;
 mod environment;
+mod key_password;
 mod operator;
 pub(crate) mod password;
 mod profile;
@@ -82,7 +83,7 @@ impl ConnectArgs {
             options = options.web_socket(self.web_socket.options(path));
         }
         if let Some(trust) = &trust {
-            options = options.tls(trust::tls_options(&self.tls, trust));
+            options = options.tls(key_password::unlock(trust::tls_options(&self.tls, trust), &self.tls)?);
         }
         if let Some(address) = self.bind {
             options = options.bind(address);
@@ -139,6 +140,9 @@ impl ConnectArgs {
         match (&self.tls.cert, &self.tls.key) {
             (Some(_), None) => return needs("--cert", "--key"),
             (None, Some(_)) => return needs("--key", "--cert"),
+            (None, None) if self.tls.key_password_file.is_some() => {
+                return needs("--key-password-file", "--key");
+            }
             _ => {}
         }
         if self.keep_session && self.id.as_ref().is_none_or(String::is_empty) && self.id_prefix.is_none() {

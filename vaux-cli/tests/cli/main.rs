@@ -8,6 +8,8 @@ mod decode;
 #[cfg(test)]
 mod encode;
 #[cfg(test)]
+mod encrypted_keys;
+#[cfg(test)]
 mod import_mosquitto;
 #[cfg(test)]
 mod messages;

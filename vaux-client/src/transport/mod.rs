@@ -2,6 +2,7 @@
 //!
 //! A [`Dialer`] is made once from the options, so that files are read and mistakes found before anything is tried.
 
+mod private_key;
 mod socks5;
 mod tls;
 mod web_socket;

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
+use super::private_key::{self, Password};
 use crate::error::ConnectError;
 
 /// How TLS is done. Without anything set, certificates are checked against the system's authorities and for the
@@ -18,6 +19,7 @@ pub struct TlsOptions {
     ca_files: Vec<PathBuf>,
     ca_directories: Vec<PathBuf>,
     client_certificate: Option<(PathBuf, PathBuf)>,
+    client_key_password: Option<Password>,
     alpn: Vec<Vec<u8>>,
     server_name: Option<String>,
     only_tls13: bool,
@@ -49,6 +51,20 @@ impl TlsOptions {
     pub fn client_certificate(mut self, chain: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
         self.client_certificate = Some((chain.into(), key.into()));
         self
+    }
+
+    /// The password of the private key, if it is encrypted: in PKCS #8, as `BEGIN ENCRYPTED PRIVATE KEY` says.
+    #[must_use]
+    pub fn client_key_password(mut self, password: impl Into<Vec<u8>>) -> Self {
+        self.client_key_password = Some(Password(password.into()));
+        self
+    }
+
+    /// Whether the private key is encrypted and there is no password for it yet. A key that cannot be read is none that
+    /// needs one: connecting tells what is wrong with it.
+    pub fn needs_client_key_password(&self) -> bool {
+        let key = self.client_certificate.as_ref().filter(|_| self.client_key_password.is_none());
+        key.is_some_and(|(_, key)| private_key::is_encrypted(key))
     }
 
     /// Offers an application protocol (ALPN). May be called more than once, the preferred one first.
@@ -104,8 +120,8 @@ impl TlsOptions {
             None => builder.with_no_client_auth(),
             Some((chain, key)) => {
                 let certificates = read_certificates(chain)?;
-                let private_key =
-                    PrivateKeyDer::from_pem_file(key).map_err(|error| file_error(key, &error.to_string()))?;
+                let private_key = private_key::read(key, self.client_key_password.as_ref())
+                    .map_err(|reason| file_error(key, &reason))?;
                 builder
                     .with_client_auth_cert(certificates, private_key)
                     .map_err(|error| file_error(key, &error.to_string()))?

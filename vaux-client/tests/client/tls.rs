@@ -172,6 +172,39 @@ async fn a_server_that_wants_a_certificate_gets_it() {
 }
 
 #[tokio::test]
+async fn an_encrypted_key_is_opened_by_its_password() {
+    let authority = Authority::new();
+    let keys = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/keys");
+    let plain = KeyPair::from_pem(&std::fs::read_to_string(keys.join("plain.pem")).unwrap()).unwrap();
+    let certificate =
+        CertificateParams::new(vec!["me".to_owned()]).unwrap().signed_by(&plain, &authority.issuer).unwrap();
+    let chain = authority.directory.path().join("me.pem");
+    std::fs::write(&chain, certificate.pem()).unwrap();
+    let with_key = |file: &str| {
+        TlsOptions::new().ca_file(authority.ca_file()).client_certificate(&chain, keys.join(file))
+    };
+    for file in ["encrypted.pem", "encrypted-scrypt.pem", "plain.pem"] {
+        assert_eq!(with_key(file).needs_client_key_password(), file != "plain.pem", "{file}");
+        let tls = with_key(file).client_key_password("horse");
+        assert!(!tls.needs_client_key_password() && !format!("{tls:?}").contains("horse"));
+        talk(authority.server_config("127.0.0.1", true), tls).await.client.unwrap();
+    }
+    for (file, password, problem) in [
+        ("encrypted.pem", None, "is encrypted, and there is no password for it"),
+        ("encrypted.pem", Some("cow"), "the password of the key is wrong"),
+        ("encrypted-pbes1.pem", Some("horse"), "is encrypted in a way that is not supported; `openssl pkcs8"),
+        ("encrypted-3des.pem", Some("horse"), "is encrypted in a way that is not supported; `openssl pkcs8"),
+        ("encrypted-legacy.pem", Some("horse"), "is encrypted in OpenSSL's old way; `openssl pkcs8"),
+    ] {
+        let tls = password.into_iter().fold(with_key(file), TlsOptions::client_key_password);
+        let options = ConnectOptions::new("host.invalid", 1).tls(tls);
+        let error = Client::connect(options).await.expect_err("the key cannot be read");
+        assert!(error.to_string().contains(problem), "{file}: {error}");
+        assert_eq!(error.kind(), ConnectErrorKind::Options);
+    }
+}
+
+#[tokio::test]
 async fn files_that_cannot_be_used_are_named() {
     let directory = TempDir::new().unwrap();
     let empty = directory.path().join("empty.pem");
