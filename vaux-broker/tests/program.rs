@@ -414,6 +414,33 @@ fn a_client_at_the_wrong_port_leaves_a_line_in_the_log() {
 }
 
 #[test]
+fn a_client_that_speaks_another_protocol_over_tls_is_told_so() {
+    let home = home();
+    let broker = Broker::start(command(home.path()).args(["-p", "0", "--data-dir", "data"]));
+    let address = broker.address("tls");
+    let mut roots = rustls::RootCertStore::empty();
+    let ca = home.path().join("data/tls/ca.pem");
+    roots.add(rustls::pki_types::CertificateDer::from_pem_file(ca).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let mut tls = rustls::ClientConnection::new(Arc::new(config), "localhost".try_into().unwrap()).unwrap();
+    let mut stream = TcpStream::connect(address).unwrap();
+    let error = loop {
+        assert!(tls.is_handshaking());
+        if let Err(error) = tls.complete_io(&mut stream) {
+            break error;
+        }
+    };
+    assert!(error.to_string().contains("NoApplicationProtocol"), "{error}");
+    broker.log_line("the client offers other protocols than MQTT (ALPN)");
+}
+
+#[test]
 fn damage_of_the_store_is_told_at_the_start_and_at_the_end() {
     let home = home();
     let args = ["--plain", "-p", "0", "--data-dir", "data"];

@@ -136,15 +136,21 @@ impl TlsStream {
         Ok(())
     }
 
-    /// After an error: what the peer is told.
+    /// After an error: what the peer is told, behind what it was to be told before. Records are not looked at again: the
+    /// error is still in them, and must not be found twice.
     fn encode_alert(&mut self) -> Result<(), rustls::Error> {
-        let UnbufferedStatus { state, .. } = self.tls.process_tls_records(&mut self.incoming);
-        match state? {
-            ConnectionState::EncodeTlsData(mut data) => {
-                append(&mut self.out, |room| data.encode(room).map_err(needed_to_encode))
+        while self.tls.wants_write() {
+            let UnbufferedStatus { state, .. } = self.tls.process_tls_records(&mut self.incoming);
+            match state? {
+                ConnectionState::EncodeTlsData(mut data) => {
+                    append(&mut self.out, |room| data.encode(room).map_err(needed_to_encode))?;
+                }
+                // What came before the error is of no use to anybody any more.
+                ConnectionState::ReadTraffic(mut traffic) => while traffic.next_record().is_some() {},
+                _ => break,
             }
-            _ => Ok(()),
         }
+        Ok(())
     }
 
     /// Encrypts and writes. Nothing more is taken while records wait for the socket.
