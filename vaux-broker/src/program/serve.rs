@@ -112,9 +112,12 @@ impl Running {
                 _ = look.tick() => if watch.has_changed() {
                     self.reload_certificates();
                 },
-                _ = renewal.tick() => if let Err(error) = self.renew() {
-                    tracing::error!("the server certificate could not be renewed: {}", error.message());
-                },
+                _ = renewal.tick() => {
+                    let renewed = renew(&self.broker, &self.config, &self.authority, SystemTime::now());
+                    if let Err(error) = renewed {
+                        tracing::error!("the server certificate could not be renewed: {}", error.message());
+                    }
+                }
             }
         }
     }
@@ -155,18 +158,23 @@ impl Running {
             }
         }
     }
+}
 
-    /// Gives the broker a new certificate when the local authority had to issue one.
-    fn renew(&mut self) -> Result<(), ProgramError> {
-        let prepared = listeners::prepare(self.config.clone(), &self.authority, SystemTime::now())?;
-        if prepared.has_new_certificate {
-            tracing::info!("renewed the server certificate");
-            for sentence in self.broker.reload(prepared.config, prepared.tls) {
-                tracing::warn!("{sentence}");
-            }
+/// Gives the broker a new certificate when the local authority had to issue one.
+fn renew(
+    broker: &Broker,
+    config: &Config,
+    authority: &Authority,
+    now: SystemTime,
+) -> Result<(), ProgramError> {
+    let prepared = listeners::prepare(config.clone(), authority, now)?;
+    if prepared.has_new_certificate {
+        tracing::info!("renewed the server certificate");
+        for sentence in broker.reload(prepared.config, prepared.tls) {
+            tracing::warn!("{sentence}");
         }
-        Ok(())
     }
+    Ok(())
 }
 
 /// Lets the broker take leave of its clients; another signal ends it at once.
@@ -201,5 +209,70 @@ fn summarize(counters: &Counters, recovered: &Recovered) {
     }
     for sentence in &recovered.damage {
         tracing::warn!("damage found at the start: {sentence}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::{SocketAddr, TcpStream};
+    use std::path::Path;
+
+    use rustls::pki_types::CertificateDer;
+    use rustls::pki_types::pem::PemObject as _;
+    use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+
+    use super::*;
+    use crate::config::{ListenerConfig, ListenerKind, StoreEngine};
+    use crate::tls::provider;
+
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    /// A client of version 3.1.1 that has connected, and the certificate that it was shown.
+    fn connect(
+        address: SocketAddr,
+        ca: &Path,
+    ) -> (StreamOwned<ClientConnection, TcpStream>, CertificateDer<'static>) {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_file(ca).unwrap()).unwrap();
+        let config = ClientConfig::builder_with_provider(Arc::new(provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let tls = ClientConnection::new(Arc::new(config), "localhost".try_into().unwrap()).unwrap();
+        let mut stream = StreamOwned::new(tls, TcpStream::connect(address).unwrap());
+        stream.write_all(b"\x10\x0c\x00\x04MQTT\x04\x02\x00\x3c\x00\x00").unwrap();
+        let mut connack = [0; 4];
+        stream.read_exact(&mut connack).unwrap();
+        assert_eq!(connack, [0x20, 2, 0, 0]);
+        let shown = stream.conn.peer_certificates().unwrap()[0].clone().into_owned();
+        (stream, shown)
+    }
+
+    #[test]
+    fn a_running_broker_renews_its_certificate_and_keeps_its_clients() {
+        let directory = tempfile::tempdir().unwrap();
+        let authority = Authority::new(directory.path());
+        let mut listener = ListenerConfig::new(ListenerKind::Tls);
+        listener.bind = "127.0.0.1:0".parse().unwrap();
+        let mut config = Config { workers: 1, listeners: vec![listener], ..Config::default() };
+        config.store.engine = StoreEngine::Memory;
+        let now = SystemTime::now();
+        let prepared = listeners::prepare(config.clone(), &authority, now - 61 * DAY).unwrap();
+        let broker = Broker::start(prepared.config, prepared.tls).unwrap();
+        let address = broker.addresses()[0].address.socket_addr().unwrap();
+        let ca = authority.certificate();
+
+        let (mut old_client, first) = connect(address, &ca);
+        renew(&broker, &config, &authority, now - 2 * DAY).unwrap();
+        assert_eq!(connect(address, &ca).1, first, "it is not due yet");
+        renew(&broker, &config, &authority, now).unwrap();
+        let (_new_client, second) = connect(address, &ca);
+        assert_ne!(second, first);
+        old_client.write_all(&[0xc0, 0]).unwrap();
+        let mut answer = [0; 2];
+        old_client.read_exact(&mut answer).unwrap();
+        assert_eq!(answer, [0xd0, 0], "it is still connected");
     }
 }
