@@ -57,6 +57,8 @@ pub enum ConnectError {
         /// What went wrong.
         source: io::Error,
     },
+    /// The server answers with TLS, and this connection has none.
+    AnswersWithTls,
     /// The server does not let a WebSocket connection begin.
     WebSocket {
         /// The path that was asked for.
@@ -131,6 +133,7 @@ impl ConnectError {
             | ConnectError::Unix { .. }
             | ConnectError::Proxy { .. }
             | ConnectError::Tls { .. }
+            | ConnectError::AnswersWithTls
             | ConnectError::WebSocket { .. }
             | ConnectError::Lost(_) => ConnectErrorKind::Unreachable,
             ConnectError::Timeout(_) => ConnectErrorKind::Timeout,
@@ -201,7 +204,11 @@ impl fmt::Display for ConnectError {
                 write!(f, "cannot connect to {}: {source}", path.display())
             }
             ConnectError::Proxy { proxy, reason } => write!(f, "not through the proxy {proxy}: {reason}"),
+            ConnectError::Tls { server_name, source } if source.kind() == io::ErrorKind::UnexpectedEof => {
+                write!(f, "TLS with {server_name} failed: the server closed the connection")
+            }
             ConnectError::Tls { server_name, source } => write!(f, "TLS with {server_name} failed: {source}"),
+            ConnectError::AnswersWithTls => f.write_str("the server answers with TLS, not with MQTT"),
             ConnectError::WebSocket { path, reason } => write!(f, "no WebSocket at {path}: {reason}"),
             ConnectError::Timeout(stage) => write!(f, "timed out waiting for {stage}"),
             ConnectError::Lost(source) => write!(f, "connection lost before the server answered: {source}"),

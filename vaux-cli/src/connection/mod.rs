@@ -279,8 +279,11 @@ impl Plan {
             ConnectError::Timeout(ConnectStage::Tls | ConnectStage::ConnAck)
             | ConnectError::ClosedByServer
             | ConnectError::Lost(_) => self.other_transport_hint(),
-            // A TLS server answers a CONNECT in the clear by an alert, which is no MQTT.
-            ConnectError::Protocol(_) if !self.target.tls => self.other_transport_hint(),
+            ConnectError::AnswersWithTls => Some(format!(
+                "with TLS it is {}://{}; --plain and mqtt:// are without",
+                transport::scheme(self.target.web_socket_path.is_some(), true),
+                self.target.address()
+            )),
             ConnectError::Refused(refusal) if refusal.reason == ReasonCode::UnsupportedProtocolVersion => {
                 Some("-V 311 speaks the version before".to_owned())
             }

@@ -95,7 +95,11 @@ impl Server {
                 Err(error) => {
                     // What the server did wrong is said if it can be: the error itself is what matters.
                     let _ = link.write_all(machine.poll_output(self.clock.now_ms())).await;
-                    return Err(error);
+                    return Err(if is_tls_alert(link.incoming()) {
+                        ConnectError::AnswersWithTls
+                    } else {
+                        error
+                    });
                 }
             }
             if machine.output_len() > 0 {
@@ -160,6 +164,12 @@ impl Server {
         }
         Ok(None)
     }
+}
+
+/// What a TLS server says to a CONNECT in the clear: a record of an alert, of version 3.x. As MQTT it would be a packet of
+/// the reserved type 1 with flags that it does not have.
+fn is_tls_alert(bytes: &[u8]) -> bool {
+    bytes.starts_with(&[0x15, 0x03])
 }
 
 fn assigned_client_id(connack: &ConnAck<'_>, client_id: &str) -> Box<str> {

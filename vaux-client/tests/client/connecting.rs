@@ -292,3 +292,26 @@ async fn a_unix_socket_is_spoken_through_and_only_in_the_clear() {
     let (connected, _stream) = tokio::join!(within(Client::connect(options())), server_side);
     connected.unwrap();
 }
+
+/// As one does that wants TLS and is sent CONNECT in the clear.
+#[tokio::test]
+async fn a_server_that_answers_with_a_tls_alert_is_told_from_one_that_breaks_the_protocol() {
+    for (answer, is_tls) in [(&[0x15, 3, 3, 0, 2, 2, 10][..], true), (&[0x15, 0], false), (&[0xd0, 0], false)]
+    {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let serve = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            stream.read_u8().await.unwrap();
+            stream.write_all(answer).await.unwrap();
+            // Until the client leaves.
+            let _ = stream.read_to_end(&mut Vec::new()).await;
+        };
+        let connect = Client::connect(ConnectOptions::new("127.0.0.1", port));
+        let (result, ()) = within(async { tokio::join!(connect, serve) }).await;
+        let error = result.expect_err("there is no connection");
+        assert_eq!(matches!(error, ConnectError::AnswersWithTls), is_tls, "{error}");
+        let kind = if is_tls { ConnectErrorKind::Unreachable } else { ConnectErrorKind::Protocol };
+        assert_eq!(error.kind(), kind, "{error}");
+    }
+}
