@@ -35,8 +35,11 @@ pub(super) fn verifier(
     if !tls.require_client_cert {
         builder = builder.allow_unauthenticated();
     }
-    let source = tls.crl.as_ref().unwrap_or(client_ca);
-    builder.build().map(Some).map_err(|error| unusable(source, error.to_string()))
+    builder.build().map(Some).map_err(|error| match &tls.crl {
+        // `openssl ca` makes those of version 1 when its configuration has no crlnumber.
+        Some(crl) => unusable(crl, format!("{error}; a list has to be of version 2, with a number")),
+        None => unusable(client_ca, error.to_string()),
+    })
 }
 
 fn read_crls(path: &Path) -> Result<Vec<CertificateRevocationListDer<'static>>, TlsError> {

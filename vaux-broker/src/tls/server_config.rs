@@ -101,6 +101,11 @@ fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
 fn mismatch(error: &rustls::Error, cert: &Path) -> String {
     match error {
         rustls::Error::InconsistentKeys(_) => format!("is not the key of {}", cert.display()),
+        // What OpenSSL makes when it is told of no extensions.
+        error if error.to_string().contains("UnsupportedCertVersion") => format!(
+            "does not work with {}, a certificate of version 1 of X.509: version 3 is needed",
+            cert.display()
+        ),
         error => format!("does not work with {}: {error}", cert.display()),
     }
 }

@@ -373,6 +373,7 @@ fn files_of_the_operator_are_reported_by_what_is_wrong() {
         fs::write(&path, contents).unwrap();
         path
     };
+    let fixture = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/keys").join(name);
     let locked = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
     for (cert, key, problem) in [
         (directory.path().join("none.pem"), certificate.key.clone(), "cannot read"),
@@ -380,6 +381,7 @@ fn files_of_the_operator_are_reported_by_what_is_wrong() {
         (certificate.cert.clone(), file("empty.key", ""), "holds no private key"),
         (certificate.cert.clone(), file("locked.key", locked), "the key has a password"),
         (certificate.cert.clone(), other.key, "is not the key of"),
+        (fixture("certificate-v1.pem"), fixture("plain.pem"), "a certificate of version 1 of X.509"),
     ] {
         let error =
             server_config(&cert, &key, ListenerKind::Tls, &ListenerTls::default()).unwrap_err().to_string();

@@ -38,6 +38,10 @@ fn certificate_text(problem: &CertificateError) -> &'static str {
         CertificateError::ExpiredRevocationList | CertificateError::ExpiredRevocationListContext { .. } => {
             "the revocation list is out of date"
         }
+        // What OpenSSL makes when it is told of no extensions.
+        CertificateError::Other(other) if other.to_string().contains("UnsupportedCertVersion") => {
+            "the client's certificate is of version 1 of X.509, and version 3 is needed"
+        }
         _ => "the client's certificate is not good",
     }
 }

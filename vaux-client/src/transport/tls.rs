@@ -124,7 +124,7 @@ impl TlsOptions {
                     .map_err(|reason| file_error(key, &reason))?;
                 builder
                     .with_client_auth_cert(certificates, private_key)
-                    .map_err(|error| file_error(key, &error.to_string()))?
+                    .map_err(|error| pair_error(chain, key, &error))?
             }
         };
         config.alpn_protocols.clone_from(&self.alpn);
@@ -178,6 +178,20 @@ fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Connec
         return Err(file_error(path, "holds no certificate in PEM form"));
     }
     Ok(certificates)
+}
+
+/// Why a certificate and a key cannot be used together.
+fn pair_error(chain: &Path, key: &Path, error: &rustls::Error) -> ConnectError {
+    match error {
+        rustls::Error::InconsistentKeys(_) => {
+            file_error(key, &format!("is not the key of {}", chain.display()))
+        }
+        // What OpenSSL makes when it is told of no extensions.
+        error if error.to_string().contains("UnsupportedCertVersion") => {
+            file_error(chain, "is a certificate of version 1 of X.509, and version 3 is needed")
+        }
+        error => file_error(key, &error.to_string()),
+    }
 }
 
 fn file_error(path: &Path, reason: &str) -> ConnectError {

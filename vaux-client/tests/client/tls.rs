@@ -189,6 +189,15 @@ async fn an_encrypted_key_is_opened_by_its_password() {
         assert!(!tls.needs_client_key_password() && !format!("{tls:?}").contains("horse"));
         talk(authority.server_config("127.0.0.1", true), tls).await.client.unwrap();
     }
+    let old = TlsOptions::new()
+        .ca_file(authority.ca_file())
+        .client_certificate(keys.join("certificate-v1.pem"), keys.join("plain.pem"));
+    let error = Client::connect(ConnectOptions::new("host.invalid", 1).tls(old)).await.expect_err("too old");
+    assert!(
+        error
+            .to_string()
+            .ends_with("certificate-v1.pem: is a certificate of version 1 of X.509, and version 3 is needed")
+    );
     for (file, password, problem) in [
         ("encrypted.pem", None, "is encrypted, and there is no password for it"),
         ("encrypted.pem", Some("cow"), "the password of the key is wrong"),
