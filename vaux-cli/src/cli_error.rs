@@ -103,6 +103,13 @@ pub(crate) enum CliError {
         /// What is wrong with it.
         why: String,
     },
+    /// A capture of a network that does not read.
+    Capture {
+        /// The file.
+        name: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A packet that is asked for and would be malformed.
     NoPacket(String),
     /// JSON that ends in the middle.
@@ -222,6 +229,7 @@ impl CliError {
             CliError::Recording { name, line, why } => {
                 Report::new(Exit::Usage, format!("{name}, line {line}: {why}"))
             }
+            CliError::Capture { name, why } => Report::new(Exit::Usage, format!("{name}: {why}")),
             CliError::NoPacket(why) => Report::new(Exit::Malformed, why.as_str()),
             CliError::JsonCutShort(at) => {
                 Report::new(Exit::CutShort, format!("{at}: the input ends in the middle of it"))

@@ -1,5 +1,6 @@
 //! The `vaux` command: publish, subscribe, decode, and the broker.
 
+mod capture;
 mod cli_error;
 mod commands;
 mod connection;

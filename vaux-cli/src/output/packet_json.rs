@@ -8,6 +8,7 @@ use vaux_mqtt::{ReasonCode, Version};
 
 use super::json::{Object, properties, set_bytes};
 use super::text::Placed;
+use crate::capture::Captured;
 
 /// What a line says besides the packet itself.
 #[derive(Clone, Copy, Debug)]
@@ -18,6 +19,8 @@ pub(crate) struct Context<'a> {
     pub(crate) file: Option<&'a str>,
     /// Where the version is known from.
     pub(crate) version_from: &'static str,
+    /// Where in a capture it stood.
+    pub(crate) captured: Option<&'a Captured>,
     /// Whether passwords are shown.
     pub(crate) secrets: bool,
 }
@@ -36,6 +39,12 @@ pub(crate) fn packet(packet: &Placed<'_>, context: Context<'_>) -> Json {
     set(&mut object, "input", context.form);
     if let Some(file) = context.file {
         set(&mut object, "file", file);
+    }
+    if let Some(captured) = context.captured {
+        set(&mut object, "stream", captured.route.stream);
+        set(&mut object, "from", captured.route.from().to_string());
+        set(&mut object, "to", captured.route.to().to_string());
+        set(&mut object, "time", captured.time.text());
     }
     set(&mut object, "type", explained.packet_type.map(PacketType::name));
     if let Some(packet) = &explained.packet {
@@ -69,10 +78,10 @@ fn version(version: Version) -> &'static str {
     }
 }
 
-fn field(field: &Field<'_>, packet_at: usize, secrets: bool) -> Json {
+fn field(field: &Field<'_>, packet_at: u64, secrets: bool) -> Json {
     let mut object = Object::new();
     set(&mut object, "name", field.name);
-    set(&mut object, "at", packet_at + field.at);
+    set(&mut object, "at", packet_at + field.at as u64);
     set(&mut object, "len", field.len);
     match field.value {
         _ if field.is_secret && !secrets => set(&mut object, "masked", true),
@@ -85,10 +94,10 @@ fn field(field: &Field<'_>, packet_at: usize, secrets: bool) -> Json {
     Json::Object(object)
 }
 
-fn error(fault: &Fault, packet_at: usize) -> Json {
+fn error(fault: &Fault, packet_at: u64) -> Json {
     let error = fault.error;
     json!({
-        "at": packet_at + error.at(),
+        "at": packet_at + error.at() as u64,
         "bit": fault.bits.map(|bits| bits.high),
         "bits": fault.bits.map(|bits| [bits.high, bits.low]),
         "requirement": error.requirement(),

@@ -54,19 +54,24 @@ pub(crate) struct PacketWriter {
 pub(crate) struct Placed<'a> {
     /// Which packet of the input it is, from 1.
     pub(crate) number: usize,
-    /// Its first byte in the input.
-    pub(crate) at: usize,
+    /// Its first byte in the input, or in its direction of a connection.
+    pub(crate) at: u64,
     /// Its bytes, as far as they are there.
     pub(crate) bytes: &'a [u8],
     /// What they mean.
     pub(crate) explained: &'a Explained<'a>,
+    /// When and where it was captured.
+    pub(crate) place: Option<&'a str>,
 }
 
 impl PacketWriter {
     /// Writes a packet.
     pub(crate) fn write(&self, out: &mut impl Write, packet: &Placed<'_>) -> io::Result<()> {
         let explained = packet.explained;
-        let title = format!("#{} {}", packet.number, explained.title());
+        let title = match packet.place {
+            Some(place) => format!("#{} {place} · {}", packet.number, explained.title()),
+            None => format!("#{} {}", packet.number, explained.title()),
+        };
         write!(out, "{} · {}", self.palette.title(&title), explained.size())?;
         for part in explained.parts(self.show()) {
             write!(out, " · {part}")?;
@@ -143,7 +148,7 @@ impl PacketWriter {
             let digits = if is_masked { "*".repeat(2 * row_bytes.len()) } else { hex(row_bytes) };
             let words = if row == 0 { words.as_str() } else { "" };
             let paint = |text: &str| self.palette.field(index, text);
-            self.write_row(out, packet.at + field.at + start, &digits, words, paint)?;
+            self.write_row(out, packet.at + (field.at + start) as u64, &digits, words, paint)?;
         }
         match bytes.len().saturating_sub(rows * ROW_BYTES) {
             0 => Ok(()),
@@ -155,7 +160,7 @@ impl PacketWriter {
     fn write_row(
         &self,
         out: &mut impl Write,
-        at: usize,
+        at: u64,
         digits: &str,
         words: &str,
         paint: impl Fn(&str) -> String,
@@ -196,12 +201,12 @@ impl PacketWriter {
             Some(&byte) => hex(&[byte]),
             None => String::new(),
         };
-        self.write_row(out, packet.at + at, &digits, words, |text| self.palette.error(text))
+        self.write_row(out, packet.at + at as u64, &digits, words, |text| self.palette.error(text))
     }
 
     /// The bits or the byte of the input that a fault is about.
     fn place(&self, packet: &Placed<'_>, fault: &Fault) -> String {
-        let at = packet.at + fault.error.at();
+        let at = packet.at + fault.error.at() as u64;
         let byte = format!("byte 0x{at:0width$x}", width = self.offset_width);
         match fault.bits {
             Some(bits) if bits.high > bits.low => format!("bits {}-{} of {byte}", bits.high, bits.low),

@@ -3,6 +3,8 @@
 mod acl;
 #[cfg(test)]
 mod broker;
+#[cfg(test)]
+mod captures;
 mod conformance;
 mod decode;
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! `vaux decode`: MQTT packets explained byte by byte.
 
+mod bytes;
+mod capture;
 mod source;
 mod stream;
 
@@ -7,16 +9,16 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 
 use clap::Args;
 use vaux_mqtt::Version;
-use vaux_mqtt::explain::Status;
+use vaux_mqtt::explain::{Explained, Status};
 
+use crate::capture::{Captured, VersionFrom};
 use crate::cli_error::{CliError, Exit};
 use crate::input::Form;
 use crate::output::color::{ColorChoice, Palette};
 use crate::output::packet_json::{self, Context};
 use crate::output::talk::{Talk, TalkArgs};
 use crate::output::text::{PacketWriter, Placed, View};
-use source::{Source, sources};
-use stream::{Fit, Stream, VersionFrom};
+use source::{Content, sources};
 
 /// Explain MQTT packets byte by byte
 #[derive(Args, Debug)]
@@ -28,7 +30,7 @@ pub(crate) struct DecodeArgs {
     /// How the input is written down
     #[arg(
         long = "in",
-        value_name = "auto|hex|xxd|c|base64|bin",
+        value_name = "auto|hex|xxd|c|base64|tcpdump|pcap|bin",
         default_value = "auto",
         hide_possible_values = true
     )]
@@ -42,9 +44,9 @@ pub(crate) struct DecodeArgs {
         hide_possible_values = true
     )]
     protocol_version: VersionChoice,
-    /// Begin at this byte of the input; 0x for hex
-    #[arg(long, value_name = "BYTE", default_value = "0", value_parser = parse_offset)]
-    offset: usize,
+    /// Begin at this byte of the input; 0x for hex [default: 0]
+    #[arg(long, value_name = "BYTE", value_parser = parse_offset)]
+    offset: Option<usize>,
     /// Stop at the first packet that is malformed
     #[arg(long)]
     strict: bool,
@@ -64,13 +66,18 @@ pub(crate) struct DecodeArgs {
 
 const NOTES: &str = "\
 Of what is wrong it shows the byte and the statement of the specification. It exits with 6 when a packet is malformed, \
-and with 8 when the last is cut short.
+and with 8 when one is cut short.
+
+Of a capture, pcap or pcapng or what tcpdump and tshark print with -x, it reads all connections over TCP that carry MQTT, \
+on whatever port, also within WebSocket.
 
 Examples:
   vaux decode c000
   vaux decode '10 0c 00 04 4d 51 54 54 04 02 00 3c 00 00'
   vaux decode capture.bin
   xxd capture.bin | vaux decode
+  vaux decode --show line capture.pcapng
+  tcpdump -i any -U -w - port 1883 | vaux decode
   vaux decode --json capture.bin | jq .type";
 
 /// What `--in` can be.
@@ -86,14 +93,19 @@ enum FormChoice {
     C,
     /// Base64 with either alphabet
     Base64,
+    /// What tcpdump and tshark print with -x
+    Tcpdump,
+    /// A capture of tcpdump or Wireshark, pcap or pcapng
+    Pcap,
     /// The bytes themselves
     Bin,
 }
 
 impl FormChoice {
+    /// The form of bytes that it names.
     fn form(self) -> Option<Form> {
         match self {
-            FormChoice::Auto => None,
+            FormChoice::Auto | FormChoice::Tcpdump | FormChoice::Pcap => None,
             FormChoice::Hex => Some(Form::Hex),
             FormChoice::Xxd => Some(Form::Xxd),
             FormChoice::C => Some(Form::C),
@@ -146,21 +158,32 @@ impl DecodeArgs {
 
 /// Explains all inputs.
 pub(crate) fn run(args: &DecodeArgs) -> Result<Exit, CliError> {
-    let sources = sources(&args.inputs, args.form.form())?;
+    let sources = sources(&args.inputs, args.form)?;
     let stdout = io::stdout();
     let palette = Palette::new(!args.json && args.color.is_on(&stdout));
-    let mut out = BufWriter::new(stdout.lock());
+    let mut teller = Teller {
+        args,
+        palette,
+        file: None,
+        form: "",
+        totals: Totals::default(),
+        out: BufWriter::new(stdout.lock()),
+    };
     let mut totals = Totals::default();
     let several = sources.len() > 1;
     for source in sources {
-        let source = source.read(args.form.form())?;
-        let job = Job { args, palette, several, source: &source };
-        totals.add(job.explain(&mut out).map_err(CliError::Stdio)?);
+        let source = source.read(args.form, args.protocol_version)?;
+        teller.begin(source.form, several.then_some(source.name.as_str())).map_err(CliError::Stdio)?;
+        match source.content {
+            Content::Bytes(bytes) => bytes::explain(&bytes, &mut teller).map_err(CliError::Stdio)?,
+            Content::Capture(capture) => capture::explain(capture, &source.name, &mut teller)?,
+        }
+        totals.add(teller.totals);
         if args.strict && totals.malformed > 0 {
             break;
         }
     }
-    out.flush().map_err(CliError::Stdio)?;
+    teller.out.flush().map_err(CliError::Stdio)?;
     Ok(totals.exit())
 }
 
@@ -170,6 +193,8 @@ struct Totals {
     packets: usize,
     malformed: usize,
     truncated: usize,
+    /// Whether the input itself ends in the middle of something.
+    is_cut: bool,
 }
 
 impl Totals {
@@ -177,104 +202,121 @@ impl Totals {
         self.packets += other.packets;
         self.malformed += other.malformed;
         self.truncated += other.truncated;
+        self.is_cut |= other.is_cut;
     }
 
     fn exit(self) -> Exit {
         match self {
             Totals { malformed: 1.., .. } => Exit::Malformed,
-            Totals { truncated: 1.., .. } => Exit::CutShort,
+            Totals { truncated: 1.., .. } | Totals { is_cut: true, .. } => Exit::CutShort,
             _ => Exit::Ok,
         }
     }
 }
 
-/// One input and how it is to be shown.
-struct Job<'a> {
+/// Tells of packets, one after the other.
+struct Teller<'a, W> {
     args: &'a DecodeArgs,
     palette: Palette,
-    several: bool,
-    source: &'a Source,
+    /// The name of the input, when there are several.
+    file: Option<String>,
+    /// How the input is written down.
+    form: &'static str,
+    /// What the input came to so far.
+    totals: Totals,
+    out: W,
 }
 
-impl Job<'_> {
-    fn explain(&self, out: &mut impl Write) -> io::Result<Totals> {
-        let bytes = &self.source.bytes;
-        let stream =
-            Stream::new(bytes, self.args.offset.min(bytes.len()), self.args.protocol_version.version());
-        let fit = stream.fit();
-        let writer = PacketWriter {
-            view: self.args.show,
-            secrets: self.args.secrets,
-            offset_width: offset_width(bytes.len()),
-            palette: self.palette,
-        };
-        if self.several && !self.args.json {
-            writeln!(out, "{}", self.palette.title(&format!("{}:", self.source.name)))?;
-        }
-        let mut totals = Totals::default();
-        for found in stream {
-            totals.packets += 1;
-            totals.malformed += usize::from(found.explained.status == Status::Malformed);
-            totals.truncated += usize::from(found.explained.status == Status::Truncated);
-            let placed = Placed {
-                number: totals.packets,
-                at: found.at,
-                bytes: &bytes[found.at..found.at + found.explained.len],
-                explained: &found.explained,
-            };
-            if self.args.json {
-                self.write_json(out, &placed, found.version_from)?;
-            } else {
-                writer.write(out, &placed)?;
+impl<W: Write> Teller<'_, W> {
+    /// Begins another input.
+    fn begin(&mut self, form: &'static str, file: Option<&str>) -> io::Result<()> {
+        (self.form, self.totals) = (form, Totals::default());
+        self.file = file.map(str::to_owned);
+        match file {
+            Some(name) if !self.args.json => {
+                writeln!(self.out, "{}", self.palette.title(&format!("{name}:")))
             }
-            if self.args.strict && totals.malformed > 0 {
-                break;
-            }
+            _ => Ok(()),
         }
-        if !self.args.json {
-            writeln!(out, "{}", self.last_line(totals, fit))?;
-        }
-        Ok(totals)
     }
 
-    fn write_json(&self, out: &mut impl Write, placed: &Placed<'_>, from: VersionFrom) -> io::Result<()> {
-        let context = Context {
-            form: self.source.form.name(),
-            file: self.several.then_some(self.source.name.as_str()),
-            version_from: from.name(),
-            secrets: self.args.secrets,
+    /// Tells of a packet, and whether the user wants more.
+    fn tell(&mut self, packet: Told<'_>) -> io::Result<bool> {
+        let Told { explained, .. } = packet;
+        self.totals.packets += 1;
+        self.totals.malformed += usize::from(explained.status == Status::Malformed);
+        self.totals.truncated += usize::from(explained.status == Status::Truncated);
+        let place = packet.captured.map(|captured| captured.place());
+        let placed = Placed {
+            number: self.totals.packets,
+            at: packet.at,
+            bytes: packet.bytes,
+            explained,
+            place: place.as_deref(),
         };
-        serde_json::to_writer(&mut *out, &packet_json::packet(placed, context))?;
-        writeln!(out)
+        if self.args.json {
+            let context = Context {
+                form: self.form,
+                file: self.file.as_deref(),
+                version_from: packet.version_from.name(),
+                captured: packet.captured,
+                secrets: self.args.secrets,
+            };
+            serde_json::to_writer(&mut self.out, &packet_json::packet(&placed, context))?;
+            writeln!(self.out)?;
+        } else {
+            let writer = PacketWriter {
+                view: self.args.show,
+                secrets: self.args.secrets,
+                offset_width: packet.offset_width,
+                palette: self.palette,
+            };
+            writer.write(&mut self.out, &placed)?;
+        }
+        Ok(!self.args.strict || self.totals.malformed == 0)
     }
 
     /// `27 bytes, 2 packets, 0 errors (input: hex)`.
-    fn last_line(&self, totals: Totals, fit: Option<Fit>) -> String {
+    fn tell_totals(&mut self, bytes: u64, cut: Option<&str>, more: Option<&str>) -> io::Result<()> {
+        if self.args.json {
+            return Ok(());
+        }
         let mut line = format!(
             "{}, {}, {}",
-            count(self.source.bytes.len(), "byte"),
-            count(totals.packets, "packet"),
-            count(totals.malformed, "error")
+            count(bytes, "byte"),
+            count(self.totals.packets as u64, "packet"),
+            count(self.totals.malformed as u64, "error")
         );
-        if totals.truncated > 0 {
-            line.push_str(", the last packet is cut short");
+        if let Some(cut) = cut {
+            line.push_str(&format!(", {cut}"));
         }
-        line.push_str(&format!(" (input: {}", self.source.form.name()));
-        if let Some(fit) = fit {
-            line.push_str(&format!("; version: {}", fit.words()));
+        line.push_str(&format!(" (input: {}", self.form));
+        if let Some(more) = more {
+            line.push_str(&format!("; {more}"));
         }
-        line.push(')');
-        line
+        writeln!(self.out, "{line})")
     }
 }
 
+/// A packet that is to be told of.
+#[derive(Clone, Copy)]
+struct Told<'a> {
+    at: u64,
+    bytes: &'a [u8],
+    explained: &'a Explained<'a>,
+    version_from: VersionFrom,
+    /// How many hex digits offsets have.
+    offset_width: usize,
+    captured: Option<&'a Captured>,
+}
+
 /// How many hex digits show every offset up to `len`, four at least.
-fn offset_width(len: usize) -> usize {
-    let digits = (usize::BITS - len.leading_zeros()).div_ceil(4);
+fn offset_width(len: u64) -> usize {
+    let digits = (u64::BITS - len.leading_zeros()).div_ceil(4);
     (digits as usize).max(4)
 }
 
-fn count(number: usize, unit: &str) -> String {
+fn count(number: u64, unit: &str) -> String {
     format!("{number} {unit}{}", if number == 1 { "" } else { "s" })
 }
 

@@ -1,21 +1,32 @@
-//! What the arguments of `vaux decode` stand for: hex, files, standard input.
+//! What the arguments of `vaux decode` stand for: hex, files, standard input; bytes or captures.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 
+use vaux_mqtt::Version;
+
+use super::{FormChoice, VersionChoice};
+use crate::capture::{Capture, is_capture, looks_like_frames};
 use crate::cli_error::CliError;
 use crate::input::{Form, InputError, MAX_INPUT_BYTES, is_wholly_hex, read};
 
-/// The bytes of an input.
-#[derive(Debug)]
+/// An input.
 pub(super) struct Source {
     /// What to call it.
     pub(super) name: String,
     /// How it was written down.
-    pub(super) form: Form,
+    pub(super) form: &'static str,
     /// What it holds.
-    pub(super) bytes: Vec<u8>,
+    pub(super) content: Content,
+}
+
+/// What an input holds.
+pub(super) enum Content {
+    /// Packets, one after the other.
+    Bytes(Vec<u8>),
+    /// Frames of a network, in which there are packets.
+    Capture(Box<Capture>),
 }
 
 /// An input that was not read yet.
@@ -29,16 +40,18 @@ pub(super) enum Named {
     Stdin,
 }
 
-/// What the arguments stand for. `form` is what `--in` says.
+/// What the arguments stand for. `choice` is what `--in` says.
 ///
 /// An argument that is wholly hex is hex, and hex arguments that stand together are one input, so that bytes need no
 /// quotes. With `--in` and another form of text, an argument that names no file is text in that form.
-pub(super) fn sources(arguments: &[String], form: Option<Form>) -> Result<Vec<Named>, CliError> {
+pub(super) fn sources(arguments: &[String], choice: FormChoice) -> Result<Vec<Named>, CliError> {
+    let form = choice.form();
+    let may_be_hex = matches!(choice, FormChoice::Auto | FormChoice::Hex);
     let mut sources: Vec<Named> = Vec::new();
     for argument in arguments {
         let named = match form {
             _ if argument == "-" => Named::Stdin,
-            None | Some(Form::Hex) if is_wholly_hex(argument) => {
+            _ if may_be_hex && is_wholly_hex(argument) => {
                 if let Some(Named::Text(_, text)) = sources.last_mut() {
                     text.push(' ');
                     text.push_str(argument);
@@ -63,26 +76,74 @@ pub(super) fn sources(arguments: &[String], form: Option<Form>) -> Result<Vec<Na
 }
 
 impl Named {
-    /// Reads it.
-    pub(super) fn read(self, form: Option<Form>) -> Result<Source, CliError> {
-        let (name, input, form) = match self {
-            Named::Text(form, text) => ("argument".to_owned(), text.into_bytes(), Some(form)),
+    /// Reads it, a capture as far as its beginning.
+    pub(super) fn read(self, form: FormChoice, version: VersionChoice) -> Result<Source, CliError> {
+        let version = version.version();
+        match self {
+            Named::Text(form, text) => from_bytes("argument".to_owned(), text.into_bytes(), Some(form)),
             Named::Stdin => {
                 if super::stdin_is_terminal() {
                     eprintln!("reading packets from the keyboard; Ctrl-D ends the input");
                 }
-                ("standard input".to_owned(), read_all(io::stdin().lock()).map_err(CliError::Stdio)?, form)
+                let name = "standard input".to_owned();
+                from_reader(name, Box::new(io::stdin()), form, version, CliError::Stdio)
             }
             Named::File(path) => {
-                let file = File::open(&path).and_then(read_all);
-                let input = file.map_err(|source| CliError::File { path: path.clone(), source })?;
-                (path.display().to_string(), input, form)
+                let name = path.display().to_string();
+                let wrong = |source| CliError::File { path: path.clone(), source };
+                let file = File::open(&path).map_err(wrong)?;
+                from_reader(name, Box::new(file), form, version, wrong)
             }
-        };
-        let (form, bytes) =
-            read(input, form).map_err(|source: InputError| CliError::Input { name: name.clone(), source })?;
-        Ok(Source { name, form, bytes })
+        }
     }
+}
+
+/// Reads an input of which nothing is known but what the user says of it.
+fn from_reader(
+    name: String,
+    mut reader: Box<dyn Read + Send>,
+    form: FormChoice,
+    version: Option<Version>,
+    wrong: impl Fn(io::Error) -> CliError,
+) -> Result<Source, CliError> {
+    let mut start = Vec::new();
+    reader.by_ref().take(4).read_to_end(&mut start).map_err(&wrong)?;
+    let is_file_of_frames = is_capture(&start) && matches!(form, FormChoice::Auto | FormChoice::Pcap);
+    let reader = Cursor::new(start).chain(reader);
+    if is_file_of_frames || form == FormChoice::Pcap {
+        let capture = Capture::of_file(Box::new(reader), version);
+        return from_capture(name, "pcap", capture);
+    }
+    let input = read_all(reader).map_err(wrong)?;
+    let text = str::from_utf8(&input).ok().filter(|_| input.len() <= MAX_INPUT_BYTES);
+    match (form, text) {
+        (FormChoice::Tcpdump, None) => {
+            let what = if input.len() > MAX_INPUT_BYTES { "is too long for" } else { "is not" };
+            Err(CliError::Capture { name, why: format!("this {what} text, as tcpdump prints it") })
+        }
+        (FormChoice::Tcpdump, Some(text)) => from_capture(name, "tcpdump", Capture::of_text(text, version)),
+        (FormChoice::Auto, Some(text)) if looks_like_frames(text) => {
+            from_capture(name, "tcpdump", Capture::of_text(text, version))
+        }
+        _ => from_bytes(name, input, form.form()),
+    }
+}
+
+fn from_capture(
+    name: String,
+    form: &'static str,
+    capture: Result<Capture, String>,
+) -> Result<Source, CliError> {
+    match capture {
+        Ok(capture) => Ok(Source { name, form, content: Content::Capture(Box::new(capture)) }),
+        Err(why) => Err(CliError::Capture { name, why }),
+    }
+}
+
+fn from_bytes(name: String, input: Vec<u8>, form: Option<Form>) -> Result<Source, CliError> {
+    let (form, bytes) =
+        read(input, form).map_err(|source: InputError| CliError::Input { name: name.clone(), source })?;
+    Ok(Source { name, form: form.name(), content: Content::Bytes(bytes) })
 }
 
 /// Everything there is, and of what is too large one byte more than the limit, which tells that it is too large.

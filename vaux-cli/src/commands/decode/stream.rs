@@ -4,6 +4,8 @@ use vaux_mqtt::explain::{Explained, Status, explain};
 use vaux_mqtt::packet::PacketType;
 use vaux_mqtt::{Sender, Version};
 
+use crate::capture::VersionFrom;
+
 /// The packets of a stream of bytes, in one or both directions.
 ///
 /// CONNECT says the version of what follows. What stands before the first CONNECT is read as the version that the
@@ -15,28 +17,6 @@ pub(super) struct Stream<'a> {
     version: Version,
     version_from: VersionFrom,
     fit: Option<Fit>,
-}
-
-/// Where the version of a packet is known from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum VersionFrom {
-    /// The user named it.
-    Flag,
-    /// CONNECT says it.
-    Connect,
-    /// Both were tried.
-    Trial,
-}
-
-impl VersionFrom {
-    /// Its name in JSON.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            VersionFrom::Flag => "flag",
-            VersionFrom::Connect => "connect",
-            VersionFrom::Trial => "trial",
-        }
-    }
 }
 
 /// How the packets without a CONNECT in front of them read in the two versions.

@@ -137,8 +137,8 @@ fn says_the_same(bytes: &[u8], version: Version, object: &Json) -> bool {
     if explained.status != Status::Ok || explained.len != bytes.len() {
         return false;
     }
-    let placed = Placed { number: 1, at: 0, bytes, explained: &explained };
-    let context = Context { form: "bin", file: None, version_from: "flag", secrets: true };
+    let placed = Placed { number: 1, at: 0, bytes, explained: &explained, place: None };
+    let context = Context { form: "bin", file: None, version_from: "flag", captured: None, secrets: true };
     contents_of(packet_json::packet(&placed, context)) == contents_of(object.clone())
 }
 
