@@ -7,5 +7,6 @@ pub(crate) mod json;
 pub(crate) mod message;
 mod message_json;
 pub(crate) mod packet_json;
+mod sparkplug;
 pub(crate) mod talk;
 pub(crate) mod text;

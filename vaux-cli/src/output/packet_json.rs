@@ -7,6 +7,7 @@ use vaux_mqtt::property::Properties;
 use vaux_mqtt::{ReasonCode, Version};
 
 use super::json::{Object, properties, set_bytes};
+use super::sparkplug::Sparkplug;
 use super::text::Placed;
 use crate::capture::Captured;
 
@@ -49,6 +50,9 @@ pub(crate) fn packet(packet: &Placed<'_>, context: Context<'_>) -> Json {
     set(&mut object, "type", explained.packet_type.map(PacketType::name));
     if let Some(packet) = &explained.packet {
         Contents { object: &mut object, version: explained.version, secrets: context.secrets }.set(packet);
+    }
+    if let Some(sparkplug) = Sparkplug::of(explained) {
+        set(&mut object, "sparkplug", sparkplug.json());
     }
     let fields = explained.fields.iter().map(|part| field(part, packet.at, context.secrets));
     set(&mut object, "fields", fields.collect::<Json>());

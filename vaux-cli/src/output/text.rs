@@ -10,16 +10,21 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
+use std::ops::Range;
 
 use vaux_mqtt::explain::{Explained, Fault, Show, Status};
 
 use super::color::Palette;
+use super::sparkplug::{Sparkplug, part_text};
 
 /// How many bytes stand in a row.
 const ROW_BYTES: usize = 8;
 
 /// How many rows a field gets at most. A payload of a megabyte would bury all else.
 const FIELD_ROWS: usize = 32;
+
+/// How many parts of a payload are shown at most.
+const MAX_PARTS: usize = 512;
 
 /// How many bytes of a value are told in words.
 const VALUE_BYTES: usize = 120;
@@ -76,6 +81,10 @@ impl PacketWriter {
         for part in explained.parts(self.show()) {
             write!(out, " · {part}")?;
         }
+        let sparkplug = Sparkplug::of(explained);
+        if let Some(sparkplug) = &sparkplug {
+            write!(out, " · {}", sparkplug.summary())?;
+        }
         if self.view == View::Line {
             return self.write_faults_in_line(out, packet);
         }
@@ -83,6 +92,10 @@ impl PacketWriter {
         let mut untold = explained.fault.as_ref();
         for (index, field) in explained.fields.iter().enumerate() {
             let fault = untold.take_if(|fault| fault.field == Some(index));
+            if let Some(sparkplug) = sparkplug.as_ref().filter(|_| field.name == "payload") {
+                self.write_payload(out, packet, index, sparkplug)?;
+                continue;
+            }
             match (self.view, fault) {
                 (View::Tree, _) => self.write_branch(out, packet, index)?,
                 // The line about the error says it all when the field is that one byte.
@@ -117,6 +130,54 @@ impl PacketWriter {
         writeln!(out)
     }
 
+    /// The payload of Sparkplug, the last of all fields, with its parts as if they were fields too.
+    fn write_payload(
+        &self,
+        out: &mut impl Write,
+        packet: &Placed<'_>,
+        index: usize,
+        sparkplug: &Sparkplug<'_>,
+    ) -> io::Result<()> {
+        let field = &packet.explained.fields[index];
+        let Sparkplug::Metrics(_, payload) = sparkplug else {
+            match self.view {
+                View::Tree => self.write_branch(out, packet, index)?,
+                _ => self.write_rows(out, packet, index)?,
+            }
+            return match sparkplug {
+                Sparkplug::Broken(_, broken) => {
+                    let words = format!("broken Sparkplug B: {}", broken.text);
+                    self.write_mark(out, packet, field.at + broken.at, &words)
+                }
+                _ => Ok(()),
+            };
+        };
+        let words = format!("payload, Sparkplug B, {} bytes", field.len);
+        let paint = |text: &str| self.palette.field(index, text);
+        match self.view {
+            View::Tree => writeln!(out, "  {}{}", self.palette.dim("└ "), paint(&words))?,
+            _ => self.write_row(out, packet.at + field.at as u64, "", &words, paint)?,
+        }
+        let shown = payload.parts.len().min(MAX_PARTS);
+        for (number, part) in payload.parts[..shown].iter().enumerate() {
+            let color = index + 1 + number;
+            let is_last = number + 1 == payload.parts.len();
+            let words = part_text(payload, part);
+            if self.view == View::Tree {
+                let branch = self.palette.dim(if is_last { "  └ " } else { "  ├ " });
+                writeln!(out, "  {branch}{}", self.palette.field(color, &words))?;
+            } else {
+                let at = field.at + part.at;
+                let words = format!("{} {words}", if is_last { '└' } else { '├' });
+                self.write_bytes(out, packet, at..at + part.len, &words, color)?;
+            }
+        }
+        match payload.parts.len() - shown {
+            0 => Ok(()),
+            more => writeln!(out, "  {:width$}  … {more} more parts", "", width = self.offset_width),
+        }
+    }
+
     /// A field as a branch of the tree.
     fn write_branch(&self, out: &mut impl Write, packet: &Placed<'_>, index: usize) -> io::Result<()> {
         let fields = &packet.explained.fields;
@@ -139,20 +200,35 @@ impl PacketWriter {
         let field = &packet.explained.fields[index];
         let branch = if field.depth > 0 { "├ " } else { "" };
         let words = format!("{branch}{}", field.text(self.show()));
-        let bytes = packet.bytes.get(field.range()).unwrap_or_default();
-        let is_masked = field.is_secret && !self.secrets;
-        let rows = if is_masked { 1 } else { bytes.len().div_ceil(ROW_BYTES).clamp(1, FIELD_ROWS) };
+        if field.is_secret && !self.secrets {
+            let bytes = packet.bytes.get(field.range()).unwrap_or_default();
+            let digits = "*".repeat(2 * bytes.len().min(ROW_BYTES));
+            let paint = |text: &str| self.palette.field(index, text);
+            return self.write_row(out, packet.at + field.at as u64, &digits, &words, paint);
+        }
+        self.write_bytes(out, packet, field.range(), &words, index)
+    }
+
+    /// Bytes in rows in a colour, with words behind the first.
+    fn write_bytes(
+        &self,
+        out: &mut impl Write,
+        packet: &Placed<'_>,
+        range: Range<usize>,
+        words: &str,
+        color: usize,
+    ) -> io::Result<()> {
+        let bytes = packet.bytes.get(range.clone()).unwrap_or_default();
+        let rows = bytes.len().div_ceil(ROW_BYTES).clamp(1, FIELD_ROWS);
         for row in 0..rows {
             let start = row * ROW_BYTES;
             let row_bytes = &bytes[start..bytes.len().min(start + ROW_BYTES)];
-            let digits = if is_masked { "*".repeat(2 * row_bytes.len()) } else { hex(row_bytes) };
-            let words = if row == 0 { words.as_str() } else { "" };
-            let paint = |text: &str| self.palette.field(index, text);
-            self.write_row(out, packet.at + (field.at + start) as u64, &digits, words, paint)?;
+            let words = if row == 0 { words } else { "" };
+            let paint = |text: &str| self.palette.field(color, text);
+            self.write_row(out, packet.at + (range.start + start) as u64, &hex(row_bytes), words, paint)?;
         }
         match bytes.len().saturating_sub(rows * ROW_BYTES) {
             0 => Ok(()),
-            _ if is_masked => Ok(()),
             more => writeln!(out, "  {:width$}  … {more} more bytes", "", width = self.offset_width),
         }
     }

@@ -246,6 +246,29 @@ fn inputs_that_cannot_be_read_are_told() {
     }
 }
 
+/// A timestamp, three metrics and a sequence number of Sparkplug; the same cut short; the state of a host.
+const SPARKPLUG: &str = "\
+    3054001e73704276312e302f706c616e742f44444154412f6c696e652f6d6f746f72000890bf88b9a13412140a0474656d7018a8b788b9a1342009650000ac4112081007200250feff0312080a026f6e200b70011802 \
+    303f001e73704276312e302f706c616e742f44444154412f6c696e652f6d6f746f72000890bf88b9a13412140a0474656d7018a8b788b9a1342009650000ac4112 \
+    303f001373704276312e302f53544154452f7363616461007b226f6e6c696e65223a747275652c2274696d657374616d70223a313739353638343434323030307d";
+
+#[test]
+fn metrics_of_sparkplug_are_explained_and_a_broken_payload_is_told() {
+    for view in ["bytes", "tree", "line"] {
+        let run = run(&["decode", "-V", "5", "--show", view, SPARKPLUG]);
+        assert_eq!(run.code, Some(0));
+        assert_snapshot!(format!("sparkplug_{view}"), run.stdout);
+    }
+    let decoded = run(&["decode", "-V", "5", "--json", SPARKPLUG]).stdout;
+    let sparkplug = decoded.lines().map(|line| {
+        let packet: serde_json::Value = serde_json::from_str(line).unwrap();
+        format!("{}\n", packet["sparkplug"])
+    });
+    assert_snapshot!("sparkplug_json", sparkplug.collect::<String>());
+    let encoded = run_with_input(&["encode"], decoded.as_bytes()).stdout;
+    assert_eq!(encoded.replace('\n', ""), SPARKPLUG.replace(' ', ""));
+}
+
 #[test]
 fn an_empty_input_holds_no_packets() {
     let run = run(&["decode"]);

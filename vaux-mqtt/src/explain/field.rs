@@ -109,7 +109,7 @@ pub(super) fn quoted(text: &str, show: Show) -> String {
 }
 
 /// Binary data: as a string when it reads as one, else in hexadecimal.
-fn bytes(bytes: &[u8], show: Show) -> String {
+pub(super) fn bytes(bytes: &[u8], show: Show) -> String {
     let is_printable = |character: char| !character.is_control() || matches!(character, '\t' | '\n' | '\r');
     match core::str::from_utf8(bytes) {
         Ok(text) if text.chars().all(is_printable) => quoted(text, show),

@@ -43,6 +43,7 @@ mod body;
 mod fault;
 mod field;
 mod properties;
+pub mod sparkplug;
 mod summary;
 #[cfg(test)]
 mod tests;

@@ -12,7 +12,6 @@ pub(crate) mod replay;
 pub(crate) mod search;
 pub(crate) mod series;
 pub(crate) mod sessions;
-mod sparkplug;
 pub(crate) mod subscriptions;
 pub(crate) mod topics;
 

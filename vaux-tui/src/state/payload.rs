@@ -1,8 +1,7 @@
 //! Payloads as people read them: text, JSON, Sparkplug, bytes; what changed since the one before; numbers to plot.
 
 use serde_json::Value;
-
-use super::sparkplug::Sparkplug;
+use vaux_mqtt::explain::sparkplug::{self, Metric};
 
 /// How a payload is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,7 +50,7 @@ const MAX_COMPARED: usize = 400;
 pub(crate) fn kind(topic: &str, payload: &[u8]) -> &'static str {
     match std::str::from_utf8(payload) {
         _ if payload.is_empty() => "empty",
-        _ if Sparkplug::read(topic, payload).is_some() => "Sparkplug",
+        _ if sparkplug::read(topic, payload).is_some() => "Sparkplug",
         Ok(text) if is_json(text) => "JSON",
         Ok(text) if !has_controls(text) => "text",
         _ => "binary",
@@ -116,8 +115,14 @@ pub(crate) fn lines(
 
 /// Sparkplug metric by metric, JSON over several lines, text as it is, anything else as bytes.
 fn laid_out(topic: &str, payload: &[u8]) -> Vec<String> {
-    if let Some(sparkplug) = Sparkplug::read(topic, payload) {
-        return sparkplug.lines();
+    if let Some(read) = sparkplug::read(topic, payload) {
+        return match read {
+            Ok(read) => metrics(&read),
+            Err(broken) => {
+                let why = format!("broken Sparkplug B: {} at byte 0x{:x}", broken.text, broken.at);
+                std::iter::once(why).chain(dump(payload)).collect()
+            }
+        };
     }
     match std::str::from_utf8(payload) {
         Ok(text) if is_json(text) => {
@@ -128,6 +133,20 @@ fn laid_out(topic: &str, payload: &[u8]) -> Vec<String> {
         Ok(text) if !has_controls(text) => text.lines().map(|line| line.replace('\t', "    ")).collect(),
         _ => dump(payload),
     }
+}
+
+/// A payload of Sparkplug: a line about it, and one for each metric.
+fn metrics(payload: &sparkplug::Payload<'_>) -> Vec<String> {
+    let mut head = "Sparkplug B".to_owned();
+    if let Some(sequence) = payload.sequence {
+        head.push_str(&format!(" · sequence {sequence}"));
+    }
+    let time = payload.timestamp.and_then(|ms| i64::try_from(ms).ok());
+    if let Some(time) = time.and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok()) {
+        head.push_str(&format!(" · {time}"));
+    }
+    let more = (payload.more_metrics > 0).then(|| format!("… {} more metrics", payload.more_metrics));
+    std::iter::once(head).chain(payload.metrics.iter().map(Metric::text)).chain(more).collect()
 }
 
 /// Bytes with their offsets and as characters, 16 in a row.
@@ -182,8 +201,9 @@ const MAX_NUMBERS: usize = 64;
 /// The numbers in a payload with the way to each: a number alone, those of JSON, metrics of Sparkplug.
 pub(crate) fn numbers(topic: &str, payload: &[u8]) -> Vec<(String, f64)> {
     let mut found = Vec::new();
-    if let Some(sparkplug) = Sparkplug::read(topic, payload) {
-        found = sparkplug.numbers();
+    if let Some(read) = sparkplug::read(topic, payload) {
+        let metrics = read.map(|payload| payload.metrics).unwrap_or_default();
+        found.extend(metrics.iter().filter_map(|metric| Some((metric.label(), metric.number()?))));
     } else if payload.len() <= MAX_SHOWN_BYTES
         && let Ok(text) = std::str::from_utf8(payload)
     {
@@ -263,6 +283,27 @@ mod tests {
         assert_eq!(names, ["t.c=21.5", "l[0]=1", "l[2]=3"]);
         assert_eq!(numbers("t", b" 7 "), [(String::new(), 7.0)]);
         assert_eq!(numbers("t", b"NaN"), []);
+    }
+
+    /// Timestamp 1000, sequence 2, and metrics: `temp` = 21.5 (float), alias 7 = -2 (Int16).
+    const SPARKPLUG: &[u8] = b"\x08\xe8\x07\
+        \x12\x0d\x0a\x04temp\x20\x09\x65\x00\x00\xac\x41\
+        \x12\x08\x10\x07\x20\x02\x50\xfe\xff\x03\
+        \x18\x02";
+
+    #[test]
+    fn metrics_of_sparkplug_become_lines_and_numbers() {
+        let topic = "spBv1.0/plant/DDATA/line/motor";
+        let shown = |payload| {
+            let lines = lines(topic, payload, None, PayloadView::Auto).into_iter().map(|line| line.text);
+            lines.collect::<Vec<_>>()
+        };
+        let head = "Sparkplug B · sequence 2 · 1970-01-01T00:00:01Z";
+        assert_eq!(shown(SPARKPLUG), [head, "temp = 21.5 (Float)", "alias 7 = -2 (Int16)"]);
+        assert_eq!(numbers(topic, SPARKPLUG), [("temp".to_owned(), 21.5), ("alias 7".to_owned(), -2.0)]);
+        let broken = shown(&SPARKPLUG[..20]);
+        assert_eq!(broken[0], "broken Sparkplug B: a length runs past the end at byte 0x13");
+        assert!(broken[1].starts_with("0000  08 e8 07"), "{}", broken[1]);
     }
 
     #[test]
