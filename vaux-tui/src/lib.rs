@@ -21,6 +21,7 @@ mod theme;
 mod update;
 mod view;
 
-pub use app::{Dashboard, Ended, Live, RecordingError};
+pub use app::{Dashboard, Ended, Live};
 pub use state::Settings;
+pub use state::replay::Recording;
 pub use theme::ThemeName;

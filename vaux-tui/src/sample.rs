@@ -5,6 +5,7 @@ use ratatui::layout::{Rect, Size};
 use serde_json::json;
 use vaux_client::{Message, QoS, Version};
 
+use crate::state::replay::{Recording, Replay};
 use crate::state::{Screen, Settings, State};
 use crate::theme::ThemeName;
 use crate::update::{Effect, Input, Request, settle, update};
@@ -172,16 +173,12 @@ pub(crate) fn text(buffer: &Buffer) -> String {
 
 /// A dashboard of a recording of a minute.
 pub(crate) fn replaying() -> State {
-    use std::fmt::Write as _;
-    let mut text = String::from(
-        "{\"vaux\":\"rec/1\",\"start\":\"2026-11-26T09:14:02.000000Z\",\"broker\":\"localhost:8883\",\"v\":5,\"filters\":[\"#\"]}\n",
-    );
+    let mut recording = Recording::new("localhost:8883", NOW);
     for n in 0..600u64 {
-        let entry = json!({"us": n * 100_000, "t": format!("plant/{}/temperature", n % 3), "q": 0, "r": false, "p": format!("{}", 20 + n % 7)});
-        writeln!(text, "{entry}").unwrap();
+        let message = Message::new(format!("plant/{}/temperature", n % 3), format!("{}", 20 + n % 7));
+        recording.push(n * 100_000, message);
     }
     let mut state = State::new(Settings { filters: Vec::new(), ..settings() }, NOW);
-    let recording = crate::state::replay::Recording::read(text.as_bytes()).unwrap();
-    state.replay = Some(crate::state::replay::Replay::new(recording));
+    state.replay = Some(Replay::new(recording));
     state
 }

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use clap::Args;
 use vaux_client::{ConnectErrorKind, Version};
-use vaux_tui::{Dashboard, Ended, Live, Settings, ThemeName};
+use vaux_tui::{Dashboard, Ended, Live, Recording, Settings, ThemeName};
 
 use crate::cli_error::{CliError, Exit};
 use crate::connection::{ConnectArgs, Place, ReconnectArgs, Session, block_on, check_filter, parse_seconds};
-use crate::output::talk::TalkArgs;
+use crate::output::talk::{Talk, TalkArgs};
+use crate::recording::Reader;
 
 /// Watch a broker on a dashboard
 #[derive(Args, Debug)]
@@ -32,7 +33,7 @@ pub(crate) struct TopArgs {
     /// Offer nothing that changes anything: no publishing, no kicking
     #[arg(long)]
     read_only: bool,
-    /// Play a recording of `vaux record` instead of watching a broker
+    /// Play a recording, as `vaux replay` reads it, instead of watching a broker
     #[arg(long, value_name = "FILE", conflicts_with_all = ["topic", "reconnect"])]
     replay: Option<PathBuf>,
     #[command(flatten)]
@@ -102,12 +103,39 @@ impl TopArgs {
 }
 
 fn replay(args: &TopArgs, path: &Path) -> Result<Exit, CliError> {
-    let file = File::open(path).map_err(|source| CliError::File { path: path.to_owned(), source })?;
-    let settings = args.settings(path.display().to_string(), Version::V5, Vec::new());
-    let dashboard = Dashboard::of_recording(settings, BufReader::new(file), args.interval)
-        .map_err(|error| CliError::usage(format!("{}: {error}", path.display())))?;
+    let name = path.display().to_string();
+    let recording = read_recording(path, &name, args.talk.talk())?;
+    let dashboard =
+        Dashboard::of_recording(args.settings(name, Version::V5, Vec::new()), recording, args.interval);
     check_terminal()?;
     block_on(show(dashboard))
+}
+
+/// The most that a recording may take: the dashboard goes back and forth in it, and so keeps all of it.
+const MAX_RECORDING_BYTES: usize = 1 << 30;
+
+/// What a message takes besides its topic and its payload, at least.
+const MESSAGE_BYTES: usize = 128;
+
+fn read_recording(path: &Path, name: &str, talk: Talk) -> Result<Recording, CliError> {
+    let file = File::open(path).map_err(|source| CliError::File { path: path.to_owned(), source })?;
+    let mut reader = Reader::new(Box::new(BufReader::new(file)), name.to_owned(), false)?;
+    let mut records = Vec::new();
+    let mut bytes = 0;
+    while let Some(record) = reader.next()? {
+        bytes += record.message.topic.len() + record.message.payload.len() + MESSAGE_BYTES;
+        if bytes > MAX_RECORDING_BYTES {
+            return Err(CliError::usage(format!("{name}: its messages take more than 1 GiB")));
+        }
+        records.push(record);
+    }
+    let origin = reader.origin();
+    let start_ms = origin.start.and_then(|start| u64::try_from(start.as_millisecond()).ok());
+    let broker = origin.broker.clone().unwrap_or_default();
+    let mut recording = Recording::new(broker, start_ms.unwrap_or_default());
+    records.into_iter().for_each(|record| recording.push(record.us, record.message));
+    reader.missing().texts().for_each(|text| talk.warning(text));
+    Ok(recording)
 }
 
 fn watch(args: TopArgs) -> Result<Exit, CliError> {

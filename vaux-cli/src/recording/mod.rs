@@ -7,8 +7,10 @@
 //! ```
 //!
 //! `us` is microseconds from `start`. A later header begins a further part, whose `us` count from its own `start`.
-//! What other programs recorded is read too, but only this form is written.
+//! What other programs recorded is read too, also captures of a network, but only this form is written. Whatever plays
+//! recordings reads them here.
 
+mod captured;
 mod line;
 mod mosquitto;
 mod mqtt_recorder;
@@ -18,7 +20,7 @@ mod write;
 use vaux_client::{Message, Property, PropertyBuffer};
 use vaux_mqtt::property::Properties;
 
-pub(crate) use read::{Origin, Reader};
+pub(crate) use read::{Missing, Origin, Reader};
 pub(crate) use write::{Header, write_header, write_record};
 
 /// What the first line calls the form.

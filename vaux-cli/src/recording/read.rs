@@ -5,7 +5,8 @@ use std::io::{BufRead, Read};
 use jiff::Timestamp;
 
 use super::line::{self, Line};
-use super::{Record, mosquitto, mqtt_recorder};
+use super::{Record, captured, mosquitto, mqtt_recorder};
+use crate::capture::is_capture;
 use crate::cli_error::CliError;
 
 /// The longest line. The largest payload fits, even if each of its bytes is escaped.
@@ -25,7 +26,38 @@ pub(crate) struct Origin {
 enum Form {
     Vaux,
     Mosquitto,
-    MqttRecorder { is_base64: bool },
+    MqttRecorder {
+        is_base64: bool,
+    },
+    /// A capture of a network, which has no lines.
+    Capture,
+}
+
+/// What is in a recording but could not be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Missing {
+    /// Whether it ends in the middle of something.
+    pub(crate) is_torn: bool,
+    /// How many messages are not whole.
+    pub(crate) cut: u64,
+    /// Whether it is a capture of a network, and not lines.
+    pub(crate) is_capture: bool,
+}
+
+impl Missing {
+    /// It in words.
+    pub(crate) fn texts(self) -> impl Iterator<Item = String> {
+        let torn = match self.is_capture {
+            true => "the capture ends in the middle of a frame",
+            false => "the last line of the recording is torn, and was left out",
+        };
+        let cut = match self.is_capture {
+            true => "they are not whole in the capture",
+            false => "mosquitto_sub had cut their payload, which is no text",
+        };
+        let cut = (self.cut > 0).then(|| format!("{} messages were left out: {cut}", self.cut));
+        self.is_torn.then(|| torn.to_owned()).into_iter().chain(cut)
+    }
 }
 
 /// Reads a recording line by line.
@@ -36,6 +68,9 @@ pub(crate) struct Reader {
     origin: Origin,
     /// The record on the first line, when that is none about the recording.
     first: Option<Record>,
+    /// The records of a capture, and how many there were.
+    captured: std::vec::IntoIter<Record>,
+    captured_count: usize,
     /// The lines read so far, and the bytes.
     lines: u64,
     bytes: u64,
@@ -59,6 +94,8 @@ impl Reader {
             form: Form::Vaux,
             origin: Origin::default(),
             first: None,
+            captured: Vec::new().into_iter(),
+            captured_count: 0,
             lines: 0,
             bytes: 0,
             part_us: 0,
@@ -68,12 +105,11 @@ impl Reader {
         };
         let beginning = reader.input.fill_buf();
         let beginning = beginning.map_err(|source| CliError::File { path: (&reader.name).into(), source })?;
-        match beginning {
-            [b'{', ..] | [] => {}
-            [0xd4, 0xc3, 0xb2, 0xa1, ..] | [0xa1, 0xb2, 0xc3, 0xd4, ..] | [0x0a, 0x0d, 0x0d, 0x0a, ..] => {
-                return Err(reader.wrong("captures of packets are not read".to_owned()));
-            }
-            _ => reader.form = Form::MqttRecorder { is_base64 },
+        if is_capture(beginning) {
+            return reader.read_capture();
+        }
+        if !matches!(beginning, [b'{', ..] | []) {
+            reader.form = Form::MqttRecorder { is_base64 };
         }
         reader.first = reader.read_first()?;
         Ok(reader)
@@ -89,20 +125,27 @@ impl Reader {
         self.form == Form::Vaux
     }
 
-    /// How many bytes were read.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.bytes
+    /// How much of a recording of `len` bytes was given, from 0 to 1.
+    pub(crate) fn fraction(&self, len: u64) -> f64 {
+        let (given, all) = match self.form {
+            Form::Capture => (self.captured_count - self.captured.len(), self.captured_count as u64),
+            _ => (self.bytes as usize, len),
+        };
+        (given as f64 / all.max(1) as f64).min(1.0)
     }
 
-    /// Whether the last line is torn, and how many messages could not be read whole since their payload was cut.
-    pub(crate) fn missing(&self) -> (bool, u64) {
-        (self.is_torn, self.cut)
+    /// What could not be read so far.
+    pub(crate) fn missing(&self) -> Missing {
+        Missing { is_torn: self.is_torn, cut: self.cut, is_capture: self.form == Form::Capture }
     }
 
     /// The next message, `None` behind the last one.
     pub(crate) fn next(&mut self) -> Result<Option<Record>, CliError> {
-        if let Some(record) = self.first.take() {
+        if let Some(record) = self.first.take().or_else(|| self.captured.next()) {
             return Ok(Some(record));
+        }
+        if self.form == Form::Capture {
+            return Ok(None);
         }
         while let Some((text, is_whole)) = self.read_text()? {
             match self.read_record(&text) {
@@ -116,6 +159,18 @@ impl Reader {
         Ok(None)
     }
 
+    /// Reads a capture to its end.
+    fn read_capture(mut self) -> Result<Reader, CliError> {
+        let input = std::mem::replace(&mut self.input, Box::new(std::io::empty()));
+        let read = captured::read(input, &self.name)?;
+        self.form = Form::Capture;
+        self.origin = read.origin;
+        (self.is_torn, self.cut) = (read.is_torn, read.cut);
+        self.captured_count = read.records.len();
+        self.captured = read.records.into_iter();
+        Ok(self)
+    }
+
     /// Reads the first line, which tells whose form it is.
     fn read_first(&mut self) -> Result<Option<Record>, CliError> {
         let Some((text, is_whole)) = self.read_text()? else { return Ok(None) };
@@ -127,6 +182,12 @@ impl Reader {
             Err(_) if !is_whole => {
                 self.is_torn = true;
                 Ok(None)
+            }
+            // A row has at least five fields.
+            Err(_) if !text.starts_with('{') && text.matches(',').count() < 4 => {
+                let forms = "vaux, mosquitto_sub and mqtt-recorder";
+                Err(self
+                    .wrong(format!("this is no recording: neither of {forms}, nor a capture of a network")))
             }
             Err(why) => Err(self.wrong(why)),
         }
@@ -163,6 +224,7 @@ impl Reader {
                 self.begin(us);
                 Ok(Some(Record { us: self.us_since_first(us), message }))
             }
+            Form::Capture => Ok(None),
         }
     }
 

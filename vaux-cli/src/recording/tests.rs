@@ -12,6 +12,7 @@ fn read(text: &[u8]) -> Result<(Vec<Record>, Reader), String> {
 
 fn read_as(text: &[u8], is_base64: bool) -> Result<(Vec<Record>, Reader), String> {
     let told = |error: crate::cli_error::CliError| match error {
+        crate::cli_error::CliError::Capture { why, .. } => why,
         crate::cli_error::CliError::Recording { line, why, .. } => format!("{line}: {why}"),
         other => panic!("{other:?}"),
     };
@@ -56,7 +57,7 @@ fn what_is_written_is_read_again() {
     assert!(records.iter().map(|record| &record.message).eq(messages().iter()));
     assert_eq!(records[2].us, 1_204_115);
     assert_eq!(reader.origin().broker.as_deref(), Some("localhost:8883"));
-    assert_eq!(reader.missing(), (false, 0));
+    assert_eq!(reader.missing(), Missing::default());
 }
 
 #[test]
@@ -128,6 +129,29 @@ fn lines_that_do_not_read_are_told_with_their_number() {
 }
 
 #[test]
+fn the_messages_of_a_capture_are_what_clients_published() {
+    let capture = include_bytes!("../../../fixtures/captures/paho-5.pcapng");
+    let (records, reader) = read(capture).unwrap();
+    // Six were published; the six that came back to the subscriber are copies.
+    assert_eq!(records.len(), 6);
+    let expected = Message::new("p/t", &b"\0\x01\xff"[..]);
+    assert_eq!(
+        (&records[0].message.topic, &records[0].message.payload),
+        (&expected.topic, &expected.payload)
+    );
+    let qos: Vec<_> = records.iter().map(|record| record.message.qos.bits()).collect();
+    assert_eq!(qos, [0, 0, 1, 1, 2, 2]);
+    assert_eq!(records[0].message.properties.list().user_properties().count(), 2);
+    assert_eq!(records[0].us, 0);
+    assert!(records.is_sorted_by_key(|record| record.us) && records[5].us > 1000);
+    assert_eq!(reader.origin().broker.as_deref(), Some("127.0.0.1:51255"));
+    assert_eq!(reader.origin().start.unwrap().to_string(), "2026-11-26T03:02:05.569585Z");
+    assert_eq!(reader.missing(), Missing { is_capture: true, ..Missing::default() });
+    let (_, reader) = read(&capture[..capture.len() - 1]).unwrap();
+    assert!(reader.missing().is_torn);
+}
+
+#[test]
 fn lines_of_mosquitto_sub_are_read() {
     // As mosquitto_sub 2.0.11 wrote them.
     let text = [
@@ -141,7 +165,7 @@ fn lines_of_mosquitto_sub_are_read() {
     let (records, reader) = read(text.join("\n").as_bytes()).unwrap();
     let payloads: Vec<&[u8]> = records.iter().map(|record| &*record.message.payload).collect();
     assert_eq!(payloads, [&br#"{"x": 21.50}"#[..], br#"{"x":21.50}"#, br#""s""#, b"", b"\xff"]);
-    assert_eq!(reader.missing(), (false, 1));
+    assert_eq!(reader.missing().cut, 1);
     let seconds: Vec<_> = records.iter().map(|record| record.us / 1_000_000).collect();
     assert_eq!(seconds, [0, 1, 3, 4, 5]);
     let users: Vec<_> = records[0].message.properties.list().user_properties().collect::<Vec<_>>().to_vec();
@@ -156,7 +180,7 @@ fn rows_of_mqtt_recorder_are_read() {
     assert_eq!(records[0].message, Message::new("a/b", "21.5").qos(QoS::AtLeastOnce));
     assert_eq!(records[1].message, Message::new("c", "say \"hi\",\nthere").retain(true));
     assert_eq!((records.len(), records[1].us), (2, 1_250_000));
-    assert_eq!(reader.missing(), (true, 0));
+    assert_eq!((reader.missing().is_torn, reader.missing().cut), (true, 0));
     let (records, _) = read_as(b"a,AP8=,0,False,1.0,0\n", true).unwrap();
     assert_eq!(&*records[0].message.payload, b"\0\xff");
     for row in

@@ -22,9 +22,12 @@ fn a_recording_is_looked_at_before_the_terminal_is() {
     fs::write(path, "no recording\n").unwrap();
     let broken = run(&["top", "--replay", path]);
     assert_eq!(broken.code, Some(2));
-    assert!(broken.stderr.contains("line 1: this is no recording of vaux"), "{}", broken.stderr);
-    fs::write(path, "{\"vaux\":\"rec/1\"}\n{\"us\":1,\"t\":\"a\"}\n").unwrap();
+    assert!(broken.stderr.contains("line 1: this is no recording"), "{}", broken.stderr);
+    fs::write(path, "{\"us\":1,\"t\":\"a\",\"p\":\"\"}\n").unwrap();
     let right = run(&["top", "--replay", path]);
+    assert!(right.stderr.contains("needs a terminal"), "{}", right.stderr);
+    let capture = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/captures/paho-5.pcapng");
+    let right = run(&["top", "--replay", capture]);
     assert!(right.stderr.contains("needs a terminal"), "{}", right.stderr);
 }
 

@@ -4,8 +4,7 @@ mod ask;
 mod broker;
 mod terminal;
 
-use std::fmt;
-use std::io::{self, BufRead, IsTerminal};
+use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ratatui::buffer::Buffer;
@@ -45,18 +44,6 @@ pub enum Ended {
     Terminated,
 }
 
-/// Why a recording cannot be played.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RecordingError(String);
-
-impl fmt::Display for RecordingError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for RecordingError {}
-
 /// The dashboard, before it is run.
 #[derive(Debug)]
 pub struct Dashboard {
@@ -76,20 +63,11 @@ impl Dashboard {
         Dashboard { state: State::new(settings, clock()), live: Some(live), interval }
     }
 
-    /// A dashboard of a recording, which is read to its end first.
-    ///
-    /// # Errors
-    ///
-    /// It is no recording, or it cannot be read.
-    pub fn of_recording(
-        settings: Settings,
-        recording: impl BufRead,
-        interval: Duration,
-    ) -> Result<Dashboard, RecordingError> {
-        let recording = Recording::read(recording).map_err(RecordingError)?;
+    /// A dashboard of a recording.
+    pub fn of_recording(settings: Settings, recording: Recording, interval: Duration) -> Dashboard {
         let mut state = State::new(settings, clock());
         state.replay = Some(Replay::new(recording));
-        Ok(Dashboard { state, live: None, interval })
+        Dashboard { state, live: None, interval }
     }
 
     /// Whether there is a terminal to be on.

@@ -57,10 +57,11 @@ pub(super) fn go_to(state: &mut State, to_us: u64) {
         state.overview = Default::default();
         (replay.next, replay.second) = (0, Second::default());
     }
-    while let Some((us, message)) = replay.recording.messages.get(replay.next).filter(|(us, _)| *us <= to_us)
+    while let Some((us, message)) =
+        replay.recording.messages().get(replay.next).filter(|(us, _)| *us <= to_us)
     {
         let message = message.clone();
-        state.now = replay.recording.start_ms.saturating_add(us / 1000);
+        state.now = replay.recording.time_ms(*us);
         count(state, &mut replay.second, us / 1_000_000, message.payload.len());
         arrive::take_topic(state, message);
         replay.next += 1;

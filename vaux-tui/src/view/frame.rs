@@ -28,7 +28,7 @@ pub(super) fn title(canvas: &mut Canvas<'_>, state: &State, area: Rect) {
 
 fn about(state: &State) -> String {
     if let Some(replay) = &state.replay {
-        return format!(" recording of {}", replay.recording.broker);
+        return format!(" recording of {}", replay.recording.broker());
     }
     let mut text = format!(" {}", state.settings.server);
     if let Some(metrics) = &state.overview.metrics {

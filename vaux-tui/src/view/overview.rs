@@ -107,7 +107,7 @@ fn totals(state: &State) -> Vec<Total> {
         return vec![
             row("topics", state.topics.total() as usize),
             row("messages so far", replay.next),
-            row("in the recording", replay.recording.messages.len()),
+            row("in the recording", replay.recording.messages().len()),
         ];
     }
     match &overview.metrics {

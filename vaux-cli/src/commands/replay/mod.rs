@@ -83,7 +83,8 @@ pub(crate) struct ReplayArgs {
 }
 
 const NOTES: &str = "\
-Reads what vaux record wrote, lines of mosquitto_sub -F %j and %J, of vaux sub --json, and the CSV of mqtt-recorder.
+Reads what vaux record wrote, lines of mosquitto_sub -F %j and %J, of vaux sub --json, the CSV of mqtt-recorder, and captures \
+of a network, pcap or pcapng: of these what clients published.
 
 Each message is due at its time from the start of the recording, however late the one before was; at the end it says \
 how late messages were. --retained keep publishes with the flag, drop leaves such messages out, only the others. Into \
@@ -163,6 +164,6 @@ fn dry_run(mut schedule: Schedule, talk: Talk) -> Result<Exit, CliError> {
         write_record(&mut out, us, &cue.message).map_err(CliError::Stdio)?;
     }
     out.flush().map_err(CliError::Stdio)?;
-    schedule.missing().tell(talk);
+    schedule.missing().texts().for_each(|text| talk.warning(text));
     Ok(Exit::Ok)
 }

@@ -8,11 +8,12 @@ use tokio::sync::mpsc;
 use vaux_client::ReconnectPolicy;
 
 use super::lag::Lags;
-use super::schedule::{Cue, Missing, Schedule, Speed};
+use super::schedule::{Cue, Schedule, Speed};
 use super::step::{Keyboard, Wish};
 use crate::cli_error::{CliError, Exit};
 use crate::connection::{Failure, Interrupt, Place, Plan, Publisher, Session, close};
 use crate::output::talk::Talk;
+use crate::recording::Missing;
 
 /// How many messages are read ahead.
 const READ_AHEAD: usize = 256;
@@ -63,7 +64,7 @@ impl Player {
             }
             Err(Failure::Request(error)) => return Err(session.request_error("not published", error).await),
         };
-        cues.missing.tell(talk);
+        cues.missing.texts().for_each(|text| talk.warning(text));
         self.report(&playing)?;
         let refused = playing.publisher.finish();
         if exit == Exit::Ok { refused } else { Ok(exit) }

@@ -13,8 +13,7 @@ use vaux_mqtt::topic::TopicName;
 use super::mapping::Mapping;
 use crate::cli_error::CliError;
 use crate::connection::any_matches;
-use crate::output::talk::Talk;
-use crate::recording::{Origin, Reader, Record};
+use crate::recording::{Missing, Origin, Reader, Record};
 
 /// What `--speed` can be.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -151,25 +150,6 @@ pub(super) struct Cue {
     pub(super) fraction: Option<f64>,
 }
 
-/// What was in the recording but could not be read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Missing {
-    is_torn: bool,
-    cut: u64,
-}
-
-impl Missing {
-    pub(super) fn tell(self, talk: Talk) {
-        if self.is_torn {
-            talk.warning("the last line of the recording is torn, and was left out");
-        }
-        if self.cut > 0 {
-            let text = "messages were left out: mosquitto_sub had cut their payload, which is no text";
-            talk.warning(format_args!("{} {text}", self.cut));
-        }
-    }
-}
-
 /// The messages of a recording in the order in which they are due.
 pub(super) struct Schedule {
     source: Source,
@@ -243,8 +223,7 @@ impl Schedule {
 
     /// Begins the next lap, if there is one.
     fn next_lap(&mut self) -> Result<bool, CliError> {
-        let (is_torn, cut) = self.reader.missing();
-        self.missing = Missing { is_torn, cut };
+        self.missing = self.reader.missing();
         if self.pace.laps.is_some_and(|laps| self.lap >= laps) || !self.has_message {
             return Ok(false);
         }
@@ -277,7 +256,7 @@ impl Schedule {
             }
             Speed::Max => Duration::ZERO,
         };
-        let fraction = self.len.map(|len| (self.reader.bytes() as f64 / len as f64).min(1.0));
+        let fraction = self.len.map(|len| self.reader.fraction(len));
         Ok(Some(Cue { due, message, fraction }))
     }
 }
