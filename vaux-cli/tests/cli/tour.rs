@@ -47,6 +47,11 @@ fn the_tour_is_true() {
     let paths = std::env::split_paths(&std::env::var_os("PATH").unwrap()).collect::<Vec<_>>();
     let paths = std::env::join_paths(std::iter::once(programs).chain(paths)).unwrap();
     let directory = tempfile::tempdir().unwrap();
+    let captures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/captures");
+    for capture in std::fs::read_dir(captures).unwrap() {
+        let capture = capture.unwrap();
+        std::fs::copy(capture.path(), directory.path().join(capture.file_name())).unwrap();
+    }
     for Step { command, expected } in steps {
         let output = Command::new("sh")
             .args(["-c", &format!("exec 2>&1\n{command}")])
