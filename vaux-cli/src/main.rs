@@ -67,9 +67,12 @@ enum Command {
 
 fn main() -> ExitCode {
     let args = with_help_of_broker(std::env::args_os().collect());
-    let command = examples_first(Cli::command());
-    let matches = command.clone().try_get_matches_from(&args);
-    let matches = match matches.map(|matches| with_profile(command, matches, args)) {
+    let mut command = examples_first(Cli::command());
+    let matches = command.try_get_matches_from_mut(&args);
+    let matches = matches.map(|matches| with_profile(&mut command, matches, args));
+    // Hundreds of flags with their texts: to free them takes longer than all that many commands do.
+    std::mem::forget(command);
+    let matches = match matches {
         Ok(Ok(matches)) => matches,
         Ok(Err(error)) => return error.report(TalkArgs::default().talk(), false).into(),
         Err(error) => return answer(error).into(),
@@ -82,11 +85,11 @@ fn main() -> ExitCode {
 
 /// Parses again with the flags of a profile that are none of the connection, if there are any.
 fn with_profile(
-    command: clap::Command,
+    command: &mut clap::Command,
     matches: ArgMatches,
     args: Vec<OsString>,
 ) -> Result<Result<ArgMatches, clap::Error>, CliError> {
-    let (mut innermost, mut given, mut depth) = (&command, &matches, 1);
+    let (mut innermost, mut given, mut depth) = (&*command, &matches, 1);
     while let Some((name, matches)) = given.subcommand()
         && let Some(subcommand) = innermost.find_subcommand(name)
     {
@@ -99,7 +102,7 @@ fn with_profile(
     // Commands with a connection have their names in front of all flags.
     let (front, back) = args.split_at(depth);
     let all = front.iter().cloned().chain(words).chain(back.iter().cloned());
-    Ok(command.try_get_matches_from(all))
+    Ok(command.try_get_matches_from_mut(all))
 }
 
 /// `vaux help broker` is answered by the broker, which knows its flags.
