@@ -115,6 +115,8 @@ pub(super) struct Connection {
     carries: Carries,
     packets: [Packets; 2],
     versions: Versions,
+    /// With fewer bytes held it is not looked again at what it carries.
+    worth_looking: usize,
     is_closed: bool,
     /// The last frame of it, counted over the capture.
     pub(super) last_frame: u64,
@@ -140,6 +142,7 @@ impl Connection {
             carries: Carries::Unknown(Vec::new()),
             packets: [Packets::new(segment.is_syn), Packets::new(segment.is_syn)],
             versions: Versions::new(named),
+            worth_looking: 0,
             is_closed: false,
             last_frame: 0,
         }
@@ -241,6 +244,13 @@ impl Connection {
     /// Looks at what is held. `is_last` says that nothing more comes.
     fn decide(&mut self, is_last: bool, time: Time, out: &mut Vec<Event>) {
         let Carries::Unknown(held) = &self.carries else { return };
+        let held_bytes: usize = held.iter().map(|(_, piece, _)| piece_len(piece)).sum();
+        let is_full = held_bytes > 2 * MAX_UNCLEAR_BYTES || held.len() > MAX_UNCLEAR_BYTES;
+        if held_bytes < self.worth_looking && !is_last && !is_full {
+            return;
+        }
+        // Where bytes come one by one, to look each time would take for ever.
+        self.worth_looking = held_bytes + held_bytes / 4 + 1;
         // The client speaks first. Of its server nothing is told before.
         let mut content = Content::Unclear;
         for end in [self.client, 1 - self.client] {
@@ -251,8 +261,6 @@ impl Connection {
                 content = content::of(&bytes, is_start, self.ends);
             }
         }
-        let held_bytes: usize = held.iter().map(|(_, piece, _)| piece_len(piece)).sum();
-        let is_full = held_bytes > 2 * MAX_UNCLEAR_BYTES || held.len() > MAX_UNCLEAR_BYTES;
         self.carries = match content {
             Content::Unclear if (is_last || is_full) && held_bytes > 0 => {
                 self.note(self.client, time, "not MQTT, or too little of it to tell".to_owned(), out);

@@ -22,6 +22,8 @@ pub(super) struct Packets {
     is_aligned: bool,
     /// So many bytes belong to a packet that was told already.
     skip: u64,
+    /// With fewer bytes the beginning of a packet is not looked for again.
+    worth_looking: usize,
 }
 
 /// What was found.
@@ -36,7 +38,7 @@ pub(super) enum Found {
 impl Packets {
     /// `is_start` says that the first byte is the first of a packet.
     pub(super) fn new(is_start: bool) -> Packets {
-        Packets { bytes: Vec::new(), at: 0, is_aligned: is_start, skip: 0 }
+        Packets { bytes: Vec::new(), at: 0, is_aligned: is_start, skip: 0, worth_looking: 0 }
     }
 
     /// How many bytes of a packet wait for the others.
@@ -73,6 +75,7 @@ impl Packets {
         self.at += len;
         self.skip = left.saturating_sub(len);
         self.is_aligned &= left >= len;
+        self.worth_looking = 0;
     }
 
     /// Takes that nothing more comes.
@@ -110,12 +113,18 @@ impl Packets {
 
     /// Looks for the beginning of a packet.
     fn align(&mut self, out: &mut Vec<Found>) -> bool {
+        if self.bytes.len() < self.worth_looking {
+            return false;
+        }
         let found = packets_begin(&self.bytes);
+        // Where bytes come one by one, to look each time would take for ever.
+        self.worth_looking = self.bytes.len() + self.bytes.len() / 4 + 1;
         let lost = match found {
             Some(start) => start,
             None if self.bytes.len() > MAX_LOST_BYTES => self.bytes.len(),
             None => return false,
         };
+        self.worth_looking = 0;
         self.lose(lost, out);
         self.is_aligned = found.is_some();
         self.is_aligned

@@ -37,7 +37,7 @@ fn mistakes_are_one_line_and_exit_2() {
         &["decode", "--show", "byts"],
         &["decode", "--show"],
         &["decode", "--offset", "x"],
-        &["decode", "--in", "pcap", "x"],
+        &["decode", "--in", "pcapp", "x"],
         &["decode", "--json", "--json"],
         &["decode", "-", "-"],
     ]
