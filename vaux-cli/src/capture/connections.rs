@@ -12,10 +12,10 @@ use super::time::Time;
 /// Over so many connections those are forgotten that said nothing for the longest time.
 const MAX_CONNECTIONS: usize = 65_536;
 
-/// The most that all connections hold of packets that are not whole, and how often that is looked at. A frame has 64 KiB
-/// mostly, so that not much more comes in between.
+/// The most that all connections hold of packets that are not whole, and how often that is looked at. A frame has 64 KiB at
+/// most, so that what comes in between is limited too.
 const MAX_HELD_BYTES: usize = 256 << 20;
-const CHECK_FRAMES: u64 = 512;
+const CHECK_FRAMES: u64 = 2048;
 
 /// Connections by their ends, the smaller address first.
 #[derive(Debug, Default)]
@@ -96,12 +96,11 @@ impl Connections {
 
     /// Makes room: what holds most goes first.
     fn forget_large(&mut self, time: Time, out: &mut Vec<Event>) {
-        let held: HashMap<_, _> = self.table.iter().map(|(ends, it)| (*ends, it.held_bytes())).collect();
-        let mut sum: usize = held.values().sum();
+        let mut sum: usize = self.table.values().map(Connection::held_bytes).sum();
         if sum <= MAX_HELD_BYTES {
             return;
         }
-        let mut largest: Vec<_> = held.into_iter().collect();
+        let mut largest: Vec<_> = self.table.iter().map(|(ends, it)| (*ends, it.held_bytes())).collect();
         largest.sort_unstable_by_key(|(ends, bytes)| (std::cmp::Reverse(*bytes), *ends));
         for (ends, bytes) in largest {
             self.forget(ends, time, out);
