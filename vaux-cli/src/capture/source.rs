@@ -92,8 +92,8 @@ impl Capture {
     }
 
     /// What was in it, once it was read to its end.
-    pub(crate) fn counts(&self) -> Counts {
-        self.counts.unwrap_or_default()
+    pub(crate) fn counts(&self) -> Option<Counts> {
+        self.counts
     }
 
     /// Whether it ends in the middle of a frame.

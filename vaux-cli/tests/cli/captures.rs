@@ -65,6 +65,22 @@ fn a_capture_may_come_through_a_pipe_and_be_cut_short() {
 }
 
 #[test]
+fn strict_stops_at_the_first_error_of_a_capture() {
+    // The reserved flags of the first CONNECT are set.
+    let mut capture = std::fs::read(fixture("mosquitto-311.pcap")).unwrap();
+    let connect = capture.windows(8).position(|window| window == b"\x10\x17\0\x04MQTT").unwrap();
+    capture[connect] = 0x11;
+    let run = run_with_input(&["decode", "--show", "line", "--strict"], &capture);
+    assert_eq!((run.code, run.stdout.lines().count()), (Some(6), 2), "{}", run.stdout);
+    assert!(run.stdout.contains("MQTT-2.2.2-2\n"), "{}", run.stdout);
+    assert!(
+        run.stdout.ends_with("1 error (input: pcap; from 2026-11-26T03:02:00.876164Z)\n"),
+        "{}",
+        run.stdout
+    );
+}
+
+#[test]
 fn what_is_wrong_with_a_capture_is_told() {
     let path = fixture("mosquitto-311.pcap");
     let path = path.to_str().unwrap();

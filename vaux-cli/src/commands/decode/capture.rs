@@ -68,18 +68,26 @@ fn tell_rest(capture: &Capture, bytes: u64, teller: &mut Teller<'_, impl Write>)
     }
     let truncated = teller.totals.truncated as u64;
     let cut = (truncated > 0).then(|| format!("{} cut short", count(truncated, "packet")));
-    let Counts { connections, mqtt, repeated, early } = capture.counts();
-    let mut more = format!("{}, {mqtt} with MQTT", count(connections as u64, "connection"));
+    let counts = capture.counts().map(counts_text);
+    let start = capture.start().text().map(|start| format!("from {start}"));
+    let more: Vec<String> = counts.into_iter().chain(start).collect();
+    teller.tell_totals(
+        bytes,
+        cut.as_deref(),
+        Some(more.join("; ")).as_deref().filter(|more| !more.is_empty()),
+    )
+}
+
+fn counts_text(counts: Counts) -> String {
+    let Counts { connections, mqtt, repeated, early } = counts;
+    let mut text = format!("{}, {mqtt} with MQTT", count(connections as u64, "connection"));
     if repeated > 0 {
-        more.push_str(&format!(", {}", count(repeated, "retransmission")));
+        text.push_str(&format!(", {}", count(repeated, "retransmission")));
     }
     if early > 0 {
-        more.push_str(&format!(", {} out of order", count(early, "segment")));
+        text.push_str(&format!(", {} out of order", count(early, "segment")));
     }
-    if let Some(start) = capture.start().text() {
-        more.push_str(&format!("; from {start}"));
-    }
-    teller.tell_totals(bytes, cut.as_deref(), Some(&more))
+    text
 }
 
 impl Captured {
