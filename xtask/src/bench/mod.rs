@@ -6,29 +6,38 @@
 //! which it does.
 
 pub(crate) mod build;
+mod certificate;
+mod figure;
+mod growth;
+pub(crate) mod known;
+mod markdown;
 pub(crate) mod peer;
 pub(crate) mod placement;
+mod plot;
 mod report;
 pub(crate) mod scenario;
+pub(crate) mod table;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 
 use clap::Args;
 
 use crate::Outcome;
 use crate::load::{Measurement, Settings};
+use certificate::Certificate;
+use known::Setup;
 use peer::Peer;
 use placement::Processors;
 use report::{Contender, Report, Row};
-use scenario::{Homes, Load, Scenario, Sessions};
+use scenario::{Engines, Scenario};
 
 /// What `cargo xtask bench` takes.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// Only these scenarios [default: all; see --list]
-    #[arg(value_parser = scenario::named)]
-    scenarios: Vec<Scenario>,
+    /// Only these scenarios, or `growth`: how the cost of a message grows [default: all but growth; see --list]
+    #[arg(value_name = "SCENARIO")]
+    scenarios: Vec<String>,
     /// List the scenarios and do nothing
     #[arg(long)]
     list: bool,
@@ -47,6 +56,12 @@ pub(crate) struct Arguments {
     /// Write everything that was measured to this file, as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Measure nothing: print what --json wrote to this file as a table in Markdown; may be repeated
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["scenarios", "list", "json"])]
+    table: Vec<PathBuf>,
+    /// Draw how the cost of a message grows to this file, as SVG
+    #[arg(long, value_name = "FILE")]
+    plot: Option<PathBuf>,
     #[command(flatten)]
     processors: Processors,
     #[command(flatten)]
@@ -61,30 +76,51 @@ pub(crate) struct Arguments {
 /// measured is printed all the same.
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
     if arguments.list {
-        scenario::ALL.iter().for_each(|scenario| println!("{:<20} {}", scenario.name, scenario.about));
+        let all = table::ALL.iter().chain(&table::GROWTH);
+        all.for_each(|scenario| println!("{:<24} {}", scenario.name, scenario.about));
         return Ok(());
+    }
+    if !arguments.table.is_empty() {
+        let report = Report::read(&arguments.table)?;
+        print!("{}", markdown::table(&report));
+        return draw(arguments, &report);
     }
     if !peer::is_installed("taskset") {
         return Err("the benchmark needs taskset, which is part of util-linux on Linux".into());
     }
+    let scenarios = scenarios(arguments)?;
     let brokers = Brokers::of(arguments)?;
-    let scenarios = if arguments.scenarios.is_empty() { &scenario::ALL[..] } else { &arguments.scenarios };
     let mut report = Report::new(arguments);
     println!("{}", report.heading());
-    for scenario in scenarios {
-        let row = run_scenario(arguments, &brokers, *scenario);
+    for scenario in &scenarios {
+        let row = run_scenario(arguments, &brokers, scenario);
         println!("{row}");
         report.rows.push(row);
+        // After every scenario, so that a run that is ended early has not been for nothing.
+        if let Some(path) = &arguments.json {
+            report.write(path)?;
+        }
     }
-    if let Some(path) = &arguments.json {
-        let json = serde_json::to_string_pretty(&report)?;
-        std::fs::write(path, json + "\n")
-            .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
-    }
+    draw(arguments, &report)?;
     match report.complaints() {
         complaints if complaints.is_empty() => Ok(()),
         complaints => Err(complaints.join("\nerror: ").into()),
     }
+}
+
+fn scenarios(arguments: &Arguments) -> Outcome<Vec<Scenario>> {
+    if arguments.scenarios.is_empty() {
+        return Ok(table::ALL.to_vec());
+    }
+    let chosen = arguments.scenarios.iter().map(|word| scenario::chosen(word));
+    Ok(chosen.collect::<Result<Vec<_>, _>>()?.concat())
+}
+
+fn draw(arguments: &Arguments, report: &Report) -> Outcome {
+    let Some(path) = &arguments.plot else { return Ok(()) };
+    let drawing =
+        plot::growth(report).ok_or("there is nothing to draw: the scenarios of growth have not run")?;
+    std::fs::write(path, drawing).map_err(|error| format!("cannot write {}: {error}", path.display()).into())
 }
 
 /// The brokers to measure, and what to measure them with.
@@ -96,6 +132,8 @@ struct Brokers {
     /// Those of a file.
     peers: Vec<Peer>,
     load_generator: PathBuf,
+    /// What brokers show where TLS is measured.
+    certificate: Certificate,
 }
 
 impl Brokers {
@@ -111,71 +149,80 @@ impl Brokers {
         }
         let wanted =
             |name: &str| arguments.brokers.is_empty() || arguments.brokers.iter().any(|had| had == name);
-        let mosquitto = wanted("mosquitto").then(peer::mosquitto_program).transpose()?;
+        let mosquitto = wanted("mosquitto").then(known::mosquitto_program).transpose()?;
         peers.retain(|peer| wanted(&peer.name));
         let load_generator = build::program("xtask", "xtask", &arguments.profile)?;
         let vaux = wanted("vaux").then(|| build::program("vaux-broker", "vaux-broker", &arguments.profile));
-        Ok(Brokers { vaux: vaux.transpose()?, mosquitto, peers, load_generator })
+        let certificate = Certificate::new()?;
+        Ok(Brokers { vaux: vaux.transpose()?, mosquitto, peers, load_generator, certificate })
     }
 
     /// Who takes part in a scenario. Where workers or engines of the store are to be compared, vaux takes part twice.
     fn contenders(&self, scenario: &Scenario) -> Vec<Peer> {
-        let durable = scenario.is_durable();
+        let tls = self.tls(scenario);
         let mut contenders = Vec::new();
-        match &self.vaux {
-            Some(program) if durable => contenders.extend([
-                Peer::vaux_with_store(report::ONE_WORKER, program, "disk"),
-                Peer::vaux_with_store(report::IN_MEMORY, program, "memory"),
-            ]),
-            Some(program) => {
-                contenders.push(Peer::vaux(report::ONE_WORKER, program, 1));
-                contenders.extend(crosses(scenario).then(|| Peer::vaux(report::TWO_WORKERS, program, 2)));
+        if let Some(program) = &self.vaux {
+            let usual = Setup { limits: scenario.limits, tls, ..Setup::AS_IT_COMES };
+            let in_memory = Setup { engine: Some("memory"), metrics: scenario.is_durable(), ..usual };
+            let vaux = |name, setup: Setup<'_>| known::vaux(name, program, &setup);
+            contenders.extend(match scenario.engines() {
+                Engines::AsItComes => vec![vaux(report::ONE_WORKER, usual)],
+                Engines::Both => {
+                    let on_disk = Setup { engine: Some("disk"), ..in_memory };
+                    vec![vaux(report::ONE_WORKER, on_disk), vaux(report::IN_MEMORY, in_memory)]
+                }
+                Engines::AlsoMemory => {
+                    vec![vaux(report::ONE_WORKER, usual), vaux(report::IN_MEMORY, in_memory)]
+                }
+                Engines::Memory => vec![vaux(report::IN_MEMORY, in_memory)],
+            });
+            if scenario.crosses() {
+                contenders.push(vaux(report::TWO_WORKERS, Setup { workers: 2, ..usual }));
             }
-            None => {}
         }
-        let sessions = if durable { Sessions::Kept } else { Sessions::End };
-        contenders.extend(self.mosquitto.iter().map(|program| Peer::mosquitto(program, sessions)));
-        contenders.extend(self.peers.iter().cloned());
+        contenders.extend(self.mosquitto.iter().map(|program| known::mosquitto(program, scenario, tls)));
+        contenders.extend(self.peers.iter().filter_map(|peer| peer.for_scenario(scenario, tls)));
         contenders
+    }
+
+    /// The certificate, where the scenario is about TLS.
+    fn tls(&self, scenario: &Scenario) -> Option<&Certificate> {
+        scenario.tls.then_some(&self.certificate)
     }
 }
 
-fn crosses(scenario: &Scenario) -> bool {
-    matches!(scenario.load, Load::Traffic(traffic) if traffic.homes == Homes::Crossing)
-}
-
 /// Runs all rounds of a scenario. A run that fails is noted, and the others go on.
-fn run_scenario(arguments: &Arguments, brokers: &Brokers, scenario: Scenario) -> Row {
+fn run_scenario(arguments: &Arguments, brokers: &Brokers, scenario: &Scenario) -> Row {
     // Two workers on one processor would say nothing about two workers.
-    let pinned = !crosses(&scenario);
-    let contenders = brokers.contenders(&scenario);
+    let pinned = !scenario.crosses();
+    let contenders = brokers.contenders(scenario);
     let mut row =
-        Row::new(&scenario, pinned, contenders.iter().map(|peer| Contender::new(&peer.name)).collect());
+        Row::new(scenario, pinned, contenders.iter().map(|peer| Contender::new(&peer.name)).collect());
     for round in 1..=arguments.rounds {
         for (peer, contender) in contenders.iter().zip(&mut row.contenders) {
             eprintln!("{} round {round} of {}: {}", scenario.name, arguments.rounds, peer.name);
-            match run_once(arguments, &brokers.load_generator, &scenario, peer, pinned) {
+            match run_once(arguments, brokers, scenario, peer) {
                 Ok(measurement) => contender.runs.push(measurement),
                 Err(error) => contender.failures.push(error.to_string()),
             }
         }
     }
-    row.summarize();
+    row.summarize(scenario);
     row
 }
 
 /// Starts a broker, loads it, and stops it.
 fn run_once(
     arguments: &Arguments,
-    load_generator: &Path,
+    brokers: &Brokers,
     scenario: &Scenario,
     peer: &Peer,
-    pinned: bool,
 ) -> Outcome<Measurement> {
+    let pinned = !scenario.crosses();
     let broker = peer.start(&arguments.processors.broker(pinned))?;
     let settings = &arguments.settings;
     let mut words = vec![
-        load_generator.to_string_lossy().into_owned(),
+        brokers.load_generator.to_string_lossy().into_owned(),
         "load".to_owned(),
         format!("--scenario={}", scenario.name),
         format!("--broker={}", broker.address),
@@ -184,6 +231,7 @@ fn run_once(
         format!("--measure={}", settings.measure),
     ];
     words.extend(broker.metrics()?.map(|address| format!("--metrics={address}")));
+    words.extend(brokers.tls(scenario).map(|tls| format!("--cafile={}", tls.chain.display())));
     words.extend(settings.ahead.map(|ahead| format!("--ahead={ahead}")));
     words.extend(settings.v5.then(|| "--v5".to_owned()));
     let load = arguments.processors.load(pinned);

@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 use tempfile::TempDir;
 
+use super::certificate::Certificate;
 use super::placement::Placement;
-use super::scenario::Sessions;
+use super::scenario::Scenario;
 use crate::Outcome;
 
 /// A broker that can be started.
@@ -26,12 +27,18 @@ pub(crate) struct Peer {
     command: Vec<String>,
     /// The text of its configuration file, if it needs one. `{port}` and `{scratch}` are replaced.
     config: Option<String>,
-    /// The broker picks the port itself and says so. Only vaux-broker does.
+    /// The same where TLS is measured; `{certificate}` and `{key}` are replaced too. Without it the broker does not take
+    /// part there.
+    tls_config: Option<String>,
+    /// Scenarios that it cannot do, by how their names begin.
+    #[serde(default)]
+    except: Vec<String>,
+    /// What the broker prints before the address of its listener, if it picks the port itself. Only vaux-broker does.
     #[serde(skip)]
-    announces_port: bool,
+    pub(super) announcement: Option<&'static [&'static str; 2]>,
     /// The broker tells over HTTP how long its commits take, and announces where. Only vaux-broker does.
     #[serde(skip)]
-    announces_metrics: bool,
+    pub(super) announces_metrics: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -40,94 +47,42 @@ struct PeerFile {
     peer: Vec<Peer>,
 }
 
-/// Mosquitto so that it loses nothing and does not write a log line for each connection.
-const MOSQUITTO_CONFIG: &str = "\
-listener {port} 127.0.0.1
-allow_anonymous true
-set_tcp_nodelay true
-max_queued_messages 0
-max_queued_bytes 0
-max_inflight_messages 0
-sys_interval 0
-connection_messages false
-log_type error
-";
-
-/// Where nothing has to be kept.
-const MOSQUITTO_WITHOUT_STORE: &str = "persistence false\n";
-
-/// As near as mosquitto comes to a store: its whole database is written again after every change. It acknowledges before
-/// that. Started by root it would go on as a user who may not write to the scratch folder.
-const MOSQUITTO_WITH_STORE: &str = "\
-persistence true
-persistence_location {scratch}/
-autosave_on_changes true
-autosave_interval 1
-user root
-";
-
-/// vaux-broker with a store of one engine, and with metrics.
-const VAUX_WITH_STORE: &str = "\
-[http]
-bind = \"127.0.0.1:0\"
-
-[store]
-engine = \"{engine}\"
-";
-
 /// How long a broker may take until it accepts connections.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What vaux-broker prints before the address of its plain listener.
-const ANNOUNCEMENT: [&str; 2] = ["listening", "tcp"];
+pub(super) const TCP_ANNOUNCEMENT: [&str; 2] = ["listening", "tcp"];
+
+/// What vaux-broker prints before the address of its listener with TLS.
+pub(super) const TLS_ANNOUNCEMENT: [&str; 2] = ["listening", "tls"];
 
 /// What vaux-broker prints before the address where it answers HTTP.
 const HTTP_ANNOUNCEMENT: [&str; 1] = ["http"];
 
 impl Peer {
-    /// vaux-broker with so many workers.
-    pub(crate) fn vaux(name: &str, program: &Path, workers: usize) -> Peer {
-        Peer::vaux_with(name, program, &["--workers", &workers.to_string()], None)
-    }
-
-    /// vaux-broker with one worker, a store of that engine, and metrics.
-    pub(crate) fn vaux_with_store(name: &str, program: &Path, engine: &str) -> Peer {
-        let config = VAUX_WITH_STORE.replace("{engine}", engine);
-        let peer = Peer::vaux_with(name, program, &["--workers", "1", "-c", "{config}"], Some(config));
-        Peer { announces_metrics: true, ..peer }
-    }
-
-    /// vaux-broker with a configuration file of its own.
-    pub(crate) fn vaux_configured(program: &Path, config: &str) -> Peer {
-        Peer::vaux_with("vaux", program, &["-c", "{config}"], Some(config.to_owned()))
-    }
-
-    fn vaux_with(name: &str, program: &Path, more: &[&str], config: Option<String>) -> Peer {
-        let program = program.to_string_lossy();
-        let arguments = ["--plain", "-p", "0", "--data-dir", "{scratch}/data"];
-        let words = [program.as_ref()].into_iter().chain(arguments).chain(more.iter().copied());
+    /// A broker with a configuration file, which listens on the port that it is told.
+    pub(super) fn new(name: &str, command: Vec<String>, config: String) -> Peer {
         Peer {
             name: name.to_owned(),
-            command: words.map(str::to_owned).collect(),
-            config,
-            announces_port: true,
+            command,
+            config: Some(config),
+            tls_config: None,
+            except: Vec::new(),
+            announcement: None,
             announces_metrics: false,
         }
     }
 
-    /// Mosquitto, with a store when sessions are kept.
-    pub(crate) fn mosquitto(program: &Path, sessions: Sessions) -> Peer {
-        let store = match sessions {
-            Sessions::End => MOSQUITTO_WITHOUT_STORE,
-            Sessions::Kept => MOSQUITTO_WITH_STORE,
-        };
-        Peer {
-            name: "mosquitto".to_owned(),
-            command: vec![program.to_string_lossy().into_owned(), "-c".to_owned(), "{config}".to_owned()],
-            config: Some([MOSQUITTO_CONFIG, store].concat()),
-            announces_port: false,
-            announces_metrics: false,
+    /// As it takes part in a scenario, with TLS if there is a certificate; `None` if it does not.
+    pub(super) fn for_scenario(&self, scenario: &Scenario, tls: Option<&Certificate>) -> Option<Peer> {
+        if self.except.iter().any(|beginning| scenario.name.starts_with(beginning)) {
+            return None;
         }
+        let Some(certificate) = tls else { return Some(self.clone()) };
+        let config = self.tls_config.as_ref()?;
+        let config = config.replace("{certificate}", &certificate.chain.to_string_lossy());
+        let config = config.replace("{key}", &certificate.key.to_string_lossy());
+        Some(Peer { config: Some(config), ..self.clone() })
     }
 
     /// The peers of a TOML file.
@@ -145,6 +100,9 @@ impl Peer {
         let file: PeerFile = toml::from_str(text).map_err(|error| error.to_string())?;
         for peer in &file.peer {
             let texts = || peer.command.iter().chain(&peer.config);
+            if peer.tls_config.is_some() && peer.config.is_none() {
+                return Err(format!("{} has a tls_config but no config", peer.name));
+            }
             if peer.command.is_empty() {
                 return Err(format!("the command of {} is empty", peer.name));
             }
@@ -180,7 +138,7 @@ impl Peer {
     ///
     /// The program cannot be run.
     pub(crate) fn spawn(&self, scratch: &Path, placement: &Placement) -> Outcome<Broker> {
-        let port = if self.announces_port { 0 } else { free_port()? };
+        let port = if self.announcement.is_some() { 0 } else { free_port()? };
         let config_path = scratch.join("config");
         let fill = |text: &str| {
             text.replace("{port}", &port.to_string())
@@ -199,7 +157,7 @@ impl Peer {
             .stderr(File::create(&log_path)?)
             .spawn()
             .map_err(|error| format!("cannot start {}: {error}", self.name))?;
-        let (announced, announced_http) = announcements(&mut child);
+        let (announced, announced_http) = announcements(&mut child, self.announcement);
         Ok(Broker {
             name: self.name.clone(),
             child,
@@ -296,15 +254,19 @@ impl Drop for Broker {
 }
 
 /// Reads all that the broker prints, so that it never waits for a reader, and hands on the addresses it announces: those
-/// of its plain listener and of HTTP.
-fn announcements(child: &mut Child) -> (mpsc::Receiver<SocketAddr>, mpsc::Receiver<SocketAddr>) {
+/// of its listener and of HTTP.
+fn announcements(
+    child: &mut Child,
+    announcement: Option<&'static [&'static str; 2]>,
+) -> (mpsc::Receiver<SocketAddr>, mpsc::Receiver<SocketAddr>) {
     let (sender, receiver) = mpsc::channel();
     let (http_sender, http_receiver) = mpsc::channel();
     let output = child.stdout.take().expect("the output is piped");
     thread::spawn(move || {
         for line in BufReader::new(output).lines().map_while(Result::ok) {
             // Nobody listens any more once the first has come, or where nobody asks.
-            if let Some(address) = announced_address(&line, &ANNOUNCEMENT) {
+            let listener = announcement.and_then(|announcement| announced_address(&line, announcement));
+            if let Some(address) = listener {
                 let _ = sender.send(address);
             } else if let Some(address) = announced_address(&line, &HTTP_ANNOUNCEMENT) {
                 let _ = http_sender.send(address);
@@ -325,19 +287,6 @@ fn free_port() -> Outcome<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
-/// The mosquitto of this system.
-///
-/// # Errors
-///
-/// It is not installed.
-pub(crate) fn mosquitto_program() -> Outcome<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let mut programs = std::env::split_paths(&path).map(|folder| folder.join("mosquitto"));
-    let program = programs.find(|file| file.is_file());
-    program
-        .ok_or_else(|| "mosquitto is not on the PATH; install it, or leave it out with --broker vaux".into())
-}
-
 /// Whether a program of the system can be started.
 pub(crate) fn is_installed(program: &str) -> bool {
     let mut command = Command::new(program);
@@ -348,10 +297,11 @@ pub(crate) fn is_installed(program: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bench::scenario;
 
     #[test]
     fn the_announced_address_is_read() {
-        let plain = |line| announced_address(line, &ANNOUNCEMENT);
+        let plain = |line| announced_address(line, &TCP_ANNOUNCEMENT);
         let http = |line| announced_address(line, &HTTP_ANNOUNCEMENT);
         assert_eq!(plain("listening  tcp   127.0.0.1:4711"), Some(([127, 0, 0, 1], 4711).into()));
         assert_eq!(plain("listening  tls   127.0.0.1:4711"), None);
@@ -376,10 +326,28 @@ mod tests {
             ("command = ['a', '{port}', '{config}']", "{config}"),
             ("command = ['a', '{port}']\nconfig = 'x'", "{config}"),
             ("command = ['a', '{port}']\nport = 1", "port"),
+            ("command = ['a', '{port}']\ntls_config = 'x'", "tls_config"),
         ] {
             let error = Peer::from_toml(&format!("[[peer]]\nname = 'a'\n{wrong}\n")).unwrap_err();
             assert!(error.contains(why), "{wrong}: {error}");
         }
+    }
+
+    #[test]
+    fn a_peer_takes_part_where_it_can() {
+        let text = "[[peer]]\nname = 'a'\ncommand = ['a', '{config}']\nconfig = '{port}'\nexcept = ['pairs-tls']\n\
+                    tls_config = '{port} {certificate}'\n[[peer]]\nname = 'b'\ncommand = ['b', '{port}']\n";
+        let peers = Peer::from_toml(text).unwrap();
+        let certificate = Certificate::new().unwrap();
+        let config_for = |peer: usize, name: &str| {
+            let scenario = scenario::named(name).unwrap();
+            let peer = peers[peer].for_scenario(&scenario, scenario.tls.then_some(&certificate))?;
+            Some(peer.config)
+        };
+        assert_eq!(config_for(0, "pairs-qos0"), Some(Some("{port}".to_owned())));
+        assert!(config_for(0, "idle-tls").unwrap().unwrap().ends_with("server.pem"));
+        assert_eq!(config_for(0, "pairs-tls-qos0"), None);
+        assert_eq!(config_for(1, "idle-tls"), None);
     }
 
     #[test]

@@ -1,18 +1,22 @@
-//! What the benchmark came to: medians over rounds, ratios to mosquitto, as a table and as JSON.
+//! What the benchmark came to: medians over rounds, ratios to other brokers, as a table and as JSON.
 
 use std::fmt;
 use std::fs;
+use std::path::Path;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Arguments;
-use super::scenario::{Load, Scenario};
+use super::figure::{Figure, Quantity, Reading, Spread, quantities};
+use super::growth::Place;
+use super::scenario::Scenario;
+use crate::Outcome;
 use crate::load::{Faults, Measurement};
 
 /// The broker that the others are compared with.
-const BASELINE: &str = "mosquitto";
+pub(super) const BASELINE: &str = "mosquitto";
 
-/// vaux-broker as it usually takes part.
+/// vaux-broker as it usually takes part. Its other names begin with this one.
 pub(super) const ONE_WORKER: &str = "vaux";
 
 /// vaux-broker where workers are compared.
@@ -22,18 +26,18 @@ pub(super) const TWO_WORKERS: &str = "vaux, 2 workers";
 pub(super) const IN_MEMORY: &str = "vaux, memory";
 
 /// The whole benchmark.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Report {
     machine: Machine,
     profile: String,
-    protocol: &'static str,
+    protocol: String,
     rounds: u16,
     warm_up_seconds: f64,
     measured_seconds: f64,
     pub(super) rows: Vec<Row>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Machine {
     processor: String,
     processors: usize,
@@ -41,62 +45,26 @@ struct Machine {
 }
 
 /// One scenario.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Row {
-    name: &'static str,
-    about: &'static str,
+    pub(super) name: String,
+    about: String,
     pinned: bool,
-    /// Messages have to be kept: what was written to the disk for them is reported, and how long that took.
-    durable: bool,
-    counts: Counted,
+    pub(super) growth: Option<Place>,
+    pub(super) quantities: Vec<Quantity>,
     pub(super) contenders: Vec<Contender>,
 }
 
-/// What a scenario counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Counted {
-    Messages,
-    Connections,
-    Memory,
-}
-
 /// One broker in one scenario.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Contender {
-    broker: String,
-    summary: Option<Summary>,
+    pub(super) broker: String,
+    /// One for each quantity of the row; none at all while nothing has run.
+    pub(super) figures: Vec<Option<Figure>>,
+    /// The part of its processor that the load generator used. Near 1, the load generator is what is measured.
+    generator_load: Option<Spread>,
     pub(super) runs: Vec<Measurement>,
     pub(super) failures: Vec<String>,
-}
-
-/// What the runs of one broker come to.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-struct Summary {
-    /// Processor time of the broker for each message or connection, in microseconds.
-    cpu_us_each: Spread,
-    /// The first value's median against that of mosquitto.
-    cpu_ratio: Option<f64>,
-    /// Messages or connections in a second; bytes for a connection where memory is what counts.
-    second: Spread,
-    /// The second value's median against that of mosquitto.
-    second_ratio: Option<f64>,
-    /// The part of its processor that the load generator used. Near 1, the load generator is what is measured.
-    generator_load: Spread,
-    /// Bytes that the broker wrote to the disk for a message.
-    written_bytes_each: Option<Spread>,
-    /// How long half of the commits took at most, in microseconds.
-    commit_p50_us: Option<Spread>,
-    /// How long all but one in a hundred took at most.
-    commit_p99_us: Option<Spread>,
-}
-
-/// A median with the least and the greatest.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-struct Spread {
-    median: f64,
-    least: f64,
-    greatest: f64,
 }
 
 impl Report {
@@ -105,12 +73,43 @@ impl Report {
         Report {
             machine: Machine::this(),
             profile: arguments.profile.clone(),
-            protocol: if arguments.settings.v5 { "5.0" } else { "3.1.1" },
+            protocol: if arguments.settings.v5 { "5.0" } else { "3.1.1" }.to_owned(),
             rounds: arguments.rounds,
             warm_up_seconds: arguments.settings.warm_up,
             measured_seconds: arguments.settings.measure,
             rows: Vec::new(),
         }
+    }
+
+    /// What `--json` has written to these files, as one report.
+    ///
+    /// # Errors
+    ///
+    /// A file cannot be read, or there is none.
+    pub(super) fn read(paths: &[impl AsRef<Path>]) -> Outcome<Report> {
+        let read = |path: &Path| -> Result<Report, String> {
+            let text = fs::read_to_string(path)
+                .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+            serde_json::from_str(&text)
+                .map_err(|error| format!("{} is no result of the benchmark: {error}", path.display()))
+        };
+        let mut reports = paths.iter().map(|path| read(path.as_ref()));
+        let mut whole = reports.next().ok_or("there is no file to read")??;
+        for report in reports {
+            whole.rows.extend(report?.rows);
+        }
+        Ok(whole)
+    }
+
+    /// Writes it as JSON.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be written.
+    pub(super) fn write(&self, path: &Path) -> Outcome {
+        let json = serde_json::to_string_pretty(self)?;
+        fs::write(path, json + "\n")
+            .map_err(|error| format!("cannot write {}: {error}", path.display()).into())
     }
 
     /// What the table is about.
@@ -164,70 +163,63 @@ impl Machine {
 impl Row {
     /// A scenario of which nothing has run yet.
     pub(super) fn new(scenario: &Scenario, pinned: bool, contenders: Vec<Contender>) -> Row {
-        let counts = match scenario.load {
-            Load::Traffic(_) => Counted::Messages,
-            Load::Connects { .. } => Counted::Connections,
-            Load::Idle { .. } => Counted::Memory,
-        };
-        let durable = scenario.is_durable();
-        Row { name: scenario.name, about: scenario.about, pinned, durable, counts, contenders }
+        Row {
+            name: scenario.name.to_owned(),
+            about: scenario.about.to_owned(),
+            pinned,
+            growth: scenario.growth,
+            quantities: quantities(scenario).0,
+            contenders,
+        }
     }
 
-    fn columns(&self) -> Vec<&'static str> {
-        let columns = match self.counts {
-            Counted::Messages => {
-                ["broker", "CPU µs/message", "ratio", "messages/s", "ratio", "lost", "dup", "order"]
+    /// Works out the figures, once all rounds have run.
+    pub(super) fn summarize(&mut self, scenario: &Scenario) {
+        let (_, readings) = quantities(scenario);
+        self.contenders.iter_mut().for_each(|contender| contender.summarize(&readings));
+        for (place, quantity) in self.quantities.iter().enumerate().filter(|(_, had)| had.compared) {
+            let median = |contender: &Contender| Some(contender.figure(place)?.spread.median);
+            let baseline = self.contenders.iter().find(|contender| contender.broker == BASELINE);
+            let baseline = baseline.and_then(median);
+            let peers = self.contenders.iter().filter(|contender| contender.is_sound_peer());
+            let best = peers.filter_map(median).reduce(|one, other| quantity.better.of(one, other));
+            for contender in &mut self.contenders {
+                if let Some(Some(figure)) = contender.figures.get_mut(place) {
+                    figure.to_mosquitto = baseline.map(|baseline| figure.spread.median / baseline);
+                    figure.to_best = best.map(|best| figure.spread.median / best);
+                }
             }
-            Counted::Connections => {
-                ["broker", "CPU µs/connection", "ratio", "connections/s", "ratio", "", "", ""]
-            }
-            Counted::Memory => {
-                ["broker", "CPU µs/connection", "ratio", "bytes/connection", "ratio", "", "", ""]
-            }
-        };
-        let of_disk: &[&str] =
-            if self.durable { &["written bytes/message", "commit p50 µs", "p99 µs"] } else { &[] };
-        [&columns, of_disk].concat()
+        }
     }
 
-    /// Works out the summaries, once all rounds have run.
-    pub(super) fn summarize(&mut self) {
-        let counts = self.counts;
-        for contender in &mut self.contenders {
-            contender.summary = Summary::of(&contender.runs, counts);
+    fn columns(&self) -> Vec<String> {
+        let mut columns = vec!["broker".to_owned()];
+        for quantity in &self.quantities {
+            columns.push(quantity.title.clone());
+            if quantity.compared {
+                columns.extend(["ratio", "to best"].map(str::to_owned));
+            }
         }
-        let baseline = self.contenders.iter().find(|contender| contender.broker == BASELINE);
-        let Some(baseline) = baseline.and_then(|contender| contender.summary) else { return };
-        for summary in self.contenders.iter_mut().filter_map(|contender| contender.summary.as_mut()) {
-            summary.cpu_ratio = Some(summary.cpu_us_each.median / baseline.cpu_us_each.median);
-            summary.second_ratio = Some(summary.second.median / baseline.second.median);
-        }
+        columns.extend(["lost", "dup", "order"].map(str::to_owned));
+        columns
     }
 
     /// What stands below the columns. Where there is less, the rest of the line is empty.
     fn cells(&self, contender: &Contender) -> Vec<String> {
-        let Some(summary) = contender.summary else {
+        if contender.runs.is_empty() {
             return vec![contender.broker.clone(), "failed".to_owned()];
-        };
-        let ratio = |ratio: Option<f64>| ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.3}"));
-        let Faults { lost, duplicated, out_of_order } = contender.faults();
-        let fault =
-            |count: u64| if self.counts == Counted::Messages { count.to_string() } else { String::new() };
-        let mut cells = vec![
-            contender.broker.clone(),
-            summary.cpu_us_each.to_string(),
-            ratio(summary.cpu_ratio),
-            summary.second.to_string(),
-            ratio(summary.second_ratio),
-            fault(lost),
-            fault(duplicated),
-            fault(out_of_order),
-        ];
-        if self.durable {
-            let of_disk = [summary.written_bytes_each, summary.commit_p50_us, summary.commit_p99_us];
-            let cell = |spread: Option<Spread>| spread.map_or_else(|| "-".to_owned(), |it| it.to_string());
-            cells.extend(of_disk.map(cell));
         }
+        let ratio = |ratio: Option<f64>| ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.3}"));
+        let mut cells = vec![contender.broker.clone()];
+        for (quantity, figure) in self.quantities.iter().zip(&contender.figures) {
+            cells.push(figure.map_or_else(|| "-".to_owned(), |figure| figure.spread.to_string()));
+            if quantity.compared {
+                cells.push(ratio(figure.and_then(|figure| figure.to_mosquitto)));
+                cells.push(ratio(figure.and_then(|figure| figure.to_best)));
+            }
+        }
+        let Faults { lost, duplicated, out_of_order } = contender.faults();
+        cells.extend([lost, duplicated, out_of_order].map(|count| count.to_string()));
         cells
     }
 
@@ -237,11 +229,7 @@ impl Row {
         if !self.pinned {
             notes.push("broker and load generator not pinned: they share all processors".to_owned());
         }
-        if self
-            .contenders
-            .iter()
-            .any(|had| had.summary.is_some_and(|summary| summary.commit_p50_us.is_some()))
-        {
+        if self.contenders.iter().flat_map(|had| &had.runs).any(|run| run.commit_us.is_some()) {
             notes.push(
                 "commit latencies are ends of buckets, each twice as long as the one before".to_owned(),
             );
@@ -251,16 +239,17 @@ impl Row {
             if let (Some(least), Some(most)) = (crossing.clone().min(), crossing.max()) {
                 notes.push(format!("{}: {least} to {most} pairs cross between threads", contender.broker));
             }
-            if let Some(summary) = contender.summary {
-                let percent = summary.generator_load.median * 100.0;
+            if let Some(load) = contender.generator_load {
+                let percent = load.median * 100.0;
                 notes.push(format!("{}: load generator {percent:.0} % busy", contender.broker));
             }
         }
-        let second = |name: &str| {
-            let contender = self.contenders.iter().find(|contender| contender.broker == name);
-            Some(contender?.summary?.second.median)
+        let rate = |name: &str| {
+            let place = self.quantities.iter().position(|quantity| quantity.title == "messages/s")?;
+            let contender = self.contenders.iter().find(|contender| contender.broker == name)?;
+            Some(contender.figure(place)?.spread.median)
         };
-        if let (Some(one), Some(two)) = (second(ONE_WORKER), second(TWO_WORKERS)) {
+        if let (Some(one), Some(two)) = (rate(ONE_WORKER), rate(TWO_WORKERS)) {
             notes.push(format!("two workers: {:.2} times the rate of one", two / one));
         }
         notes
@@ -271,7 +260,7 @@ impl Row {
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}: {}", self.name, self.about)?;
-        let columns: Vec<String> = self.columns().into_iter().map(str::to_owned).collect();
+        let columns = self.columns();
         let count = columns.len();
         let mut lines = vec![columns];
         lines.extend(self.contenders.iter().map(|contender| self.cells(contender)));
@@ -296,58 +285,41 @@ impl fmt::Display for Row {
 impl Contender {
     /// A broker that has not run yet.
     pub(super) fn new(broker: &str) -> Contender {
-        Contender { broker: broker.to_owned(), summary: None, runs: Vec::new(), failures: Vec::new() }
+        Contender {
+            broker: broker.to_owned(),
+            figures: Vec::new(),
+            generator_load: None,
+            runs: Vec::new(),
+            failures: Vec::new(),
+        }
+    }
+
+    fn summarize(&mut self, readings: &[Reading]) {
+        self.figures = readings.iter().map(|reading| Figure::of(&self.runs, *reading)).collect();
+        let load = |run: &Measurement| run.generator_cpu_us / 1e6 / run.seconds;
+        self.generator_load = Spread::of(self.runs.iter().map(load).collect());
+    }
+
+    /// Its figure for a quantity, if it has one.
+    pub(super) fn figure(&self, place: usize) -> Option<Figure> {
+        self.figures.get(place).copied().flatten()
+    }
+
+    /// Whether it is vaux-broker, set up in some way.
+    pub(super) fn is_vaux(&self) -> bool {
+        self.broker.starts_with(ONE_WORKER)
+    }
+
+    /// Another broker, which did what it was asked: what is lost costs nothing.
+    fn is_sound_peer(&self) -> bool {
+        !self.is_vaux() && !self.faults().any()
     }
 
     /// The faults of all rounds.
-    fn faults(&self) -> Faults {
+    pub(super) fn faults(&self) -> Faults {
         let mut faults = Faults::default();
         self.runs.iter().for_each(|run| faults += run.faults);
         faults
-    }
-}
-
-impl Summary {
-    /// Without ratios, which need another broker's. `None` without a run.
-    fn of(runs: &[Measurement], counts: Counted) -> Option<Summary> {
-        let spread = |value: &dyn Fn(&Measurement) -> f64| Spread::of(runs.iter().map(value).collect());
-        let spread_if_any =
-            |value: &dyn Fn(&Measurement) -> Option<f64>| Spread::of(runs.iter().filter_map(value).collect());
-        Some(Summary {
-            cpu_us_each: spread(&|run| run.broker_cpu_us / run.count as f64)?,
-            cpu_ratio: None,
-            second: match counts {
-                Counted::Memory => spread_if_any(&|run| run.bytes_per_connection)?,
-                Counted::Messages | Counted::Connections => spread(&|run| run.count as f64 / run.seconds)?,
-            },
-            second_ratio: None,
-            generator_load: spread(&|run| run.generator_cpu_us / 1e6 / run.seconds)?,
-            written_bytes_each: spread_if_any(&|run| Some(run.written_bytes? as f64 / run.count as f64)),
-            commit_p50_us: spread_if_any(&|run| Some(run.commit_us?.p50)),
-            commit_p99_us: spread_if_any(&|run| Some(run.commit_us?.p99)),
-        })
-    }
-}
-
-impl Spread {
-    fn of(mut values: Vec<f64>) -> Option<Spread> {
-        values.sort_by(f64::total_cmp);
-        let (least, greatest) = (*values.first()?, *values.last()?);
-        let middle = values.len() / 2;
-        let median = if values.len() % 2 == 1 {
-            values[middle]
-        } else {
-            f64::midpoint(values[middle - 1], values[middle])
-        };
-        Some(Spread { median, least, greatest })
-    }
-}
-
-impl fmt::Display for Spread {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Three digits after the point mean something for microseconds, none for thousands of messages.
-        let digits = if self.median < 100.0 { 3 } else { 0 };
-        write!(f, "{:.digits$} ({:.digits$} to {:.digits$})", self.median, self.least, self.greatest)
     }
 }
 

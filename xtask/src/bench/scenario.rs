@@ -1,6 +1,9 @@
-//! The scenarios: who publishes what to whom, as one table.
+//! The scenarios: who publishes what to whom. [`table`](super::table) lists them.
 
 use vaux_mqtt::QoS;
+
+use super::growth::Place;
+use super::table::{ALL, GROWTH};
 
 /// One row of the report.
 #[derive(Clone, Copy, Debug)]
@@ -11,6 +14,12 @@ pub(crate) struct Scenario {
     pub(crate) about: &'static str,
     /// What the load generator does.
     pub(crate) load: Load,
+    /// Clients connect with TLS.
+    pub(crate) tls: bool,
+    /// What must be set for vaux-broker to hold what the scenario asks of it, as lines of its configuration.
+    pub(crate) limits: &'static str,
+    /// Where its result belongs among those that show how costs grow.
+    pub(crate) growth: Option<Place>,
 }
 
 /// What the load generator does.
@@ -18,6 +27,22 @@ pub(crate) struct Scenario {
 pub(crate) enum Load {
     /// Messages flow.
     Traffic(Traffic),
+    /// Messages are published when they are due, whatever became of those before.
+    Paced {
+        /// Who takes part.
+        traffic: Traffic,
+        /// Messages that are due in a second, of all publishers together.
+        rate: u32,
+    },
+    /// Messages flow, first alone, then beside clients that could be in their way.
+    Disturbed {
+        /// Those who are disturbed.
+        traffic: Traffic,
+        /// Connections that do nothing.
+        idle: usize,
+        /// What the slow subscriber reads in a second, and what is published for it.
+        slow: Slow,
+    },
     /// Connections are made and ended, so many at a time.
     Connects {
         /// Connections under way.
@@ -28,6 +53,39 @@ pub(crate) enum Load {
         /// How many.
         connections: usize,
     },
+    /// One client after the other subscribes to retained messages.
+    Retained {
+        /// How many there are, each of a topic of its own.
+        messages: usize,
+    },
+    /// Retained messages do nothing.
+    RetainedMemory {
+        /// How many there are.
+        messages: usize,
+    },
+    /// Filters with wildcards do nothing.
+    FilterMemory {
+        /// How many clients there are.
+        connections: usize,
+        /// To how many filters each is subscribed.
+        filters_each: usize,
+    },
+    /// A subscriber comes back to a long queue.
+    Drain {
+        /// How many messages wait for it.
+        messages: usize,
+    },
+}
+
+/// A subscriber that reads too little of what is published for it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Slow {
+    /// Messages that are published in a second.
+    pub(crate) published: u32,
+    /// Bytes of payload in each.
+    pub(crate) payload_bytes: usize,
+    /// Bytes that the subscriber reads in a second.
+    pub(crate) read_bytes: u32,
 }
 
 /// Publishers and subscribers are dealt out over the topics in turn: publisher and subscriber number n belong to
@@ -36,14 +94,20 @@ pub(crate) enum Load {
 pub(crate) struct Traffic {
     /// How many topics there are.
     pub(crate) topics: usize,
+    /// Into how many each of them is divided. A publisher goes through all divisions of its topic.
+    pub(crate) divisions: usize,
     /// How many clients publish.
     pub(crate) publishers: usize,
-    /// How many clients subscribe, each to one topic.
+    /// How many clients subscribe, each to one topic with all its divisions.
     pub(crate) subscribers: usize,
+    /// By which filters.
+    pub(crate) filters: Filters,
     /// QoS of the messages and of the subscriptions.
     pub(crate) qos: QoS,
     /// Bytes of payload in a message.
     pub(crate) payload_bytes: usize,
+    /// Version 5.0, and messages carry user properties and a content type.
+    pub(crate) properties: bool,
     /// How many messages a publisher may be ahead of the slowest of its subscribers. This keeps the broker busy
     /// without ever letting a queue grow to where it must drop.
     pub(crate) ahead: u64,
@@ -53,6 +117,21 @@ pub(crate) struct Traffic {
     pub(crate) homes: Homes,
     /// What becomes of the sessions of the subscribers. Those of publishers end.
     pub(crate) sessions: Sessions,
+    /// How many more clients are connected, with one subscription each, and do nothing.
+    pub(crate) idle: usize,
+}
+
+/// By which filters subscribers get the messages of their topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Filters {
+    /// The topic itself, which has one division.
+    Topic,
+    /// One filter with a wildcard for each division, in three shapes.
+    Wildcards,
+    /// One filter for everything.
+    Everything,
+    /// The topic, as members of one shared subscription: each message goes to one of them.
+    Shared,
 }
 
 /// What becomes of a session when its connection ends.
@@ -73,107 +152,27 @@ pub(crate) enum Homes {
     Crossing,
 }
 
-/// 16 pairs, from which the others differ.
-const PAIRS: Traffic = Traffic {
-    topics: 16,
-    publishers: 16,
-    subscribers: 16,
-    qos: QoS::AtMostOnce,
-    payload_bytes: 64,
-    ahead: 1000,
-    in_flight: 100,
-    homes: Homes::Any,
-    sessions: Sessions::End,
-};
+/// Which engines of vaux-broker's store take part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Engines {
+    /// None is chosen: it runs as it comes.
+    AsItComes,
+    /// On the disk and in memory, and mosquitto keeps what it can.
+    Both,
+    /// As it comes and in memory: there is something to keep, but it is not what is measured.
+    AlsoMemory,
+    /// In memory only.
+    Memory,
+}
 
-/// Many publishers meet in one subscriber, whose queue at the broker must hold what all of them are ahead.
-const FAN_IN: Traffic = Traffic { topics: 1, publishers: 100, subscribers: 1, ahead: 200, ..PAIRS };
-
-/// Messages that a broker has to keep, for one connected subscriber of each topic. Each publisher has one message
-/// unacknowledged.
-const DURABLE: Traffic =
-    Traffic { qos: QoS::AtLeastOnce, payload_bytes: 136, in_flight: 1, sessions: Sessions::Kept, ..PAIRS };
-
-/// Every scenario, in the order of the report.
-pub(crate) const ALL: [Scenario; 14] = [
-    Scenario {
-        name: "pairs-qos0",
-        about: "16 publishers, 16 subscribers, QoS 0",
-        load: Load::Traffic(PAIRS),
-    },
-    Scenario {
-        name: "pairs-qos1",
-        about: "16 publishers, 16 subscribers, QoS 1",
-        load: Load::Traffic(Traffic { qos: QoS::AtLeastOnce, ..PAIRS }),
-    },
-    Scenario {
-        name: "pairs-qos2",
-        about: "16 publishers, 16 subscribers, QoS 2",
-        load: Load::Traffic(Traffic { qos: QoS::ExactlyOnce, ..PAIRS }),
-    },
-    Scenario {
-        name: "fanout",
-        about: "1 publisher, 100 subscribers, QoS 0",
-        load: Load::Traffic(Traffic { topics: 1, publishers: 1, subscribers: 100, ..PAIRS }),
-    },
-    Scenario {
-        name: "fanin-qos0",
-        about: "100 publishers, 1 subscriber, QoS 0",
-        load: Load::Traffic(FAN_IN),
-    },
-    Scenario {
-        name: "fanin-qos1",
-        about: "100 publishers, 1 subscriber, QoS 1",
-        load: Load::Traffic(Traffic { qos: QoS::AtLeastOnce, ahead: 50, in_flight: 50, ..FAN_IN }),
-    },
-    Scenario {
-        name: "pairs-1-in-flight",
-        about: "64 pairs, one message under way each, QoS 0",
-        load: Load::Traffic(Traffic {
-            topics: 64,
-            publishers: 64,
-            subscribers: 64,
-            ahead: 1,
-            in_flight: 1,
-            ..PAIRS
-        }),
-    },
-    Scenario {
-        name: "pairs-cross",
-        about: "16 pairs, QoS 0, publisher and subscriber on different workers",
-        load: Load::Traffic(Traffic { homes: Homes::Crossing, ..PAIRS }),
-    },
-    Scenario {
-        name: "pairs-cross-qos1",
-        about: "16 pairs, QoS 1, publisher and subscriber on different workers",
-        load: Load::Traffic(Traffic { homes: Homes::Crossing, qos: QoS::AtLeastOnce, ..PAIRS }),
-    },
-    Scenario {
-        name: "durable-qos1-1",
-        about: "1 pair, 1 message unacknowledged, QoS 1, the subscriber's session is kept",
-        load: Load::Traffic(Traffic { topics: 1, publishers: 1, subscribers: 1, ..DURABLE }),
-    },
-    Scenario {
-        name: "durable-qos1-16",
-        about: "16 pairs, 1 message of each unacknowledged, QoS 1, sessions of subscribers are kept",
-        load: Load::Traffic(DURABLE),
-    },
-    Scenario {
-        name: "durable-qos1-256",
-        about: "16 pairs, 16 messages of each unacknowledged, QoS 1, sessions of subscribers are kept",
-        load: Load::Traffic(Traffic { in_flight: 16, ..DURABLE }),
-    },
-    Scenario {
-        name: "connects",
-        about: "connect, be accepted, disconnect; 64 at once",
-        load: Load::Connects { at_once: 64 },
-    },
-    Scenario {
-        name: "idle",
-        about: "10,000 idle connections, one subscription each",
-        load: Load::Idle { connections: 10_000 },
-    },
-];
+/// The scenarios that a word on the command line stands for: one, or all that show how costs grow.
+///
+/// # Errors
+///
+/// There is none; the message lists all names.
+pub(crate) fn chosen(word: &str) -> Result<Vec<Scenario>, String> {
+    if word == "growth" { Ok(GROWTH.to_vec()) } else { Ok(vec![named(word)?]) }
+}
 
 /// The scenario of that name.
 ///
@@ -181,16 +180,36 @@ pub(crate) const ALL: [Scenario; 14] = [
 ///
 /// There is none; the message lists all names.
 pub(crate) fn named(name: &str) -> Result<Scenario, String> {
-    let names = || ALL.map(|scenario| scenario.name).join(", ");
-    ALL.into_iter()
-        .find(|scenario| scenario.name == name)
-        .ok_or_else(|| format!("the scenarios are {}", names()))
+    let mut all = ALL.iter().chain(&GROWTH);
+    let names = || ALL.iter().map(|scenario| scenario.name).collect::<Vec<_>>().join(", ");
+    let scenario = all.find(|scenario| scenario.name == name).copied();
+    scenario.ok_or_else(|| format!("the scenarios are {}, growth", names()))
 }
 
 impl Scenario {
     /// Whether the sessions of subscribers are kept, which is what a store is for.
     pub(crate) fn is_durable(&self) -> bool {
         matches!(self.load, Load::Traffic(traffic) if traffic.sessions == Sessions::Kept)
+    }
+
+    /// Whether pairs are to cross between threads.
+    pub(crate) fn crosses(&self) -> bool {
+        matches!(self.load, Load::Traffic(traffic) if traffic.homes == Homes::Crossing)
+    }
+
+    /// Whether it needs version 5.0.
+    pub(crate) fn needs_v5(&self) -> bool {
+        matches!(self.load, Load::Traffic(traffic) if traffic.properties)
+    }
+
+    /// Which engines of vaux-broker's store take part.
+    pub(crate) fn engines(&self) -> Engines {
+        match self.load {
+            Load::Retained { .. } | Load::RetainedMemory { .. } => Engines::AlsoMemory,
+            Load::Drain { .. } => Engines::Memory,
+            _ if self.is_durable() => Engines::Both,
+            _ => Engines::AsItComes,
+        }
     }
 }
 
@@ -207,15 +226,17 @@ mod tests {
 
     #[test]
     fn names_are_unique_and_found() {
-        for scenario in ALL {
+        for scenario in ALL.into_iter().chain(GROWTH) {
             assert_eq!(named(scenario.name).unwrap().about, scenario.about);
         }
         assert!(named("pairs").unwrap_err().contains("pairs-qos0"));
+        assert_eq!(chosen("growth").unwrap().len(), GROWTH.len());
+        assert_eq!(chosen("pairs-qos0").unwrap().len(), 1);
     }
 
     #[test]
     fn clients_divide_evenly_over_the_topics() {
-        for scenario in ALL {
+        for scenario in ALL.into_iter().chain(GROWTH) {
             let Load::Traffic(traffic) = scenario.load else { continue };
             assert_eq!(traffic.publishers % traffic.topics, 0, "{}", scenario.name);
             assert_eq!(traffic.subscribers % traffic.topics, 0, "{}", scenario.name);
@@ -241,6 +262,9 @@ mod tests {
             let Load::Traffic(traffic) = scenario.load else { continue };
             let ahead = traffic.ahead * traffic.publishers_per_topic() as u64;
             assert!(ahead * (traffic.payload_bytes as u64 + 32) <= 2 << 20, "{}", scenario.name);
+            // Members of a shared subscription divide what is ahead.
+            let ahead =
+                if traffic.filters == Filters::Shared { ahead / traffic.subscribers as u64 } else { ahead };
             assert!(traffic.qos == QoS::AtMostOnce || ahead <= 5_000, "{}: {ahead} messages", scenario.name);
         }
     }

@@ -31,8 +31,8 @@ use std::time::Instant;
 use clap::{Args, ValueEnum};
 
 use crate::Outcome;
-use crate::bench::build;
 use crate::bench::peer::Peer;
+use crate::bench::{build, known};
 use round::Run;
 
 /// What `cargo xtask crash` takes.
@@ -110,7 +110,7 @@ fn peers(arguments: &Arguments) -> Outcome<Vec<Peer>> {
         Some(path) => path.clone(),
         None => build::program("vaux-broker", "vaux-broker", &arguments.profile)?,
     };
-    Ok(vec![Peer::vaux_configured(&program, &store_configuration(arguments))])
+    Ok(vec![known::vaux_configured(&program, &store_configuration(arguments))])
 }
 
 fn store_configuration(arguments: &Arguments) -> String {

@@ -8,6 +8,7 @@ use mio::{Interest, Registry, Token};
 use vaux_mqtt::frame::Frame;
 use vaux_mqtt::{Packet, Sender, Version};
 
+use super::stream::Stream;
 use crate::Outcome;
 
 /// The size of the buffer that all connections read into. Larger than any packet of any scenario.
@@ -16,7 +17,7 @@ pub(crate) const READ_BUFFER_BYTES: usize = 256 << 10;
 /// A connection that has been accepted by the broker.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    stream: TcpStream,
+    stream: Stream<TcpStream>,
     version: Version,
     /// The beginning of a packet whose rest is still to come.
     partial: Vec<u8>,
@@ -32,14 +33,13 @@ impl Connection {
     ///
     /// The socket cannot be registered.
     pub(crate) fn new(
-        stream: net::TcpStream,
+        stream: impl Into<Stream<net::TcpStream>>,
         version: Version,
         registry: &Registry,
         token: usize,
     ) -> Outcome<Self> {
-        stream.set_nonblocking(true)?;
-        let mut stream = TcpStream::from_std(stream);
-        registry.register(&mut stream, Token(token), Interest::READABLE | Interest::WRITABLE)?;
+        let mut stream = stream.into().into_nonblocking()?;
+        registry.register(stream.socket_mut(), Token(token), Interest::READABLE | Interest::WRITABLE)?;
         Ok(Connection { stream, version, partial: Vec::new(), outgoing: Vec::new(), written: 0 })
     }
 
@@ -86,8 +86,8 @@ impl Connection {
             }
             self.partial.clear();
             self.partial.extend_from_slice(rest);
-            // A short read from a stream means that there was no more; later bytes are a new event (epoll(7)).
-            if kept + count < buffer.len() {
+            // A short read from a socket means that there was no more; later bytes are a new event (epoll(7)).
+            if self.stream.is_plain() && kept + count < buffer.len() {
                 return Ok(());
             }
         }
@@ -100,7 +100,7 @@ impl Connection {
 
     /// Whether everything appended so far has been handed to the kernel.
     pub(crate) fn is_flushed(&self) -> bool {
-        self.outgoing.is_empty()
+        self.outgoing.is_empty() && !self.stream.has_pending()
     }
 
     /// Sends as much as the socket takes. What is left goes when the socket reports that it is writable.
@@ -119,7 +119,12 @@ impl Connection {
         }
         self.outgoing.clear();
         self.written = 0;
-        Ok(())
+        match self.stream.flush() {
+            Err(error) if error.kind() != ErrorKind::WouldBlock => {
+                Err(format!("a connection broke: {error}").into())
+            }
+            _ => Ok(()),
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use vaux_mqtt::frame::Frame;
 use vaux_mqtt::packet::Disconnect;
 use vaux_mqtt::{Packet, ReasonCode, Sender, Version};
 
+use super::target::Target;
 use super::window::Window;
 use super::{Arguments, Measurement, handshake};
 use crate::Outcome;
@@ -28,7 +29,7 @@ const STALL: Duration = Duration::from_secs(10);
 pub(super) fn run(arguments: &Arguments, at_once: usize) -> Outcome<Measurement> {
     let mut poll = Poll::new()?;
     let mut events = Events::with_capacity(at_once);
-    let script = Script::new(arguments);
+    let script = Script::new(arguments)?;
     let mut slots = (0..at_once)
         .map(|number| Slot::new(number, &script, poll.registry()))
         .collect::<Outcome<Vec<_>>>()?;
@@ -65,11 +66,11 @@ struct Script {
 }
 
 impl Script {
-    fn new(arguments: &Arguments) -> Self {
-        let version = arguments.settings.version();
+    fn new(arguments: &Arguments) -> Outcome<Self> {
+        let version = Target::of(arguments)?.version;
         let mut disconnect = Vec::new();
         Disconnect::new(ReasonCode::Success).encode(version, &mut disconnect);
-        Script { broker: arguments.broker, version, disconnect }
+        Ok(Script { broker: arguments.broker, version, disconnect })
     }
 }
 

@@ -3,19 +3,16 @@
 //! This happens before anything is measured, so it blocks and is simple.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::net::TcpStream;
 
 use vaux_mqtt::frame::Frame;
 use vaux_mqtt::packet::{Connect, Subscribe, Subscription, SubscriptionOptions, Subscriptions};
 use vaux_mqtt::property::{Properties, Property};
 use vaux_mqtt::{Packet, PacketId, QoS, ReasonCode, Sender, Version};
 
+use super::stream::Stream;
 use crate::Outcome;
 use crate::bench::scenario::Sessions;
-
-/// How long an answer may take.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a session that is kept outlives its connection. In version 3.1.1 the broker decides.
 const EXPIRY: Property<'static> = Property::SessionExpiryInterval(3600);
@@ -37,38 +34,9 @@ pub(super) fn connect_packet(version: Version, client_id: &str, sessions: Sessio
 /// A connection that the broker has accepted.
 #[derive(Debug)]
 pub(super) struct Accepted {
-    pub(super) stream: TcpStream,
+    pub(super) stream: Stream<TcpStream>,
     /// How many messages the broker lets this client have unacknowledged.
     pub(super) receive_maximum: u16,
-}
-
-/// Connects and is accepted.
-///
-/// # Errors
-///
-/// The network's, or the broker refused.
-pub(super) fn connect(
-    broker: SocketAddr,
-    version: Version,
-    client_id: &str,
-    sessions: Sessions,
-) -> Outcome<Accepted> {
-    let mut stream = open(broker)?;
-    let receive_maximum = greet(&mut stream, version, client_id, sessions)?;
-    Ok(Accepted { stream, receive_maximum })
-}
-
-/// A connection that is ready for CONNECT, or for TLS.
-///
-/// # Errors
-///
-/// The network's.
-pub(super) fn open(broker: SocketAddr) -> Outcome<TcpStream> {
-    let stream =
-        TcpStream::connect(broker).map_err(|error| format!("cannot connect to {broker}: {error}"))?;
-    stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
-    Ok(stream)
 }
 
 /// Sends CONNECT and is accepted; how many messages the broker lets this client have unacknowledged.
@@ -94,7 +62,10 @@ pub(super) fn greet(
     Ok(receive_maximum)
 }
 
-/// Subscribes to one filter.
+/// How many filters go into one SUBSCRIBE.
+const FILTERS_AT_ONCE: usize = 1000;
+
+/// Subscribes to filters.
 ///
 /// # Errors
 ///
@@ -102,22 +73,32 @@ pub(super) fn greet(
 pub(super) fn subscribe(
     stream: &mut (impl Read + Write),
     version: Version,
-    filter: &str,
+    filters: &[String],
     qos: QoS,
 ) -> Outcome {
+    for filters in filters.chunks(FILTERS_AT_ONCE) {
+        stream.write_all(&subscribe_packet(version, filters, qos))?;
+        answer(stream, version, |packet| match packet {
+            Packet::SubAck(suback) if suback.reason_codes == vec![qos.bits(); filters.len()] => Ok(()),
+            other => Err(format!("SUBSCRIBE was answered by {other:?}").into()),
+        })?;
+    }
+    Ok(())
+}
+
+/// The bytes of a SUBSCRIBE.
+pub(super) fn subscribe_packet(version: Version, filters: &[String], qos: QoS) -> Vec<u8> {
+    let options = SubscriptionOptions::with_qos(qos);
+    let subscriptions: Vec<Subscription<'_>> =
+        filters.iter().map(|filter| Subscription { filter, options }).collect();
     let mut packet = Vec::new();
-    let subscriptions = [Subscription { filter, options: SubscriptionOptions::with_qos(qos) }];
     Subscribe {
         packet_id: PacketId::FIRST,
         properties: Properties::EMPTY,
         subscriptions: Subscriptions::from_slice(&subscriptions),
     }
     .encode(version, &mut packet);
-    stream.write_all(&packet)?;
-    answer(stream, version, |packet| match packet {
-        Packet::SubAck(suback) if suback.reason_codes == [qos.bits()] => Ok(()),
-        other => Err(format!("SUBSCRIBE was answered by {other:?}").into()),
-    })
+    packet
 }
 
 /// Reads exactly one packet and hands it over.

@@ -4,7 +4,6 @@
 //! much each thread has worked: the thread that works while one client alone sends pings is that client's home.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::TcpStream;
 use std::time::Duration;
 
 use vaux_mqtt::packet::PINGREQ;
@@ -26,7 +25,7 @@ const LEAST_WORK: Duration = Duration::from_millis(1);
 /// # Errors
 ///
 /// No thread stands out, or the connection has ended.
-pub(super) fn home(stream: &mut TcpStream, process: u32) -> Outcome<u32> {
+pub(super) fn home(stream: &mut (impl Read + Write), process: u32) -> Outcome<u32> {
     let before = account::thread_times(process)?;
     for _ in 0..MAX_BURSTS {
         ping(stream)?;
@@ -46,7 +45,7 @@ pub(super) fn home(stream: &mut TcpStream, process: u32) -> Outcome<u32> {
     Err("cannot tell which thread of the broker serves a client".into())
 }
 
-fn ping(stream: &mut TcpStream) -> Outcome {
+fn ping(stream: &mut (impl Read + Write)) -> Outcome {
     stream.write_all(&PINGREQ.repeat(PINGS))?;
     // A PINGRESP is as long as a PINGREQ.
     let mut answers = vec![0; PINGREQ.len() * PINGS];

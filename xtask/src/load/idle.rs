@@ -1,88 +1,101 @@
-//! Connections that do nothing: what each costs the broker in memory.
+//! What does nothing, and what it costs the broker in memory: connections, retained messages, filters.
 
-use std::any::Any;
-use std::io::{Read, Write};
-use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
-use vaux_mqtt::{QoS, Version};
+use vaux_mqtt::QoS;
 
-use super::{Arguments, Faults, Measurement, handshake};
+use super::fill::{self, Kept};
+use super::target::Target;
+use super::{Arguments, Measurement, handshake, topics};
 use crate::bench::scenario::Sessions;
 use crate::{Outcome, account};
 
-/// Connections made before the memory is first read, so that what a broker sets aside once is not counted.
+/// What is made before the memory is first read, so that what a broker sets aside once is not counted.
 const FIRST: usize = 10;
 
-/// Runs the scenario.
+/// Connections with one subscription each.
 ///
 /// # Errors
 ///
 /// The broker did something that ends the run.
-pub(super) fn run(arguments: &Arguments, connections: usize) -> Outcome<Measurement> {
-    let version = arguments.settings.version();
-    let tls = arguments.cafile.as_deref().map(tls_config).transpose()?;
-    let mut streams: Vec<Box<dyn Any>> = Vec::with_capacity(FIRST + connections);
-    let mut connect = |number: usize| -> Outcome {
-        let (client_id, filter) = (format!("idle-{number:05}"), format!("idle/{number:05}"));
-        let stream = handshake::open(arguments.broker)?;
-        streams.push(match &tls {
-            None => Box::new(begin(stream, version, &client_id, &filter)?),
-            Some(config) => {
-                let name = ServerName::from(arguments.broker.ip());
-                let tls = ClientConnection::new(Arc::clone(config), name)?;
-                Box::new(begin(StreamOwned::new(tls, stream), version, &client_id, &filter)?)
-            }
-        });
-        Ok(())
-    };
-    for number in 0..FIRST {
-        connect(number)?;
-    }
-    let memory_before = account::resident_bytes(arguments.process)?;
-    let broker_before = account::processor_time(arguments.process)?;
-    let generator_before = account::processor_time(std::process::id())?;
-    let began = Instant::now();
-    for number in FIRST..FIRST + connections {
-        connect(number)?;
-    }
-    let memory = account::resident_bytes(arguments.process)?.saturating_sub(memory_before);
-    let microseconds = |process: u32, before: Duration| -> Outcome<f64> {
-        Ok((account::processor_time(process)? - before).as_secs_f64() * 1e6)
-    };
-    Ok(Measurement {
-        count: connections as u64,
-        seconds: began.elapsed().as_secs_f64(),
-        broker_cpu_us: microseconds(arguments.process, broker_before)?,
-        generator_cpu_us: microseconds(std::process::id(), generator_before)?,
-        faults: Faults::default(),
-        bytes_per_connection: Some(memory as f64 / connections as f64),
-        crossing_pairs: None,
-        written_bytes: None,
-        commit_us: None,
-    })
+pub(super) fn connections(arguments: &Arguments, connections: usize) -> Outcome<Measurement> {
+    let target = Target::of(arguments)?;
+    let _first = target.idle(0..FIRST)?;
+    let before = Before::now(arguments.process)?;
+    let _all = target.idle(FIRST..FIRST + connections)?;
+    before.until_now(connections)
 }
 
-/// Connects and subscribes, and then does nothing.
-fn begin<S: Read + Write>(mut stream: S, version: Version, client_id: &str, filter: &str) -> Outcome<S> {
-    handshake::greet(&mut stream, version, client_id, Sessions::End)?;
-    handshake::subscribe(&mut stream, version, filter, QoS::AtMostOnce)?;
-    Ok(stream)
+/// Retained messages.
+///
+/// # Errors
+///
+/// As [`connections`].
+pub(super) fn retained(arguments: &Arguments, messages: usize) -> Outcome<Measurement> {
+    let target = Target::of(arguments)?;
+    let mut publisher = target.connect("bench-publisher", Sessions::End)?;
+    fill::fill(&mut publisher, target.version, Kept::Retained, 0..FIRST as u64)?;
+    let before = Before::now(arguments.process)?;
+    let faults =
+        fill::fill(&mut publisher, target.version, Kept::Retained, FIRST as u64..(FIRST + messages) as u64)?;
+    Ok(Measurement { faults, ..before.until_now(messages)? })
 }
 
-fn tls_config(cafile: &Path) -> Outcome<Arc<ClientConfig>> {
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(cafile)?)?;
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    // Each begins anew, as clients of their own do.
-    config.resumption = rustls::client::Resumption::disabled();
-    Ok(Arc::new(config))
+/// Filters with wildcards of few clients.
+///
+/// # Errors
+///
+/// As [`connections`].
+pub(super) fn filters(
+    arguments: &Arguments,
+    connections: usize,
+    filters_each: usize,
+) -> Outcome<Measurement> {
+    let target = Target::of(arguments)?;
+    // The connections themselves are not what is measured.
+    let mut clients = target.idle(0..connections)?;
+    let before = Before::now(arguments.process)?;
+    for (number, client) in clients.iter_mut().enumerate() {
+        let first = number * filters_each;
+        let filters: Vec<String> = (first..first + filters_each - 1).map(topics::wildcard).collect();
+        handshake::subscribe(&mut client.stream, target.version, &filters, QoS::AtMostOnce)?;
+    }
+    before.until_now(connections * (filters_each - 1))
+}
+
+/// The accounts before what is measured.
+struct Before {
+    process: u32,
+    memory: u64,
+    broker: Duration,
+    generator: Duration,
+    at: Instant,
+}
+
+impl Before {
+    fn now(process: u32) -> Outcome<Before> {
+        Ok(Before {
+            process,
+            memory: account::resident_bytes(process)?,
+            broker: account::processor_time(process)?,
+            generator: account::processor_time(std::process::id())?,
+            at: Instant::now(),
+        })
+    }
+
+    /// What so many things came to.
+    fn until_now(&self, count: usize) -> Outcome<Measurement> {
+        let memory = account::resident_bytes(self.process)?.saturating_sub(self.memory);
+        let microseconds = |process: u32, before: Duration| -> Outcome<f64> {
+            Ok((account::processor_time(process)?.saturating_sub(before)).as_secs_f64() * 1e6)
+        };
+        Ok(Measurement {
+            count: count as u64,
+            seconds: self.at.elapsed().as_secs_f64(),
+            broker_cpu_us: microseconds(self.process, self.broker)?,
+            generator_cpu_us: microseconds(std::process::id(), self.generator)?,
+            bytes_each: Some(memory as f64 / count as f64),
+            ..Measurement::default()
+        })
+    }
 }

@@ -8,12 +8,23 @@
 mod commits;
 pub(crate) mod connection;
 mod connects;
+mod disturbed;
+mod drain;
+mod fill;
+mod group;
 mod handshake;
 mod homes;
 mod idle;
+mod inflow;
+mod message;
+mod paced;
 mod publisher;
+mod retained;
 mod sequence;
+mod stream;
 mod subscriber;
+mod target;
+mod topics;
 mod traffic;
 mod window;
 
@@ -23,9 +34,9 @@ use std::time::Duration;
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
-use vaux_mqtt::Version;
 
 pub(crate) use commits::CommitTimes;
+pub(crate) use paced::Latency;
 pub(crate) use sequence::Faults;
 
 use crate::Outcome;
@@ -40,7 +51,7 @@ pub(crate) struct Arguments {
     /// Where the broker listens
     #[arg(long)]
     pub(crate) broker: SocketAddr,
-    /// Idle connections speak TLS, and trust this authority (PEM)
+    /// Clients speak TLS, and trust this certificate (PEM)
     #[arg(long, value_name = "FILE")]
     pub(crate) cafile: Option<PathBuf>,
     /// The broker's process
@@ -71,9 +82,9 @@ pub(crate) struct Settings {
 }
 
 /// What one run of one scenario came to.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Measurement {
-    /// Messages delivered or connections made within `seconds`.
+    /// Messages delivered, or connections or whatever else made, within `seconds`.
     pub(crate) count: u64,
     /// How long the measurement took.
     pub(crate) seconds: f64,
@@ -83,8 +94,16 @@ pub(crate) struct Measurement {
     pub(crate) generator_cpu_us: f64,
     /// What went wrong from the first message to the last.
     pub(crate) faults: Faults,
-    /// Resident memory of the broker for a connection, where that is what is measured.
-    pub(crate) bytes_per_connection: Option<f64>,
+    /// Resident memory of the broker for each thing that was made, where that is what is measured.
+    pub(crate) bytes_each: Option<f64>,
+    /// How long messages took from when they were due, where that is what is measured.
+    pub(crate) latency_us: Option<Latency>,
+    /// How long the whole took, where one whole is what is measured.
+    pub(crate) milliseconds: Option<f64>,
+    /// Messages delivered in a second while nothing else went on, where something else goes on later.
+    pub(crate) rate_alone: Option<f64>,
+    /// Processor time that the broker used to take in each message, where that comes first.
+    pub(crate) filling_cpu_us_each: Option<f64>,
     /// How many pairs have publisher and subscriber on different threads of the broker, where that is arranged.
     pub(crate) crossing_pairs: Option<usize>,
     /// Bytes that the broker wrote to the disk within `seconds`, where messages are to be kept.
@@ -94,10 +113,6 @@ pub(crate) struct Measurement {
 }
 
 impl Settings {
-    fn version(&self) -> Version {
-        if self.v5 { Version::V5 } else { Version::V311 }
-    }
-
     fn warm_up(&self) -> Duration {
         Duration::from_secs_f64(self.warm_up)
     }
@@ -113,16 +128,21 @@ impl Settings {
 ///
 /// The broker did something that ends the run.
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
-    if arguments.cafile.is_some() && !matches!(arguments.scenario.load, Load::Idle { .. }) {
-        return Err("--cafile goes with the scenario idle".into());
-    }
     let measurement = match arguments.scenario.load {
         Load::Traffic(traffic) => {
             let ahead = arguments.settings.ahead.unwrap_or(traffic.ahead);
             traffic::run(arguments, &scenario::Traffic { ahead, ..traffic })
         }
+        Load::Paced { traffic, rate } => paced::run(arguments, &traffic, rate),
+        Load::Disturbed { traffic, idle, slow } => disturbed::run(arguments, &traffic, idle, slow),
         Load::Connects { at_once } => connects::run(arguments, at_once),
-        Load::Idle { connections } => idle::run(arguments, connections),
+        Load::Idle { connections } => idle::connections(arguments, connections),
+        Load::Retained { messages } => retained::run(arguments, messages),
+        Load::RetainedMemory { messages } => idle::retained(arguments, messages),
+        Load::FilterMemory { connections, filters_each } => {
+            idle::filters(arguments, connections, filters_each)
+        }
+        Load::Drain { messages } => drain::run(arguments, messages),
     }?;
     if measurement.count == 0 {
         return Err("nothing happened while it was measured".into());

@@ -1,13 +1,13 @@
 //! A client that publishes numbered messages as fast as its windows let it.
 
 use mio::Registry;
-use vaux_mqtt::frame::Frame;
-use vaux_mqtt::packet::{Ack, PacketType, Publish};
-use vaux_mqtt::{Packet, PacketId, QoS, ReasonCode, Version};
+use vaux_mqtt::packet::{Ack, PacketType};
+use vaux_mqtt::{Packet, PacketId, ReasonCode, Version};
 
 use super::connection::Connection;
 use super::handshake::Accepted;
-use super::{STAMP_BYTES, Stamp};
+use super::message::{Form, Message};
+use super::{Stamp, topics};
 use crate::Outcome;
 use crate::bench::scenario::Traffic;
 
@@ -16,17 +16,11 @@ use crate::bench::scenario::Traffic;
 pub(super) struct Publisher {
     connection: Connection,
     message: Message,
+    traffic: Traffic,
+    topic: usize,
     number: u32,
     sent: u64,
     window: Window,
-}
-
-/// The encoded PUBLISH, in which only the packet identifier and the stamp differ from one message to the next.
-#[derive(Debug)]
-struct Message {
-    packet: Vec<u8>,
-    packet_id_at: Option<usize>,
-    stamp_at: usize,
 }
 
 /// The messages that the broker has not acknowledged.
@@ -57,7 +51,6 @@ impl Publisher {
         version: Version,
         registry: &Registry,
         number: u32,
-        topic: &str,
         traffic: &Traffic,
     ) -> Outcome<Self> {
         let window = Window {
@@ -70,7 +63,17 @@ impl Publisher {
             out_of_order: 0,
         };
         let connection = Connection::new(accepted.stream, version, registry, number as usize)?;
-        Ok(Publisher { connection, message: Message::new(version, topic, traffic), number, sent: 0, window })
+        let topic = number as usize % traffic.topics;
+        let form = Form {
+            version,
+            topic: &topics::topic(traffic, topic),
+            qos: traffic.qos,
+            retain: false,
+            payload_bytes: traffic.payload_bytes,
+            properties: traffic.properties,
+        };
+        let message = Message::new(&form);
+        Ok(Publisher { connection, message, traffic: *traffic, topic, number, sent: 0, window })
     }
 
     /// How many messages it has sent.
@@ -93,9 +96,10 @@ impl Publisher {
         if !self.is_flushed() {
             return 0;
         }
-        match self.message.packet_id_at {
-            Some(_) => self.window.max_in_flight - self.window.in_flight,
-            None => u64::MAX,
+        if self.message.has_packet_id() {
+            self.window.max_in_flight - self.window.in_flight
+        } else {
+            u64::MAX
         }
     }
 
@@ -116,7 +120,10 @@ impl Publisher {
                 break;
             }
             let stamp = Stamp { publisher: self.number, number: self.sent };
-            let packet_id = self.message.packet_id_at.map(|_| self.window.take_packet_id());
+            let packet_id = self.message.has_packet_id().then(|| self.window.take_packet_id());
+            if self.traffic.divisions > 1 {
+                self.message.set_topic(topics::division(&self.traffic, self.topic, self.sent));
+            }
             self.message.append(stamp, packet_id, outgoing);
             self.sent += 1;
         }
@@ -141,35 +148,6 @@ impl Publisher {
     /// The connection has ended.
     pub(super) fn flush(&mut self) -> Outcome {
         self.connection.flush()
-    }
-}
-
-impl Message {
-    fn new(version: Version, topic: &str, traffic: &Traffic) -> Self {
-        let payload = vec![b'.'; traffic.payload_bytes.max(STAMP_BYTES)];
-        let has_packet_id = traffic.qos != QoS::AtMostOnce;
-        let publish = Publish {
-            qos: traffic.qos,
-            packet_id: has_packet_id.then_some(PacketId::FIRST),
-            payload: &payload,
-            ..Publish::new(topic)
-        };
-        let mut packet = Vec::new();
-        publish.encode(version, &mut packet);
-        let header_len =
-            Frame::split(&packet).ok().flatten().expect("what was encoded is one whole packet").header_len();
-        // The variable header is the topic with its length in two bytes, then the packet identifier.
-        let packet_id_at = has_packet_id.then_some(header_len + 2 + topic.len());
-        let stamp_at = packet.len() - payload.len();
-        Message { packet, packet_id_at, stamp_at }
-    }
-
-    fn append(&mut self, stamp: Stamp, packet_id: Option<PacketId>, outgoing: &mut Vec<u8>) {
-        self.packet[self.stamp_at..][..STAMP_BYTES].copy_from_slice(&stamp.to_bytes());
-        if let (Some(at), Some(packet_id)) = (self.packet_id_at, packet_id) {
-            self.packet[at..at + 2].copy_from_slice(&packet_id.value().to_be_bytes());
-        }
-        outgoing.extend_from_slice(&self.packet);
     }
 }
 
@@ -222,15 +200,7 @@ fn check_turn(ack: &Ack<'_>, due: &mut PacketId) -> Result<u64, String> {
 
 #[cfg(test)]
 mod tests {
-    use vaux_mqtt::Sender;
-
     use super::*;
-    use crate::bench::scenario::{self, Load};
-
-    fn traffic(scenario: &str) -> Traffic {
-        let Load::Traffic(traffic) = scenario::named(scenario).unwrap().load else { panic!("no traffic") };
-        traffic
-    }
 
     fn window() -> Window {
         Window {
@@ -241,27 +211,6 @@ mod tests {
             next_acknowledged: PacketId::FIRST,
             next_completed: PacketId::FIRST,
             out_of_order: 0,
-        }
-    }
-
-    #[test]
-    fn patched_messages_read_as_what_they_should_be() {
-        for version in [Version::V311, Version::V5] {
-            for scenario in ["pairs-qos0", "pairs-qos1", "pairs-qos2"] {
-                let traffic = traffic(scenario);
-                let packet_id = (traffic.qos != QoS::AtMostOnce).then_some(PacketId::new(0x1234).unwrap());
-                let stamp = Stamp { publisher: 3, number: 77 };
-                let mut bytes = Vec::new();
-                Message::new(version, "a/b", &traffic).append(stamp, packet_id, &mut bytes);
-                let frame = Frame::split(&bytes).unwrap().unwrap();
-                let Packet::Publish(publish) = Packet::decode(&frame, version, Sender::Client).unwrap()
-                else {
-                    panic!("no PUBLISH")
-                };
-                assert_eq!((publish.topic, publish.qos, publish.packet_id), ("a/b", traffic.qos, packet_id));
-                assert_eq!(publish.payload.len(), traffic.payload_bytes);
-                assert_eq!(Stamp::from_payload(publish.payload), Some(stamp));
-            }
         }
     }
 

@@ -1,12 +1,16 @@
 //! A client that receives messages, checks their numbers and acknowledges them.
 
-use vaux_mqtt::packet::{Ack, PacketType};
+use vaux_mqtt::packet::{Ack, PacketType, Publish};
+use vaux_mqtt::property::Properties;
 use vaux_mqtt::{Packet, QoS, ReasonCode, Version};
 
 use super::Stamp;
 use super::connection::Connection;
+use super::group::Rising;
+use super::message::PROPERTIES;
 use super::sequence::Sequence;
 use crate::Outcome;
+use crate::bench::scenario::{Filters, Traffic};
 
 /// A client that is subscribed to one topic.
 #[derive(Debug)]
@@ -22,22 +26,52 @@ struct Inbox {
     /// Which topic of how many.
     topic: usize,
     topics: usize,
+    /// Messages come with properties.
+    properties: bool,
     /// For each publisher of the topic.
-    sequences: Vec<Sequence>,
+    seen: Vec<Seen>,
+    /// What has arrived since somebody looked, if somebody looks.
+    arrivals: Option<Vec<Stamp>>,
     delivered: u64,
 }
 
+/// What has come from one publisher.
+#[derive(Debug)]
+enum Seen {
+    /// All is to come.
+    Whole(Sequence),
+    /// Some of it is to come: others share it.
+    Part(Rising),
+}
+
 impl Subscriber {
-    /// A subscriber of topic number `topic` of `topics`, to which `publishers` publish.
-    pub(super) fn new(
-        connection: Connection,
-        version: Version,
-        qos: QoS,
-        (topic, topics): (usize, usize),
-        publishers: usize,
-    ) -> Self {
-        let sequences = (0..publishers).map(|_| Sequence::default()).collect();
-        Subscriber { connection, inbox: Inbox { version, qos, topic, topics, sequences, delivered: 0 } }
+    /// A subscriber of topic number `topic`.
+    pub(super) fn new(connection: Connection, version: Version, topic: usize, traffic: &Traffic) -> Self {
+        let seen = |_| match traffic.filters {
+            Filters::Shared => Seen::Part(Rising::default()),
+            _ => Seen::Whole(Sequence::default()),
+        };
+        let inbox = Inbox {
+            version,
+            qos: traffic.qos,
+            topic,
+            topics: traffic.topics,
+            properties: traffic.properties,
+            seen: (0..traffic.publishers_per_topic()).map(seen).collect(),
+            arrivals: None,
+            delivered: 0,
+        };
+        Subscriber { connection, inbox }
+    }
+
+    /// From now on, what arrives is also kept for [`Subscriber::arrivals_mut`].
+    pub(super) fn note_arrivals(&mut self) {
+        self.inbox.arrivals = Some(Vec::new());
+    }
+
+    /// What has arrived and has not been taken.
+    pub(super) fn arrivals_mut(&mut self) -> Option<&mut Vec<Stamp>> {
+        self.inbox.arrivals.as_mut()
     }
 
     /// How many messages have been delivered to it.
@@ -45,9 +79,21 @@ impl Subscriber {
         self.inbox.delivered
     }
 
-    /// What has come from a publisher of its topic.
-    pub(super) fn sequence(&self, publisher: usize) -> &Sequence {
-        &self.inbox.sequences[publisher / self.inbox.topics]
+    /// What has come from a publisher of its topic, if all is to come.
+    pub(super) fn sequence(&self, publisher: usize) -> Option<&Sequence> {
+        match &self.inbox.seen[publisher / self.inbox.topics] {
+            Seen::Whole(sequence) => Some(sequence),
+            Seen::Part(_) => None,
+        }
+    }
+
+    /// Messages of which others get some, and that came after a later one.
+    pub(super) fn out_of_order(&self) -> u64 {
+        let out_of_order = |seen: &Seen| match seen {
+            Seen::Whole(_) => 0,
+            Seen::Part(rising) => rising.out_of_order(),
+        };
+        self.inbox.seen.iter().map(out_of_order).sum()
     }
 
     /// Reads messages and answers them.
@@ -80,6 +126,9 @@ impl Inbox {
                         format!("a message came with {:?} instead of {:?}", publish.qos, self.qos).into()
                     );
                 }
+                if self.properties && !has_properties(publish) {
+                    return Err("a message came with other properties than it was sent with".into());
+                }
                 self.note(publish.payload)?;
                 let Some(packet_id) = publish.packet_id else { return Ok(()) };
                 let is_exactly_once = publish.qos == QoS::ExactlyOnce;
@@ -96,24 +145,44 @@ impl Inbox {
         let stamp =
             Stamp::from_payload(payload).ok_or("a message came with another payload than was sent")?;
         let publisher = stamp.publisher as usize;
-        let sequence = self.sequences.get_mut(publisher / self.topics);
-        let sequence = sequence.filter(|_| publisher % self.topics == self.topic);
-        sequence.ok_or("a message came to a subscriber of another topic")?.arrived(stamp.number);
+        let seen = self.seen.get_mut(publisher / self.topics);
+        let seen = seen.filter(|_| publisher % self.topics == self.topic);
+        match seen.ok_or("a message came to a subscriber of another topic")? {
+            Seen::Whole(sequence) => sequence.arrived(stamp.number),
+            Seen::Part(rising) => rising.arrived(stamp.number),
+        }
+        if let Some(arrivals) = &mut self.arrivals {
+            arrivals.push(stamp);
+        }
         self.delivered += 1;
         Ok(())
     }
 }
 
+/// Whether a message has what all were sent with, in whatever order of the kinds.
+fn has_properties(publish: &Publish<'_>) -> bool {
+    let sent = Properties::from_slice(&PROPERTIES);
+    publish.properties.content_type() == sent.content_type()
+        && publish.properties.user_properties().eq(sent.user_properties())
+}
+
 #[cfg(test)]
 mod tests {
     use vaux_mqtt::PacketId;
-    use vaux_mqtt::packet::Publish;
 
     use super::*;
 
     fn inbox(qos: QoS) -> Inbox {
-        let sequences = vec![Sequence::default(), Sequence::default()];
-        Inbox { version: Version::V311, qos, topic: 1, topics: 3, sequences, delivered: 0 }
+        Inbox {
+            version: Version::V311,
+            qos,
+            topic: 1,
+            topics: 3,
+            properties: false,
+            seen: vec![Seen::Whole(Sequence::default()), Seen::Whole(Sequence::default())],
+            arrivals: None,
+            delivered: 0,
+        }
     }
 
     fn publish(qos: QoS, payload: &[u8]) -> Packet<'_> {
@@ -147,7 +216,8 @@ mod tests {
             inbox.handle(&publish(QoS::AtMostOnce, &payload), &mut Vec::new()).unwrap();
         }
         assert_eq!(inbox.delivered, 4);
-        assert_eq!((inbox.sequences[0].faults(3).lost, inbox.sequences[1].faults(2).lost), (1, 0));
+        let [Seen::Whole(first), Seen::Whole(second)] = &inbox.seen[..] else { panic!("not two") };
+        assert_eq!((first.faults(3).lost, second.faults(2).lost), (1, 0));
     }
 
     #[test]

@@ -6,16 +6,21 @@ use std::time::{Duration, Instant};
 use mio::{Events, Poll, Registry};
 
 use super::connection::{Connection, READ_BUFFER_BYTES};
+use super::group::Union;
 use super::handshake::Accepted;
 use super::publisher::Publisher;
 use super::subscriber::Subscriber;
+use super::target::Target;
 use super::window::Window;
-use super::{Arguments, Faults, Measurement, handshake, homes};
+use super::{Arguments, Faults, Measurement, Stamp, handshake, homes, topics};
 use crate::Outcome;
-use crate::bench::scenario::{Homes, Sessions, Traffic};
+use crate::bench::scenario::{Filters, Homes, Sessions, Traffic};
 
 /// How long nothing may arrive before the rest counts as lost.
 const STALL: Duration = Duration::from_secs(5);
+
+/// How long a turn waits when nothing moves: short enough for the end of the window to be seen.
+pub(super) const TURN: Duration = Duration::from_millis(10);
 
 /// Runs the scenario.
 ///
@@ -29,7 +34,7 @@ pub(super) fn run(arguments: &Arguments, traffic: &Traffic) -> Outcome<Measureme
     let mut window = Window::after_warm_up(arguments);
     let measured = loop {
         clients.publish(traffic)?;
-        clients.turn(&mut poll, &mut events)?;
+        clients.turn(&mut poll, &mut events, TURN)?;
         if let Some(measured) = window.poll(clients.delivered())? {
             break measured;
         }
@@ -39,52 +44,100 @@ pub(super) fn run(arguments: &Arguments, traffic: &Traffic) -> Outcome<Measureme
 }
 
 /// Everyone who takes part. Publishers have the tokens from 0, subscribers those after them.
-struct Clients {
+pub(super) struct Clients {
     publishers: Vec<Publisher>,
     subscribers: Vec<Subscriber>,
+    /// What the members of a shared subscription have got of each publisher, if that is what subscribers are.
+    group: Option<Vec<Union>>,
     topics: usize,
     buffer: Vec<u8>,
+    /// Those who do nothing.
+    _idle: Vec<Accepted>,
 }
 
 impl Clients {
-    fn connect(
+    /// Everyone of a scenario, and how many pairs cross between threads where that is arranged.
+    ///
+    /// # Errors
+    ///
+    /// Somebody is not let in, or not subscribed.
+    pub(super) fn connect(
         arguments: &Arguments,
         traffic: &Traffic,
         registry: &Registry,
     ) -> Outcome<(Clients, Option<usize>)> {
-        let version = arguments.settings.version();
+        let target = Target::of(arguments)?;
+        let version = target.version;
         let (streams, crossing_pairs) = match traffic.homes {
-            Homes::Any => (Streams::anywhere(arguments, traffic)?, None),
+            Homes::Any => (Streams::anywhere(&target, traffic)?, None),
             Homes::Crossing => {
-                let (streams, crossing) = Streams::crossing(arguments, traffic)?;
+                let (streams, crossing) = Streams::crossing(&target, arguments.process, traffic)?;
                 (streams, Some(crossing))
             }
         };
+        let shared = traffic.filters == Filters::Shared;
         let mut clients = Clients {
             publishers: Vec::with_capacity(traffic.publishers),
             subscribers: Vec::with_capacity(traffic.subscribers),
+            group: shared.then(|| (0..traffic.publishers).map(|_| Union::default()).collect()),
             topics: traffic.topics,
             buffer: vec![0; READ_BUFFER_BYTES],
+            _idle: target.idle(0..traffic.idle)?,
         };
         for (number, mut accepted) in streams.subscribers.into_iter().enumerate() {
             let topic = number % traffic.topics;
-            handshake::subscribe(&mut accepted.stream, version, &topic_name(topic), traffic.qos)?;
+            let filters = topics::filters(traffic, topic);
+            handshake::subscribe(&mut accepted.stream, version, &filters, traffic.qos)?;
             let connection =
                 Connection::new(accepted.stream, version, registry, traffic.publishers + number)?;
-            let place = (topic, traffic.topics);
-            let publishers = traffic.publishers_per_topic();
-            clients.subscribers.push(Subscriber::new(connection, version, traffic.qos, place, publishers));
+            clients.subscribers.push(Subscriber::new(connection, version, topic, traffic));
         }
         for (number, accepted) in streams.publishers.into_iter().enumerate() {
-            let topic = topic_name(number % traffic.topics);
             let number = u32::try_from(number)?;
-            clients.publishers.push(Publisher::new(accepted, version, registry, number, &topic, traffic)?);
+            clients.publishers.push(Publisher::new(accepted, version, registry, number, traffic)?);
+        }
+        if shared {
+            clients.note_arrivals();
         }
         Ok((clients, crossing_pairs))
     }
 
+    /// From now on, what arrives is also kept for [`Clients::take_arrivals`].
+    pub(super) fn note_arrivals(&mut self) {
+        self.subscribers.iter_mut().for_each(Subscriber::note_arrivals);
+    }
+
+    /// What has arrived since the last time.
+    pub(super) fn take_arrivals(&mut self) -> impl Iterator<Item = Stamp> {
+        self.subscribers
+            .iter_mut()
+            .filter_map(Subscriber::arrivals_mut)
+            .flat_map(|arrivals| arrivals.drain(..))
+    }
+
+    /// Publishes what is due of so many messages of all publishers in turn, and not published yet.
+    ///
+    /// # Errors
+    ///
+    /// A connection has ended.
+    pub(super) fn publish_due(&mut self, due: u64) -> Outcome {
+        let publishers = self.publishers.len() as u64;
+        for (number, publisher) in (0..).zip(&mut self.publishers) {
+            let due = (due + publishers - 1 - number) / publishers;
+            let count = due.saturating_sub(publisher.sent());
+            if count > 0 {
+                publisher.publish(count.min(publisher.room()))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Lets every publisher fill its windows.
-    fn publish(&mut self, traffic: &Traffic) -> Outcome {
+    ///
+    /// # Errors
+    ///
+    /// A connection has ended.
+    pub(super) fn publish(&mut self, traffic: &Traffic) -> Outcome {
         for number in 0..self.publishers.len() {
             let publisher = &self.publishers[number];
             let mut room = publisher.room();
@@ -100,16 +153,23 @@ impl Clients {
         Ok(())
     }
 
-    /// How many messages of a publisher have reached all of its subscribers.
+    /// How many messages of a publisher have reached all of its subscribers, or any of them if they share.
     fn slowest(&self, publisher: usize) -> u64 {
+        if let Some(group) = &self.group {
+            return group[publisher].count();
+        }
         let of_topic = self.subscribers.iter().skip(publisher % self.topics).step_by(self.topics);
-        of_topic.map(|subscriber| subscriber.sequence(publisher).next()).min().unwrap_or(0)
+        let next = of_topic.filter_map(|subscriber| Some(subscriber.sequence(publisher)?.next()));
+        next.min().unwrap_or(0)
     }
 
     /// Waits for events and handles them.
-    fn turn(&mut self, poll: &mut Poll, events: &mut Events) -> Outcome {
-        // Short enough for the end of the window to be seen when nothing moves.
-        match poll.poll(events, Some(Duration::from_millis(10))) {
+    ///
+    /// # Errors
+    ///
+    /// A connection has ended, or somebody got what it should not.
+    pub(super) fn turn(&mut self, poll: &mut Poll, events: &mut Events, wait: Duration) -> Outcome {
+        match poll.poll(events, Some(wait)) {
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => return Ok(()),
             result => result?,
         }
@@ -132,14 +192,29 @@ impl Clients {
                 }
             }
         }
+        self.share()
+    }
+
+    /// Notes what the members of a shared subscription got together.
+    fn share(&mut self) -> Outcome {
+        let Some(group) = &mut self.group else { return Ok(()) };
+        for arrivals in self.subscribers.iter_mut().filter_map(Subscriber::arrivals_mut) {
+            for stamp in arrivals.drain(..) {
+                group[stamp.publisher as usize].arrived(stamp.number)?;
+            }
+        }
         Ok(())
     }
 
     /// Waits until everything has arrived that was sent, or nothing more comes.
-    fn drain(&mut self, poll: &mut Poll, events: &mut Events) -> Outcome {
+    ///
+    /// # Errors
+    ///
+    /// As [`Clients::turn`].
+    pub(super) fn drain(&mut self, poll: &mut Poll, events: &mut Events) -> Outcome {
         let mut progress = (0, Instant::now());
         while !self.is_idle() && progress.1.elapsed() < STALL {
-            self.turn(poll, events)?;
+            self.turn(poll, events, TURN)?;
             let delivered = self.delivered();
             if delivered != progress.0 {
                 progress = (delivered, Instant::now());
@@ -155,24 +230,27 @@ impl Clients {
         })
     }
 
-    fn delivered(&self) -> u64 {
+    /// How many messages have been delivered, to all subscribers together.
+    pub(super) fn delivered(&self) -> u64 {
         self.subscribers.iter().map(Subscriber::delivered).sum()
     }
 
-    fn faults(&self) -> Faults {
+    /// The faults, once everything has arrived that was ever to arrive.
+    pub(super) fn faults(&self) -> Faults {
         let mut faults = Faults::default();
         for (number, publisher) in self.publishers.iter().enumerate() {
             faults.out_of_order += publisher.out_of_order();
             for subscriber in self.subscribers.iter().skip(number % self.topics).step_by(self.topics) {
-                faults += subscriber.sequence(number).faults(publisher.sent());
+                let sequence = subscriber.sequence(number);
+                faults += sequence.map(|sequence| sequence.faults(publisher.sent())).unwrap_or_default();
             }
         }
+        for (union, publisher) in self.group.iter().flatten().zip(&self.publishers) {
+            faults += union.faults(publisher.sent());
+        }
+        faults.out_of_order += self.subscribers.iter().map(Subscriber::out_of_order).sum::<u64>();
         faults
     }
-}
-
-fn topic_name(topic: usize) -> String {
-    format!("bench/topic/{topic:04}")
 }
 
 /// Connections that the broker has accepted, in the order of their numbers.
@@ -182,9 +260,9 @@ struct Streams {
 }
 
 impl Streams {
-    fn anywhere(arguments: &Arguments, traffic: &Traffic) -> Outcome<Streams> {
+    fn anywhere(target: &Target, traffic: &Traffic) -> Outcome<Streams> {
         let all = |kind: &str, count: usize, sessions: Sessions| -> Outcome<Vec<Accepted>> {
-            (0..count).map(|number| connect(arguments, &format!("bench-{kind}-{number}"), sessions)).collect()
+            (0..count).map(|number| target.connect(&format!("bench-{kind}-{number}"), sessions)).collect()
         };
         Ok(Streams {
             publishers: all("publisher", traffic.publishers, Sessions::End)?,
@@ -195,12 +273,12 @@ impl Streams {
     /// Pairs of which as many as possible have their clients on different threads, and how many have.
     ///
     /// Clients come in as they are and are sorted by their home; those left over leave again.
-    fn crossing(arguments: &Arguments, traffic: &Traffic) -> Outcome<(Streams, usize)> {
+    fn crossing(target: &Target, process: u32, traffic: &Traffic) -> Outcome<(Streams, usize)> {
         let mut by_home: Vec<(u32, Vec<Accepted>)> = Vec::new();
         // Twice as many as are needed, so that one thread is hardly ever short.
         for number in 0..2 * (traffic.publishers + traffic.subscribers) {
-            let mut client = connect(arguments, &format!("bench-client-{number}"), Sessions::End)?;
-            let home = homes::home(&mut client.stream, arguments.process)?;
+            let mut client = target.connect(&format!("bench-client-{number}"), Sessions::End)?;
+            let home = homes::home(&mut client.stream, process)?;
             match by_home.iter_mut().find(|(known, _)| *known == home) {
                 Some((_, clients)) => clients.push(client),
                 None => by_home.push((home, vec![client])),
@@ -221,8 +299,4 @@ impl Streams {
         }
         Ok((streams, crossing))
     }
-}
-
-fn connect(arguments: &Arguments, client_id: &str, sessions: Sessions) -> Outcome<Accepted> {
-    handshake::connect(arguments.broker, arguments.settings.version(), client_id, sessions)
 }

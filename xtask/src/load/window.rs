@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::commits::Commits;
-use super::{Arguments, Faults, Measurement};
+use super::{Arguments, Measurement};
 use crate::{Outcome, account};
 
 /// The phases of a run, by the clock.
@@ -41,12 +41,7 @@ impl Window {
     pub(super) fn after_warm_up(arguments: &Arguments) -> Self {
         let begins = Instant::now() + arguments.settings.warm_up();
         let ends = begins + arguments.settings.measure();
-        let sources = Sources {
-            process: arguments.process,
-            disk: arguments.scenario.is_durable(),
-            metrics: arguments.metrics,
-        };
-        Window { sources, begins, ends, before: None }
+        Window { sources: Sources::of(arguments), begins, ends, before: None }
     }
 
     /// To be called all the time, with what has been counted so far. Says what was measured when the window has
@@ -74,7 +69,48 @@ impl Window {
     }
 }
 
+/// A measured part that ends when what it is about has happened.
+#[derive(Debug)]
+pub(super) struct Span {
+    sources: Sources,
+    before: Accounts,
+}
+
+impl Span {
+    /// Begins now.
+    ///
+    /// # Errors
+    ///
+    /// The accounts cannot be read.
+    pub(super) fn begin(arguments: &Arguments) -> Outcome<Span> {
+        let sources = Sources::of(arguments);
+        Ok(Span { sources, before: sources.read(0)? })
+    }
+
+    /// How long ago it began.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.before.at.elapsed()
+    }
+
+    /// What was measured until now, when `count` things have happened.
+    ///
+    /// # Errors
+    ///
+    /// The accounts cannot be read.
+    pub(super) fn end(&self, count: u64) -> Outcome<Measurement> {
+        Ok(self.before.until(&self.sources.read(count)?))
+    }
+}
+
 impl Sources {
+    fn of(arguments: &Arguments) -> Sources {
+        Sources {
+            process: arguments.process,
+            disk: arguments.scenario.is_durable(),
+            metrics: arguments.metrics,
+        }
+    }
+
     /// Everything but the commits.
     fn read(&self, count: u64) -> Outcome<Accounts> {
         Ok(Accounts {
@@ -100,15 +136,13 @@ impl Accounts {
             seconds: after.at.duration_since(self.at).as_secs_f64(),
             broker_cpu_us: microseconds(self.broker, after.broker),
             generator_cpu_us: microseconds(self.generator, after.generator),
-            faults: Faults::default(),
-            bytes_per_connection: None,
-            crossing_pairs: None,
             written_bytes: after.written_bytes.zip(self.written_bytes).map(|(after, before)| after - before),
             commit_us: after
                 .commits
                 .as_ref()
                 .zip(self.commits.as_ref())
                 .and_then(|(after, before)| after.since(before)),
+            ..Measurement::default()
         }
     }
 }

@@ -10,17 +10,15 @@ fn run(count: u64, broker_cpu_us: f64) -> Measurement {
         seconds: 2.0,
         broker_cpu_us,
         generator_cpu_us: 1e6,
-        faults: Faults::default(),
-        bytes_per_connection: Some(700.0),
-        crossing_pairs: None,
-        written_bytes: None,
-        commit_us: None,
+        bytes_each: Some(700.0),
+        ..Measurement::default()
     }
 }
 
 fn row(name: &str, contenders: Vec<Contender>) -> Row {
-    let mut row = Row::new(&scenario::named(name).unwrap(), true, contenders);
-    row.summarize();
+    let scenario = scenario::named(name).unwrap();
+    let mut row = Row::new(&scenario, true, contenders);
+    row.summarize(&scenario);
     row
 }
 
@@ -28,35 +26,48 @@ fn contender(broker: &str, runs: Vec<Measurement>) -> Contender {
     Contender { runs, ..Contender::new(broker) }
 }
 
-#[test]
-fn the_median_of_an_even_number_lies_between() {
-    assert_eq!(Spread::of(vec![3.0, 1.0, 2.0]).unwrap().median, 2.0);
-    let spread = Spread::of(vec![4.0, 1.0, 2.0, 3.0]).unwrap();
-    assert_eq!((spread.median, spread.least, spread.greatest), (2.5, 1.0, 4.0));
-    assert_eq!(Spread::of(Vec::new()), None);
+fn report(rows: Vec<Row>) -> Report {
+    Report {
+        machine: Machine::this(),
+        profile: "release".to_owned(),
+        protocol: "3.1.1".to_owned(),
+        rounds: 2,
+        warm_up_seconds: 1.0,
+        measured_seconds: 3.0,
+        rows,
+    }
 }
 
 #[test]
-fn ratios_are_to_mosquitto() {
+fn ratios_are_to_mosquitto_and_to_the_best_peer() {
+    let mut lossy = run(8000, 100.0);
+    lossy.faults.lost = 1;
     let row = row(
         "pairs-qos0",
-        vec![contender("vaux", vec![run(4000, 2000.0)]), contender("mosquitto", vec![run(1000, 5000.0)])],
+        vec![
+            contender("vaux", vec![run(4000, 2000.0)]),
+            contender("mosquitto", vec![run(1000, 5000.0)]),
+            contender("another", vec![run(2000, 2000.0)]),
+            contender("lossy", vec![lossy]),
+        ],
     );
     let vaux = row.cells(&row.contenders[0]);
-    assert_eq!(vaux[..5], ["vaux", "0.500 (0.500 to 0.500)", "0.100", "2000 (2000 to 2000)", "4.000"]);
-    assert_eq!(row.cells(&row.contenders[1])[2], "1.000");
+    assert_eq!(vaux.len(), row.columns().len());
+    assert_eq!(vaux[..4], ["vaux", "0.500 (0.500 to 0.500)", "0.100", "0.500"]);
+    assert_eq!(vaux[4..7], ["2000 (2000 to 2000)", "4.000", "2.000"]);
+    assert_eq!(row.cells(&row.contenders[1])[2..4], ["1.000", "5.000"]);
 }
 
 #[test]
-fn without_mosquitto_there_is_no_ratio() {
+fn without_other_brokers_there_is_no_ratio() {
     let row = row("connects", vec![contender("vaux", vec![run(4000, 2000.0)])]);
-    assert_eq!(row.cells(&row.contenders[0])[2], "-");
+    assert_eq!(row.cells(&row.contenders[0])[2..4], ["-", "-"]);
 }
 
 #[test]
 fn idle_connections_report_their_memory() {
     let row = row("idle", vec![contender("vaux", vec![run(10, 1.0)])]);
-    assert_eq!(row.cells(&row.contenders[0])[3], "700 (700 to 700)");
+    assert_eq!(row.cells(&row.contenders[0])[1], "700 (700 to 700)");
     assert!(row.to_string().contains("bytes/connection"));
 }
 
@@ -68,9 +79,16 @@ fn what_is_written_is_reported_where_messages_are_kept() {
     let row = row("durable-qos1-1", vec![contender("vaux", vec![disk]), contender(IN_MEMORY, vec![memory])]);
     let cells = row.cells(&row.contenders[0]);
     assert_eq!(cells.len(), row.columns().len());
-    assert_eq!(cells[8..], ["800 (800 to 800)", "1023 (1023 to 1023)", "4095 (4095 to 4095)"]);
-    assert_eq!(row.cells(&row.contenders[1])[8..], ["0.000 (0.000 to 0.000)", "-", "-"]);
+    assert_eq!(cells[7..10], ["800 (800 to 800)", "1023 (1023 to 1023)", "4095 (4095 to 4095)"]);
+    assert_eq!(row.cells(&row.contenders[1])[7..10], ["0.000 (0.000 to 0.000)", "-", "-"]);
     assert!(row.to_string().contains("p99 µs"));
+}
+
+#[test]
+fn the_disturbed_are_compared_with_themselves_alone() {
+    let disturbed = Measurement { rate_alone: Some(1000.0), ..run(1500, 1.0) };
+    let row = row("many", vec![contender("vaux", vec![disturbed])]);
+    assert_eq!(row.cells(&row.contenders[0])[1], "0.750 (0.750 to 0.750)");
 }
 
 #[test]
@@ -87,16 +105,7 @@ fn failures_and_faults_are_complained_about() {
     lossy.faults.lost = 3;
     let mut failed = Contender::new("mosquitto");
     failed.failures.push("it stopped".to_owned());
-    let rows = vec![row("pairs-qos1", vec![contender("vaux", vec![run(1, 1.0), lossy]), failed])];
-    let report = Report {
-        machine: Machine::this(),
-        profile: "release".to_owned(),
-        protocol: "3.1.1",
-        rounds: 2,
-        warm_up_seconds: 1.0,
-        measured_seconds: 3.0,
-        rows,
-    };
+    let report = report(vec![row("pairs-qos1", vec![contender("vaux", vec![run(1, 1.0), lossy]), failed])]);
     assert_eq!(
         report.complaints(),
         [
@@ -105,4 +114,18 @@ fn failures_and_faults_are_complained_about() {
         ]
     );
     assert!(report.rows[0].to_string().contains("failed"));
+}
+
+#[test]
+fn what_was_written_is_read_again_and_put_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = [folder.path().join("a"), folder.path().join("b")];
+    for (path, name) in paths.iter().zip(["pairs-qos0", "idle"]) {
+        report(vec![row(name, vec![contender("vaux", vec![run(1, 1.0)])])]).write(path).unwrap();
+    }
+    let whole = Report::read(&paths).unwrap();
+    assert_eq!(whole.rows[1].name, "idle");
+    assert_eq!(whole.rows[1].contenders[0].figure(0).unwrap().spread.median, 700.0);
+    std::fs::write(&paths[0], "{}").unwrap();
+    assert!(Report::read(&paths).unwrap_err().to_string().contains("no result"));
 }
