@@ -41,3 +41,4 @@ pub use observe::Observe;
 pub use peer::Peer;
 pub use rights::Authorize;
 pub use shard::{Reply, StepReply};
+pub use time::Time;

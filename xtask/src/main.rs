@@ -1,5 +1,5 @@
 //! The project's automation: `cargo xtask ci`, `cargo xtask tidy`, `cargo xtask conformance`, `cargo xtask
-//! bench`, `cargo xtask crash`.
+//! bench`, `cargo xtask counts`, `cargo xtask crash`.
 //!
 //! Everything that a continuous integration service or a contributor would otherwise write as a shell script is a
 //! subcommand here, so that both run the same thing.
@@ -8,6 +8,7 @@ mod account;
 mod bench;
 mod ci;
 mod conformance;
+mod counts;
 mod crash;
 mod load;
 mod tidy;
@@ -38,6 +39,8 @@ enum Task {
     Conformance(conformance::Arguments),
     /// Measure vaux-broker against its peers: processor time for a message, throughput, memory
     Bench(bench::Arguments),
+    /// Count instructions and allocations of what happens for every message, and compare
+    Counts(counts::Arguments),
     /// Kill a broker again and again under load, and see that what it acknowledged is there
     Crash(crash::Arguments),
     /// Be the load generator of the benchmark, which starts it
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Task::Tidy => tidy::run(),
         Task::Conformance(arguments) => conformance::run(&arguments),
         Task::Bench(arguments) => bench::run(&arguments),
+        Task::Counts(arguments) => counts::run(&arguments),
         Task::Crash(arguments) => crash::run(&arguments),
         Task::Load(arguments) => load::run(&arguments),
     };

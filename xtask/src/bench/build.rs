@@ -1,7 +1,7 @@
 //! Building what is measured, and what measures it.
 
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
@@ -15,11 +15,20 @@ use crate::{Outcome, workspace};
 pub(crate) fn program(package: &str, name: &str, profile: &str) -> Outcome<PathBuf> {
     let mut command = workspace::cargo();
     command.args(["build", "--locked", "--package", package, "--bin", name, "--profile", profile]);
-    command.args(["--message-format", "json-render-diagnostics"]).stderr(Stdio::inherit());
     eprintln!("building {name} with profile {profile}");
+    executable_of(&mut command, name)
+}
+
+/// Runs a build and says where the program of that name is.
+///
+/// # Errors
+///
+/// It does not build.
+pub(crate) fn executable_of(command: &mut Command, name: &str) -> Outcome<PathBuf> {
+    command.args(["--message-format", "json-render-diagnostics"]).stderr(Stdio::inherit());
     let output = command.output().map_err(|error| format!("cargo did not start: {error}"))?;
     if !output.status.success() {
-        return Err(format!("{name} does not build with profile {profile}").into());
+        return Err(format!("{name} does not build").into());
     }
     let messages = String::from_utf8(output.stdout)?;
     let program = messages.lines().filter_map(|line| executable(line, name)).next_back();

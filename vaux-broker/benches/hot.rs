@@ -1,0 +1,275 @@
+//! What happens for every message, as small jobs that do the same work each time.
+//!
+//! `cargo bench -p vaux-broker --bench hot` tells how long each takes by the clock of this machine. `hot NAME TIMES` does
+//! one job so many times within [`counted`], for `cargo xtask counts`, which counts instructions and allocations there.
+
+use std::fmt::Write as _;
+use std::hint::black_box;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use vaux_broker::config::{ListenerConfig, ListenerKind};
+use vaux_broker::core::{Core, Effect, ListenerSettings, Settings, Shared, WorkerId};
+use vaux_broker::rights::DefaultRights;
+use vaux_broker::router::FilterMap;
+use vaux_broker::session::Identity;
+use vaux_broker::store::Recorder;
+use vaux_broker::{Peer, Time};
+use vaux_mqtt::frame::Frame;
+use vaux_mqtt::packet::{Ack, Connect, PacketType, Publish, Subscribe, Subscription, SubscriptionOptions};
+use vaux_mqtt::packet::{Sender, Subscriptions};
+use vaux_mqtt::property::{Properties, Property};
+use vaux_mqtt::topic::TopicName;
+use vaux_mqtt::{Packet, PacketId, QoS, ReasonCode, Version};
+
+/// Does the work so many times.
+type Work = Box<dyn FnMut(u32)>;
+
+struct Job {
+    name: &'static str,
+    prepare: fn() -> Work,
+}
+
+const JOBS: [Job; 8] = [
+    Job {
+        name: "decode-publish",
+        prepare: || decode(Version::V311, &publish(QoS::AtMostOnce, Version::V311)),
+    },
+    Job { name: "decode-publish-v5", prepare: || decode(Version::V5, &publish_with_properties()) },
+    Job { name: "encode-publish", prepare: encode },
+    Job { name: "publish-qos0", prepare: || deliver(QoS::AtMostOnce, 1) },
+    Job { name: "publish-qos0-to-10", prepare: || deliver(QoS::AtMostOnce, 10) },
+    Job { name: "publish-qos1", prepare: || deliver(QoS::AtLeastOnce, 1) },
+    Job { name: "match-exact", prepare: || find(|number| format!("site/{number}/device/value")) },
+    Job { name: "match-wildcard", prepare: || find(|number| format!("site/{number}/+/value")) },
+];
+
+/// How often a job is done before anything counts, so that buffers have their size and caches their entries.
+const WARM_UP: u32 = 10_000;
+
+/// How many filters are searched.
+const FILTERS: u32 = 100_000;
+
+const TOPIC: &str = "bench/topic/0000";
+const PAYLOAD: [u8; 64] = [b'.'; 64];
+
+fn main() -> ExitCode {
+    // Cargo adds `--bench`.
+    let names: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
+    match names.as_slice() {
+        [] => JOBS.iter().for_each(time),
+        [name, times] => {
+            let (Some(job), Ok(times)) = (JOBS.iter().find(|job| job.name == name), times.parse()) else {
+                eprintln!("there is no job {name}, or {times} is no number");
+                return ExitCode::FAILURE;
+            };
+            let mut work = (job.prepare)();
+            work(WARM_UP);
+            counted(&mut work, times);
+        }
+        _ => {
+            eprintln!("name one job and how often to do it, or nothing");
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// All that is counted happens in here.
+#[inline(never)]
+fn counted(work: &mut Work, times: u32) {
+    work(times);
+}
+
+/// Prints how long one takes: the best of many short stretches, as what is in the way only ever adds.
+fn time(job: &Job) {
+    let mut work = (job.prepare)();
+    let began = Instant::now();
+    let mut best = Duration::MAX;
+    while began.elapsed() < Duration::from_millis(500) {
+        let before = Instant::now();
+        work(1000);
+        best = best.min(before.elapsed());
+    }
+    println!("{:<20} {:>8.1} ns", job.name, best.as_nanos() as f64 / 1000.0);
+}
+
+fn publish(qos: QoS, version: Version) -> Vec<u8> {
+    let packet_id = (qos != QoS::AtMostOnce).then_some(PacketId::FIRST);
+    let mut bytes = Vec::new();
+    Publish { qos, packet_id, payload: &PAYLOAD, ..Publish::new(TOPIC) }.encode(version, &mut bytes);
+    bytes
+}
+
+fn publish_with_properties() -> Vec<u8> {
+    let properties = [Property::ContentType("application/json"), Property::UserProperty("unit", "celsius")];
+    let properties = Properties::from_slice(&properties);
+    let mut bytes = Vec::new();
+    Publish { properties, payload: &PAYLOAD, ..Publish::new(TOPIC) }.encode(Version::V5, &mut bytes);
+    bytes
+}
+
+fn decode(version: Version, bytes: &[u8]) -> Work {
+    let bytes = bytes.to_vec();
+    Box::new(move |times| {
+        for _ in 0..times {
+            let frame = Frame::split(black_box(&bytes)).expect("the packet is valid").expect("and whole");
+            let packet = Packet::decode(&frame, version, Sender::Client).expect("the packet is valid");
+            black_box(&packet);
+        }
+    })
+}
+
+fn encode() -> Work {
+    let mut out = Vec::with_capacity(256);
+    Box::new(move |times| {
+        for _ in 0..times {
+            out.clear();
+            let publish = Publish { payload: black_box(&PAYLOAD), ..Publish::new(black_box(TOPIC)) };
+            publish.encode(Version::V311, &mut out);
+            black_box(&out);
+        }
+    })
+}
+
+/// A worker with one publisher and subscribers, each message a turn of its own.
+fn deliver(qos: QoS, subscribers: usize) -> Work {
+    let mut worker = Worker::new();
+    let publisher = worker.connect("publisher");
+    let subscribers: Vec<u32> =
+        (0..subscribers).map(|number| worker.connect(&format!("subscriber-{number}"))).collect();
+    for &slot in &subscribers {
+        worker.subscribe(slot, qos);
+    }
+    let bytes = publish(qos, Version::V311);
+    let mut ack = Vec::new();
+    Ack::new(PacketId::FIRST, ReasonCode::Success).encode(PacketType::PubAck, Version::V311, &mut ack);
+    let delivered_len = bytes.len();
+    Box::new(move |times| {
+        for _ in 0..times {
+            worker.receive(publisher, black_box(&bytes));
+            let delivered = worker.turn(&subscribers);
+            assert_eq!(delivered.bytes, delivered_len * subscribers.len(), "not all was delivered");
+            if qos != QoS::AtMostOnce {
+                ack[2..4].copy_from_slice(&delivered.packet_id);
+                worker.receive(subscribers[0], &ack);
+                worker.turn(&subscribers);
+            }
+        }
+    })
+}
+
+/// Topics, each of which one of many filters matches.
+fn find(filter: fn(u32) -> String) -> Work {
+    let mut map = FilterMap::<u32>::default();
+    for number in 0..FILTERS {
+        *map.get_or_default(&filter(number)) = number;
+    }
+    let mut topic = String::with_capacity(64);
+    let mut next = 0_u32;
+    Box::new(move |times| {
+        for _ in 0..times {
+            // In steps, so that neighbours do not follow each other.
+            next = (next + 7919) % FILTERS;
+            topic.clear();
+            write!(topic, "site/{next}/device/value").expect("a String takes any text");
+            let mut found = 0;
+            let name = TopicName::new(&topic).expect("the topic is valid");
+            map.for_each_match(name, |_, number| found += u32::from(*number == next));
+            assert_eq!(found, 1, "not the filter that matches");
+        }
+    })
+}
+
+/// Core with what a shard does for it, without sockets.
+struct Worker {
+    core: Core,
+    listener: Arc<ListenerSettings>,
+    dirty: Vec<u32>,
+}
+
+/// What went to subscribers in one turn.
+#[derive(Default)]
+struct Delivered {
+    bytes: usize,
+    /// The packet identifier of the last message, if it has one.
+    packet_id: [u8; 2],
+}
+
+const NOW: Time = Time(1_000_000);
+
+/// Where the packet identifier of a message is: behind the fixed header and the topic with its length.
+const PACKET_ID_AT: usize = 2 + 2 + TOPIC.len();
+
+impl Worker {
+    fn new() -> Worker {
+        let shared = Arc::new(Shared::new(1, Arc::new(DefaultRights), 1));
+        let settings = Arc::new(Settings::default());
+        let listener = ListenerSettings::new(&ListenerConfig::new(ListenerKind::Tcp), true);
+        Worker {
+            core: Core::new(WorkerId(0), shared, settings, Recorder::discarding()),
+            listener: Arc::new(listener),
+            dirty: Vec::new(),
+        }
+    }
+
+    fn connect(&mut self, client_id: &str) -> u32 {
+        let peer = Peer::Tcp(([127, 0, 0, 1], 1).into());
+        let slot = self.core.handle_accept(NOW, Arc::clone(&self.listener), peer);
+        let mut bytes = Vec::new();
+        Connect::new(Version::V311, client_id).encode(&mut bytes);
+        self.receive(slot, &bytes);
+        while let Some(effect) = self.core.poll_effect() {
+            if let Effect::Authenticate { connection, request } = effect {
+                self.core.handle_verdict(NOW, connection, request, Ok(Identity::Anonymous));
+            }
+        }
+        assert_eq!(self.turn(&[slot]).bytes, 4, "no CONNACK");
+        slot
+    }
+
+    fn subscribe(&mut self, slot: u32, qos: QoS) {
+        let subscriptions = [Subscription { filter: TOPIC, options: SubscriptionOptions::with_qos(qos) }];
+        let mut bytes = Vec::new();
+        Subscribe {
+            packet_id: PacketId::FIRST,
+            properties: Properties::EMPTY,
+            subscriptions: Subscriptions::from_slice(&subscriptions),
+        }
+        .encode(Version::V311, &mut bytes);
+        self.receive(slot, &bytes);
+        assert_eq!(self.turn(&[slot]).bytes, 5, "no SUBACK");
+    }
+
+    fn receive(&mut self, slot: u32, bytes: &[u8]) {
+        assert_eq!(self.core.handle_bytes(NOW, slot, bytes), bytes.len(), "input was not taken");
+    }
+
+    /// Writes what waits, and says what of it was for these.
+    fn turn(&mut self, subscribers: &[u32]) -> Delivered {
+        let mut delivered = Delivered::default();
+        let mut dirty = std::mem::take(&mut self.dirty);
+        self.core.take_dirty(&mut dirty);
+        for &slot in &dirty {
+            let outbox = self.core.outbox_mut(slot);
+            while !outbox.is_empty() {
+                let first = outbox.first();
+                let count = first.len();
+                if subscribers.contains(&slot) {
+                    delivered.bytes += count;
+                    if let Some(packet_id) = first.get(PACKET_ID_AT..PACKET_ID_AT + 2) {
+                        delivered.packet_id.copy_from_slice(packet_id);
+                    }
+                }
+                if let Some(buffer) = outbox.advance(count) {
+                    self.core.recycle(buffer);
+                    break;
+                }
+            }
+            self.core.handle_written(NOW, slot);
+        }
+        self.dirty = dirty;
+        delivered
+    }
+}
