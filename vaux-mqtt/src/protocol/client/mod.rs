@@ -7,6 +7,7 @@
 //!
 //! What never happens here: sockets, tasks, time-outs of the connection attempt, reconnecting.
 
+mod answers;
 mod event;
 mod limits;
 mod receive;
@@ -24,6 +25,7 @@ pub use session::{Lost, LostReason, Outgoing, Session};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use self::answers::Answers;
 use super::{ClientKeepAlive, InboundAliases, KeepAliveAction, OutboundAliases};
 use crate::error::{Error, Rule};
 use crate::frame::Frame;
@@ -45,6 +47,10 @@ pub struct Client<M> {
     outbound_aliases: OutboundAliases,
     /// SUBSCRIBE and UNSUBSCRIBE that were not answered.
     requests: Vec<Request>,
+    /// Messages with QoS 1 that were not answered by PUBACK.
+    pubacks: Answers,
+    /// Messages with QoS 2 that were not answered by PUBREC.
+    pubrecs: Answers,
     lost: Vec<Lost<M>>,
     output: Vec<u8>,
 }
@@ -138,6 +144,8 @@ impl<M> Client<M> {
             inbound_aliases: InboundAliases::new(properties.topic_alias_maximum().unwrap_or(0)),
             outbound_aliases: OutboundAliases::default(),
             requests: Vec::new(),
+            pubacks: Answers::default(),
+            pubrecs: Answers::default(),
             lost,
             output,
         }
@@ -224,7 +232,13 @@ impl<M> Client<M> {
     }
 
     /// Ends the connection without a word, if it has not ended, and gives back what outlives it.
-    pub fn into_session(self) -> Session<M> {
+    ///
+    /// A message with QoS 2 that was not acknowledged counts as never received: when the server sends it again, it is
+    /// new. One that was acknowledged is remembered, whether or not PUBREC left.
+    pub fn into_session(mut self) -> Session<M> {
+        for packet_id in self.pubrecs.without_success() {
+            self.session.inbound.release(packet_id);
+        }
         self.session
     }
 

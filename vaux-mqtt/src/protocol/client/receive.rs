@@ -125,16 +125,18 @@ impl<M: Outgoing> Client<M> {
             }
             (Ok((Receipt::Duplicate, _)), Some(packet_id)) => {
                 // MQTT-4.3.3-10: acknowledged again, not delivered again.
-                Ack::new(packet_id, ReasonCode::Success).encode(
-                    PacketType::PubRec,
-                    version,
-                    &mut self.output,
-                );
+                self.pubrecs.repeat(packet_id);
+                let (inbound, output) = (&mut self.session.inbound, &mut self.output);
+                self.pubrecs.send(QoS::ExactlyOnce, version, inbound, output);
                 Ok(None)
             }
             (Ok((_, topic)), packet_id) => {
                 if let Some(packet_id) = packet_id {
                     self.session.inbound.receive(publish.qos, packet_id);
+                    match publish.qos {
+                        QoS::ExactlyOnce => self.pubrecs.expect(packet_id),
+                        QoS::AtLeastOnce | QoS::AtMostOnce => self.pubacks.expect(packet_id),
+                    }
                 }
                 Ok(Some(Event::Message(Publish { topic, ..publish })))
             }
@@ -251,28 +253,22 @@ impl<M: Outgoing> Client<M> {
         Event::Disconnected(disconnect)
     }
 
-    /// Answers a message that [`Event::Message`] delivered, in the order in which they came: PUBACK or PUBREC. Does
-    /// nothing once the connection is over; the server then sends the message again.
+    /// Answers a message that [`Event::Message`] delivered: PUBACK or PUBREC. Messages may be answered in any order;
+    /// what leaves has theirs, so that an answer waits for those to earlier messages with the same QoS.
     ///
+    /// Sends nothing once the connection is over; the server then sends the message again.
     /// `reason` other than success is for version 5.0; before it, nobody can be told.
     pub fn acknowledge(&mut self, qos: QoS, packet_id: PacketId, reason: ReasonCode) {
+        match qos {
+            QoS::AtMostOnce => return,
+            QoS::AtLeastOnce => self.pubacks.give(packet_id, reason),
+            QoS::ExactlyOnce => self.pubrecs.give(packet_id, reason),
+        }
         if self.state != State::Connected {
             return;
         }
-        let ack = Ack::new(packet_id, reason);
-        match qos {
-            QoS::AtMostOnce => {}
-            QoS::AtLeastOnce => {
-                self.session.inbound.acknowledge();
-                self.write_ack(PacketType::PubAck, &ack);
-            }
-            QoS::ExactlyOnce => {
-                if reason.is_error() {
-                    self.session.inbound.release(packet_id);
-                }
-                self.write_ack(PacketType::PubRec, &ack);
-            }
-        }
+        let answers = if qos == QoS::ExactlyOnce { &mut self.pubrecs } else { &mut self.pubacks };
+        answers.send(qos, self.asked.version, &mut self.session.inbound, &mut self.output);
     }
 
     fn write_ack(&mut self, packet_type: PacketType, ack: &Ack<'_>) {

@@ -35,6 +35,48 @@ fn a_repeated_qos_2_message_is_delivered_once_also_after_a_reconnection() {
     }
 }
 
+/// Shows: v5:MQTT-4.6.0-2 v5:MQTT-4.6.0-3 v311:MQTT-4.6.0-2 v311:MQTT-4.6.0-3
+#[test]
+fn answers_have_the_order_of_the_messages_whatever_the_order_of_the_application() {
+    for version in ALL {
+        let mut pair = Pair::connected(version, &[]);
+        for (qos, id) in [(QoS::AtLeastOnce, 1), (QoS::ExactlyOnce, 2), (QoS::AtLeastOnce, 3)] {
+            pair.incoming(qos, id, false);
+        }
+        pair.incoming(QoS::ExactlyOnce, 4, false);
+        for (qos, id) in [(QoS::AtLeastOnce, 3), (QoS::ExactlyOnce, 4)] {
+            pair.client.acknowledge(qos, packet_id(id), ReasonCode::Success);
+        }
+        assert_eq!(pair.sent(), [""; 0]);
+        pair.client.acknowledge(QoS::ExactlyOnce, packet_id(2), ReasonCode::Success);
+        // The other QoS waits for its own.
+        assert_eq!(pair.sent(), ["PUBREC 2 00", "PUBREC 4 00"]);
+        pair.client.acknowledge(QoS::AtLeastOnce, packet_id(1), ReasonCode::Success);
+        // Twice says nothing more.
+        pair.client.acknowledge(QoS::AtLeastOnce, packet_id(1), ReasonCode::Success);
+        assert_eq!(pair.sent(), ["PUBACK 1 00", "PUBACK 3 00"]);
+    }
+}
+
+#[test]
+fn a_qos_2_message_that_the_application_does_not_have_is_new_on_the_next_connection() {
+    for version in [Version::V311, Version::V5] {
+        let mut pair = Pair::connected(version, &[]);
+        pair.incoming(QoS::ExactlyOnce, 1, false);
+        pair.incoming(QoS::ExactlyOnce, 2, false);
+        // The application has the second one, but PUBREC waits for the first.
+        pair.client.acknowledge(QoS::ExactlyOnce, packet_id(2), ReasonCode::Success);
+        assert_eq!(pair.incoming(QoS::ExactlyOnce, 1, true), [""; 0]);
+        assert_eq!(pair.sent(), [""; 0]);
+        let mut pair = Pair::resume(version, pair.client.into_session(), true, &[]);
+        assert_eq!(pair.incoming(QoS::ExactlyOnce, 1, true), ["message 1 q2 dup in=x"]);
+        assert_eq!(pair.incoming(QoS::ExactlyOnce, 2, true), [""; 0]);
+        assert_eq!(pair.sent(), [""; 0]);
+        pair.client.acknowledge(QoS::ExactlyOnce, packet_id(1), ReasonCode::Success);
+        assert_eq!(pair.sent(), ["PUBREC 1 00", "PUBREC 2 00"]);
+    }
+}
+
 #[test]
 fn a_pubrel_for_nothing_is_answered_so_in_version_5() {
     let mut pair = Pair::connected(Version::V5, &[]);
