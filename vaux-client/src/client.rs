@@ -4,13 +4,14 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot};
 use vaux_mqtt::ReasonCode;
 use vaux_mqtt::packet::PacketId;
-use vaux_mqtt::property::PropertyBuffer;
+use vaux_mqtt::property::{Property, PropertyBuffer};
 
-use crate::error::{ConnectError, RequestError};
+use crate::error::{ConnectError, RequestError, TryPublishError};
 use crate::event::{Connected, ConnectionEvents};
 use crate::message::Message;
 use crate::options::ConnectOptions;
@@ -49,6 +50,66 @@ pub struct Connection {
 pub(crate) struct PublishRequest {
     pub(crate) message: Message,
     pub(crate) outcome: Option<oneshot::Sender<Result<Published, RequestError>>>,
+    /// When the application handed the message over, if that matters because it expires.
+    accepted: Option<Instant>,
+}
+
+impl PublishRequest {
+    pub(crate) fn new(
+        message: Message,
+        outcome: Option<oneshot::Sender<Result<Published, RequestError>>>,
+    ) -> Self {
+        let accepted = expiry_interval(&message).map(|_| Instant::now());
+        PublishRequest { message, outcome, accepted }
+    }
+
+    /// Tells the application that the message was not published.
+    pub(crate) fn fail(self, error: RequestError) {
+        if let Some(outcome) = self.outcome {
+            // Whoever dropped the ticket does not want to know.
+            let _ = outcome.send(Err(error));
+        }
+    }
+
+    /// Whether the time that the message waits matters.
+    pub(crate) fn expires(&self) -> bool {
+        self.accepted.is_some()
+    }
+
+    /// Whether the message has waited for as long as it is of interest.
+    pub(crate) fn has_expired(&self, now: Instant) -> bool {
+        let waited = self.waited_seconds(now);
+        waited > 0 && expiry_interval(&self.message).is_some_and(|seconds| waited >= u64::from(seconds))
+    }
+
+    /// Takes the time that the message has waited off its Message Expiry Interval. To be done when it is sent.
+    pub(crate) fn age(&mut self, now: Instant) {
+        let waited = self.waited_seconds(now);
+        if waited == 0 {
+            return;
+        }
+        let mut aged = PropertyBuffer::new();
+        for property in self.message.properties.list().iter() {
+            let property = match property {
+                Property::MessageExpiryInterval(seconds) => Property::MessageExpiryInterval(
+                    seconds.saturating_sub(u32::try_from(waited).unwrap_or(u32::MAX)),
+                ),
+                property => property,
+            };
+            aged.push(property).expect("it was in a buffer before");
+        }
+        self.message.properties = aged;
+        // Sending may fail for want of room, and be tried again later.
+        self.accepted = Some(now);
+    }
+
+    fn waited_seconds(&self, now: Instant) -> u64 {
+        self.accepted.map_or(0, |accepted| now.saturating_duration_since(accepted).as_secs())
+    }
+}
+
+fn expiry_interval(message: &Message) -> Option<u32> {
+    if message.properties.is_empty() { None } else { message.properties.list().message_expiry_interval() }
 }
 
 /// What the application asks for besides publishing. A full send window does not delay these.
@@ -104,7 +165,25 @@ impl Client {
     ///
     /// See [`ConnectError`]; [`ConnectError::kind`] sorts them. Nothing is left behind.
     pub async fn connect(options: ConnectOptions) -> Result<(Client, Connection), ConnectError> {
-        crate::driver::start(options).await
+        let (client, connection, protocol) = crate::driver::connect(options).await?;
+        tokio::spawn(protocol);
+        Ok((client, connection))
+    }
+
+    /// Begins without a connection: the client connects on its own, and goes on trying as the
+    /// [`ReconnectPolicy`](crate::ReconnectPolicy) says. Publishing and subscribing can begin at once; what happens to
+    /// messages meanwhile says the [`OfflineQueue`](crate::OfflineQueue).
+    ///
+    /// Gives the events, of which the first is that the client is connected or an attempt failed, and the messages that
+    /// [`Connection::messages`] would have. Must be called in a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// Options or files that are not valid. Nothing was tried.
+    pub fn start(options: ConnectOptions) -> Result<(Client, ConnectionEvents, Messages), ConnectError> {
+        let (client, events, messages, driver) = crate::driver::prepare(options)?;
+        tokio::spawn(driver.start());
+        Ok((client, events, messages))
     }
 
     pub(crate) fn new(
@@ -135,9 +214,37 @@ impl Client {
     /// The client has ended.
     pub async fn start_publish(&self, message: Message) -> Result<PublishTicket, RequestError> {
         let (sender, receiver) = oneshot::channel();
-        let request = PublishRequest { message, outcome: Some(sender) };
+        let request = PublishRequest::new(message, Some(sender));
         self.publishes.send(request).await.map_err(|_| RequestError::Ended)?;
         Ok(PublishTicket(receiver))
+    }
+
+    /// Hands a message over if that is possible without waiting.
+    ///
+    /// # Errors
+    ///
+    /// Too many messages wait already, or the client has ended. The message is given back.
+    pub fn try_publish(&self, message: Message) -> Result<PublishTicket, TryPublishError> {
+        match self.publishes.try_reserve() {
+            Ok(permit) => {
+                let (sender, receiver) = oneshot::channel();
+                permit.send(PublishRequest::new(message, Some(sender)));
+                Ok(PublishTicket(receiver))
+            }
+            Err(mpsc::error::TrySendError::Full(())) => Err(TryPublishError::Full(message)),
+            Err(mpsc::error::TrySendError::Closed(())) => Err(TryPublishError::Ended(message)),
+        }
+    }
+
+    /// Hands a message over and does not ask what becomes of it, as for measurements of which the next one follows
+    /// anyway. Waits only while too many messages wait already. A little faster than dropping a ticket.
+    ///
+    /// # Errors
+    ///
+    /// The client has ended.
+    pub async fn queue(&self, message: Message) -> Result<(), RequestError> {
+        let request = PublishRequest::new(message, None);
+        self.publishes.send(request).await.map_err(|_| RequestError::Ended)
     }
 
     /// Subscribes, and waits for the server's answer. Messages come out of the [`Subscription`].
@@ -244,3 +351,41 @@ impl Client {
 /// A QoS 0 message that was handed to the network.
 pub(crate) const SENT: Published =
     Published { packet_id: None, reason: ReasonCode::Success, properties: PropertyBuffer::new() };
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn the_time_that_a_message_waited_is_taken_off_its_expiry_interval() {
+        let list = [Property::ContentType("x"), Property::MessageExpiryInterval(7)];
+        let message = list
+            .into_iter()
+            .fold(Message::new("a", "x"), |message, property| message.property(property).unwrap());
+        let mut request = PublishRequest::new(message, None);
+        let accepted = request.accepted.unwrap();
+        let after = |seconds: u64| accepted + Duration::from_millis(seconds * 1000 + 999);
+        assert!(!request.has_expired(after(6)));
+        assert!(request.has_expired(after(7)));
+        request.age(after(0));
+        assert_eq!(request.message.properties.list().message_expiry_interval(), Some(7));
+        request.age(after(2));
+        let aged = [Property::ContentType("x"), Property::MessageExpiryInterval(5)];
+        assert!(request.message.properties.list().iter().eq(aged));
+        // What was taken off is not taken off again.
+        assert!(!request.has_expired(after(6)));
+        assert!(request.has_expired(after(7)));
+        assert!(!PublishRequest::new(Message::new("a", "x"), None).expires());
+    }
+
+    #[test]
+    fn a_message_that_expires_at_once_is_sent_if_it_does_not_wait() {
+        let message = Message::new("a", "x").property(Property::MessageExpiryInterval(0)).unwrap();
+        let request = PublishRequest::new(message, None);
+        let accepted = request.accepted.unwrap();
+        assert!(!request.has_expired(accepted));
+        assert!(request.has_expired(accepted + Duration::from_secs(1)));
+    }
+}

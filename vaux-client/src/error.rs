@@ -9,6 +9,8 @@ use vaux_mqtt::error::Rule;
 use vaux_mqtt::property::PropertyBuffer;
 use vaux_mqtt::{Error, ReasonCode};
 
+use crate::message::Message;
+
 /// Why there is no connection.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -78,6 +80,8 @@ pub enum ConnectError {
     Protocol(Error),
     /// The authenticator gave up.
     Authentication(String),
+    /// The system gives the blocking client no thread, or no means to wait for sockets.
+    Thread(io::Error),
 }
 
 /// What a connection attempt waited for when its time was over.
@@ -135,7 +139,8 @@ impl ConnectError {
             | ConnectError::Tls { .. }
             | ConnectError::AnswersWithTls
             | ConnectError::WebSocket { .. }
-            | ConnectError::Lost(_) => ConnectErrorKind::Unreachable,
+            | ConnectError::Lost(_)
+            | ConnectError::Thread(_) => ConnectErrorKind::Unreachable,
             ConnectError::Timeout(_) => ConnectErrorKind::Timeout,
             ConnectError::Authentication(_) => ConnectErrorKind::Authentication,
             ConnectError::Refused(refusal) if refusal.is_authentication() => ConnectErrorKind::Authentication,
@@ -216,6 +221,7 @@ impl fmt::Display for ConnectError {
             ConnectError::Refused(refusal) => write!(f, "{refusal}"),
             ConnectError::Protocol(error) => write!(f, "the server broke the protocol: {error}"),
             ConnectError::Authentication(text) => write!(f, "authentication failed: {text}"),
+            ConnectError::Thread(source) => write!(f, "cannot start the client's thread: {source}"),
         }
     }
 }
@@ -227,7 +233,8 @@ impl std::error::Error for ConnectError {
             | ConnectError::Tcp { source, .. }
             | ConnectError::Unix { source, .. }
             | ConnectError::Tls { source, .. }
-            | ConnectError::Lost(source) => Some(source),
+            | ConnectError::Lost(source)
+            | ConnectError::Thread(source) => Some(source),
             ConnectError::Protocol(error) => Some(error),
             _ => None,
         }
@@ -312,6 +319,27 @@ impl fmt::Display for Disconnected {
     }
 }
 
+/// Why a message was not taken without waiting. It is given back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TryPublishError {
+    /// As many messages as may be wait in front of the connection.
+    Full(Message),
+    /// The client has ended.
+    Ended(Message),
+}
+
+impl fmt::Display for TryPublishError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            TryPublishError::Full(_) => "too many messages wait to be sent",
+            TryPublishError::Ended(_) => "the client has ended",
+        })
+    }
+}
+
+impl std::error::Error for TryPublishError {}
+
 /// Why a request was not carried out.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -331,6 +359,13 @@ pub enum RequestError {
     /// The server forgot the session while a message with QoS 2 was under way, so that nobody can say whether it
     /// arrived.
     SessionLost,
+    /// There is no connection, and the [`OfflineQueue`](crate::OfflineQueue) has no room for the message.
+    QueueFull,
+    /// The message waited for a connection, and was dropped from the [`OfflineQueue`](crate::OfflineQueue) for newer
+    /// ones.
+    Dropped,
+    /// The message waited longer than its Message Expiry Interval, and was not sent.
+    Expired,
     /// The client has ended: by `disconnect`, or because it could not or was not to reconnect.
     Ended,
 }
@@ -357,6 +392,11 @@ impl fmt::Display for RequestError {
             RequestError::SessionLost => {
                 f.write_str("the server lost the session while the message was under way")
             }
+            RequestError::QueueFull => {
+                f.write_str("there is no connection, and the queue of messages is full")
+            }
+            RequestError::Dropped => f.write_str("the message was dropped from a full queue for newer ones"),
+            RequestError::Expired => f.write_str("the message expired before it could be sent"),
             RequestError::Ended => f.write_str("the client has ended"),
         }
     }

@@ -22,12 +22,14 @@
 //! # }
 //! ```
 
+mod acknowledgement;
 mod authenticator;
 mod client;
 mod driver;
 mod error;
 mod event;
 mod message;
+mod offline_queue;
 mod options;
 mod reconnect;
 mod scram;
@@ -35,11 +37,15 @@ mod subscription;
 mod transport;
 mod url;
 
+pub use acknowledgement::{AcknowledgeError, Acknowledgement};
 pub use authenticator::Authenticator;
 pub use client::{Client, Connection, PublishTicket, Published};
-pub use error::{ConnectError, ConnectErrorKind, ConnectStage, Disconnected, Refusal, RequestError};
+pub use error::{
+    ConnectError, ConnectErrorKind, ConnectStage, Disconnected, Refusal, RequestError, TryPublishError,
+};
 pub use event::{Connected, ConnectionEvent, ConnectionEvents};
 pub use message::Message;
+pub use offline_queue::{OfflineQueue, WhenFull};
 pub use options::ConnectOptions;
 pub use reconnect::ReconnectPolicy;
 pub use scram::ScramSha256;

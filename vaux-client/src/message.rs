@@ -7,6 +7,8 @@ use vaux_mqtt::packet::{PacketId, Publish};
 use vaux_mqtt::property::{Property, PropertyBuffer};
 use vaux_mqtt::{Error, QoS};
 
+use crate::acknowledgement::{AcknowledgeError, Acknowledgement};
+
 /// A message: one to be published, a will, or one that arrived.
 ///
 /// ```
@@ -37,7 +39,22 @@ pub struct Message {
     /// Properties of version 5.0. With versions 3.1 and 3.1.1 none arrive, and a message that has some is not
     /// published.
     pub properties: PropertyBuffer,
+    /// Arrived, and is to be acknowledged by the application.
+    pub(crate) acknowledgement: ByHand,
 }
+
+/// The handle by which the application acknowledges a message. It is no part of what the message says: two messages
+/// that differ in nothing else are equal.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ByHand(pub(crate) Option<Acknowledgement>);
+
+impl PartialEq for ByHand {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for ByHand {}
 
 impl Message {
     /// A message with QoS 0 that is not to be retained and has no properties.
@@ -70,6 +87,23 @@ impl Message {
         Ok(self)
     }
 
+    /// Acknowledges a message of a subscription with [manual
+    /// acknowledgement](crate::Subscribe::manual_acknowledgement); see [`Acknowledgement::acknowledge`]. Other messages
+    /// are acknowledged already, and this does nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`AcknowledgeError::Stale`]: the connection that brought the message is over.
+    pub fn acknowledge(&self) -> Result<(), AcknowledgeError> {
+        self.acknowledgement.0.as_ref().map_or(Ok(()), Acknowledgement::acknowledge)
+    }
+
+    /// What acknowledges the message, if the application is to do that: for acknowledging it elsewhere, when the
+    /// message itself is gone. `None` with QoS 0.
+    pub fn acknowledgement(&self) -> Option<Acknowledgement> {
+        self.acknowledgement.0.clone()
+    }
+
     /// The message of a PUBLISH that arrived with its topic in full.
     pub(crate) fn from_publish(publish: &Publish<'_>) -> Self {
         Message {
@@ -80,6 +114,7 @@ impl Message {
             dup: publish.dup,
             packet_id: publish.packet_id,
             properties: publish.properties.into(),
+            acknowledgement: ByHand::default(),
         }
     }
 }

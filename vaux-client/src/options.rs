@@ -12,6 +12,7 @@ use vaux_mqtt::{Error, Version};
 use crate::authenticator::Authenticator;
 use crate::error::ConnectError;
 use crate::message::Message;
+use crate::offline_queue::OfflineQueue;
 use crate::reconnect::ReconnectPolicy;
 use crate::transport::{Socks5Proxy, TlsOptions, WebSocketOptions};
 use crate::url::ServerUrl;
@@ -59,6 +60,8 @@ pub struct ConnectOptions {
     pub(crate) outgoing_topic_aliases: u16,
     pub(crate) request_capacity: usize,
     pub(crate) message_capacity: usize,
+    pub(crate) is_manual: bool,
+    pub(crate) offline_queue: OfflineQueue,
 }
 
 impl ConnectOptions {
@@ -93,6 +96,8 @@ impl ConnectOptions {
             outgoing_topic_aliases: 0,
             request_capacity: 256,
             message_capacity: 1024,
+            is_manual: false,
+            offline_queue: OfflineQueue::default(),
         }
     }
 
@@ -308,6 +313,23 @@ impl ConnectOptions {
     #[must_use]
     pub fn message_capacity(mut self, messages: usize) -> Self {
         self.message_capacity = messages;
+        self
+    }
+
+    /// Leaves it to the application to acknowledge the messages of `Connection::messages`, as
+    /// [`Subscribe::manual_acknowledgement`](crate::Subscribe::manual_acknowledgement) does for those of a
+    /// subscription. A client that goes on with a session needs it: what was not acknowledged comes at once, before
+    /// there is a subscription. Dropping `Connection::messages` takes it back.
+    #[must_use]
+    pub fn manual_acknowledgement(mut self) -> Self {
+        self.is_manual = true;
+        self
+    }
+
+    /// What happens to messages that are published while there is no connection. By default publishers wait.
+    #[must_use]
+    pub fn offline_queue(mut self, queue: OfflineQueue) -> Self {
+        self.offline_queue = queue;
         self
     }
 

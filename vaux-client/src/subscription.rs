@@ -24,6 +24,7 @@ use crate::message::Message;
 pub struct Subscribe {
     pub(crate) filters: Vec<(Box<str>, SubscriptionOptions)>,
     pub(crate) properties: PropertyBuffer,
+    pub(crate) is_manual: bool,
 }
 
 impl Subscribe {
@@ -47,6 +48,47 @@ impl Subscribe {
     #[must_use]
     pub fn and_with_options(mut self, filter: impl Into<Box<str>>, options: SubscriptionOptions) -> Self {
         self.filters.push((filter.into(), options));
+        self
+    }
+
+    /// Leaves it to the application to acknowledge the messages with QoS 1 and 2: PUBACK or PUBREC leaves only after
+    /// [`Message::acknowledge`], not as soon as the message is in the stream.
+    ///
+    /// - A message that the application drops unacknowledged stays unacknowledged. The server keeps it, and sends it
+    ///   again on the next connection if the session outlives this one: see
+    ///   [`session_expiry_interval`](crate::ConnectOptions::session_expiry_interval) and
+    ///   [`clean_start`](crate::ConnectOptions::clean_start).
+    /// - Acknowledgements leave in the order of the messages, as the protocol demands (`MQTT-4.6.0-2`, `MQTT-4.6.0-3`),
+    ///   whatever the order of the application. One unacknowledged message therefore holds up all later ones with its
+    ///   QoS, those of other subscriptions too.
+    /// - The server sends no more than
+    ///   [`receive_maximum`](crate::ConnectOptions::receive_maximum) unacknowledged messages, 65,535 by default, and
+    ///   then waits. In version 3.1.1 servers have limits of their own.
+    /// - A message that belongs to several such subscriptions comes out of each, and is acknowledged when all copies
+    ///   are.
+    /// - After a reconnection the handles of before are stale: acknowledging is an error that changes nothing, and the
+    ///   message comes out of the stream again.
+    /// - Messages of a resumed session that come before there is a subscription go to
+    ///   [`Connection::messages`](crate::Connection::messages); have them acknowledged by hand too with
+    ///   [`ConnectOptions::manual_acknowledgement`](crate::ConnectOptions::manual_acknowledgement).
+    ///
+    /// ```no_run
+    /// # async fn example(client: vaux_client::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// # fn store(_: &vaux_client::Message) -> std::io::Result<()> { Ok(()) }
+    /// use vaux_client::{QoS, Subscribe};
+    ///
+    /// let mut orders =
+    ///     client.subscribe(Subscribe::to("order/#", QoS::AtLeastOnce).manual_acknowledgement()).await?;
+    /// while let Some(order) = orders.next().await {
+    ///     store(&order)?;
+    ///     order.acknowledge()?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn manual_acknowledgement(mut self) -> Self {
+        self.is_manual = true;
         self
     }
 

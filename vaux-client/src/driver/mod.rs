@@ -9,6 +9,7 @@
 
 mod attempt;
 mod connect;
+mod held;
 mod link;
 mod offline;
 mod online;
@@ -29,6 +30,7 @@ use crate::options::ConnectOptions;
 use crate::subscription::Messages;
 use crate::transport::Dialer;
 use attempt::{Established, Server};
+use offline::Attempts;
 use requests::Requests;
 use routes::Routes;
 
@@ -69,7 +71,7 @@ impl Clock {
 }
 
 /// What the task owns.
-struct Driver {
+pub(crate) struct Driver {
     server: Server,
     publishes: mpsc::Receiver<PublishRequest>,
     controls: mpsc::Receiver<Control>,
@@ -88,42 +90,68 @@ enum End {
     Lost(Disconnected),
 }
 
-/// Connects and starts the task.
-pub(crate) async fn start(options: ConnectOptions) -> Result<(Client, Connection), ConnectError> {
+/// Connects. What runs the protocol from then on is given back, to be spawned.
+pub(crate) async fn connect(
+    options: ConnectOptions,
+) -> Result<(Client, Connection, impl Future<Output = ()> + Send + use<>), ConnectError> {
+    let (client, events, messages, mut driver) = prepare(options)?;
+    let options = &driver.server.options;
+    let established = driver
+        .server
+        .connect(&options.client_id, options.clean_start, first_session(options))
+        .await
+        .map_err(|failed| failed.error)?;
+    driver.client_id = established.connected.client_id.clone();
+    let connection = Connection { connected: established.connected.clone(), events, messages };
+    Ok((client, connection, driver.run(established)))
+}
+
+/// The session of the first connection. Who does not start clean says that there is a session to go on with, be it one
+/// that this process never saw.
+fn first_session(options: &ConnectOptions) -> Session<PublishRequest> {
+    if options.clean_start { Session::new() } else { Session::resumed() }
+}
+
+/// Makes what the task owns and what reaches it. Nothing is tried.
+pub(crate) fn prepare(
+    options: ConnectOptions,
+) -> Result<(Client, ConnectionEvents, Messages, Driver), ConnectError> {
     connect::check(&options)?;
     let dialer = Dialer::new(&options)?;
     let server = Server { options, dialer, clock: Clock(Instant::now()) };
     let options = &server.options;
-    // Who does not start clean says that there is a session to go on with, be it one that this process never saw.
-    let session = if options.clean_start { Session::new() } else { Session::resumed() };
-    let established = server
-        .connect(&options.client_id, options.clean_start, session)
-        .await
-        .map_err(|failed| failed.error)?;
     let (publish_sender, publishes) = mpsc::channel(options.request_capacity);
     let (control_sender, controls) = mpsc::channel(CONTROL_CAPACITY);
     let (default_stream, messages) = mpsc::channel(options.message_capacity);
     let (events, event_receiver) = broadcast::channel(EVENT_CAPACITY);
     let client = Client::new(publish_sender, control_sender, options.message_capacity);
-    let connection = Connection {
-        connected: established.connected.clone(),
-        events: ConnectionEvents(event_receiver),
-        messages: Messages(messages),
-    };
     let driver = Driver {
         publishes,
         controls,
-        requests: Requests::new(server.options.version),
-        routes: Routes::new(default_stream),
+        requests: Requests::new(options.version, options.offline_queue),
+        routes: Routes::new(default_stream, options.is_manual),
         events,
-        client_id: established.connected.client_id.clone(),
+        client_id: options.client_id.as_str().into(),
         server,
     };
-    tokio::spawn(driver.run(established));
-    Ok((client, connection))
+    Ok((client, ConnectionEvents(event_receiver), Messages(messages), driver))
 }
 
 impl Driver {
+    /// Runs the protocol to its end, beginning without a connection.
+    pub(crate) async fn start(mut self) {
+        let options = &self.server.options;
+        let (session, clean_start) = (first_session(options), options.clean_start);
+        match self.connect(session, clean_start, Attempts::First).await {
+            Some(established) => {
+                self.tell(ConnectionEvent::Connected(established.connected.clone()));
+                self.run(established).await;
+            }
+            None => self.tell(ConnectionEvent::Ended),
+        }
+    }
+
+    /// Runs the protocol to its end.
     async fn run(mut self, mut established: Established) {
         loop {
             let keeps_session = self.keeps_session(&established.machine);
@@ -141,7 +169,7 @@ impl Driver {
                 break;
             }
             let clean_start = self.server.options.clean_start && !keeps_session;
-            match self.reconnect(session, clean_start).await {
+            match self.connect(session, clean_start, Attempts::Again).await {
                 Some(again) => established = again,
                 None => break,
             }

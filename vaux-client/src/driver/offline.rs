@@ -16,31 +16,44 @@ use crate::event::ConnectionEvent;
 /// The application wants the client to end.
 struct Leave;
 
+/// Which attempts to connect these are.
+pub(super) enum Attempts {
+    /// The first ones of this client: there is no pause before the first.
+    First,
+    /// A connection was lost.
+    Again,
+}
+
 impl Driver {
-    /// Connects again, as the policy says. `None` when the client has ended; whoever waited was told.
-    pub(super) async fn reconnect(
+    /// Connects, as the policy says. `None` when the client has ended; whoever waited was told.
+    pub(super) async fn connect(
         &mut self,
         mut session: Session<PublishRequest>,
         clean_start: bool,
+        attempts: Attempts,
     ) -> Option<Established> {
-        let mut attempt = 0;
+        let mut attempt = match attempts {
+            Attempts::First => 0,
+            Attempts::Again => 1,
+        };
         loop {
-            attempt += 1;
-            let Some(after) = self.server.options.reconnect.pause(attempt) else { break };
-            self.tell(ConnectionEvent::Reconnecting { attempt, after });
-            let has_work =
-                session.in_flight_count() > 0 || !self.requests.is_idle() || !self.publishes.is_empty();
-            let pause = tokio::time::sleep(after);
-            if meanwhile(pause, has_work, &mut self.controls, &mut self.requests, &mut self.routes)
-                .await
-                .is_err()
-            {
-                break;
+            let mut waiting = Waiting {
+                is_in_flight: session.in_flight_count() > 0,
+                publishes: &mut self.publishes,
+                controls: &mut self.controls,
+                requests: &mut self.requests,
+                routes: &mut self.routes,
+            };
+            if attempt > 0 {
+                let Some(after) = self.server.options.reconnect.pause(attempt) else { break };
+                let _ = self.events.send(ConnectionEvent::Reconnecting { attempt, after });
+                if waiting.meanwhile(tokio::time::sleep(after)).await.is_err() {
+                    break;
+                }
             }
+            attempt += 1;
             let connecting = self.server.connect(&self.client_id, clean_start, session);
-            match meanwhile(connecting, has_work, &mut self.controls, &mut self.requests, &mut self.routes)
-                .await
-            {
+            match waiting.meanwhile(connecting).await {
                 // The session went with the attempt that was given up.
                 Err(Leave) => {
                     session = Session::new();
@@ -67,35 +80,51 @@ impl Driver {
     }
 }
 
-/// Runs `future`, and meanwhile lets requests wait and streams fetch what is parked for them. `has_work` says that
-/// there is something to do even when all handles are gone.
-async fn meanwhile<F: Future>(
-    future: F,
-    has_work: bool,
-    controls: &mut mpsc::Receiver<Control>,
-    requests: &mut Requests,
-    routes: &mut Routes,
-) -> Result<F::Output, Leave> {
-    let mut future = std::pin::pin!(future);
-    let mut is_abandoned = false;
-    loop {
-        let is_parked = routes.is_parked();
-        tokio::select! {
-            biased;
-            output = &mut future => return Ok(output),
-            () = routes.unpark(), if is_parked => {}
-            control = controls.recv(), if !is_abandoned => match control {
-                Some(Control::Disconnect { answer, .. }) => {
-                    // There is nobody to say it to.
-                    let _ = answer.send(Ok(()));
-                    return Err(Leave);
-                }
-                // The next connection authenticates anyway.
-                Some(Control::ReAuthenticate) => {}
-                Some(control) => requests.wait(control),
-                None if has_work => is_abandoned = true,
-                None => return Err(Leave),
-            },
+/// What goes on while there is no connection.
+struct Waiting<'a> {
+    /// Whether messages are under way.
+    is_in_flight: bool,
+    publishes: &'a mut mpsc::Receiver<PublishRequest>,
+    controls: &'a mut mpsc::Receiver<Control>,
+    requests: &'a mut Requests,
+    routes: &'a mut Routes,
+}
+
+impl Waiting<'_> {
+    /// Runs `future`, and meanwhile takes what the application asks for, as far as it may wait, and lets streams fetch
+    /// what is parked for them.
+    async fn meanwhile<F: Future>(&mut self, future: F) -> Result<F::Output, Leave> {
+        let mut future = std::pin::pin!(future);
+        let (mut is_abandoned, mut has_publishers) = (false, true);
+        loop {
+            let is_parked = self.routes.is_parked();
+            let wants_publish = has_publishers && self.requests.wants_offline();
+            tokio::select! {
+                biased;
+                output = &mut future => return Ok(output),
+                () = self.routes.unpark(), if is_parked => {}
+                control = self.controls.recv(), if !is_abandoned => match control {
+                    Some(Control::Disconnect { answer, .. }) => {
+                        // There is nobody to say it to.
+                        let _ = answer.send(Ok(()));
+                        return Err(Leave);
+                    }
+                    // The next connection authenticates anyway.
+                    Some(Control::ReAuthenticate) => {}
+                    Some(control) => self.requests.wait(control),
+                    None if self.has_work() => is_abandoned = true,
+                    None => return Err(Leave),
+                },
+                request = self.publishes.recv(), if wants_publish => match request {
+                    Some(request) => self.requests.take_offline(request),
+                    None => has_publishers = false,
+                },
+            }
         }
+    }
+
+    /// Whether there is something to do even when all handles are gone.
+    fn has_work(&self) -> bool {
+        self.is_in_flight || !self.requests.is_idle() || !self.publishes.is_empty()
     }
 }

@@ -15,8 +15,8 @@ use vaux_mqtt::protocol::client::{Event, NotSent, PingTimeout, Session};
 use super::attempt::{Established, answer};
 use super::link::{BATCH_BYTES, Link, Transfer};
 use super::requests::Requests;
-use super::routes::Receipt;
 use super::{Driver, End, Machine};
+use crate::acknowledgement::Receipt;
 use crate::authenticator::Authenticator;
 use crate::client::{Control, PublishRequest};
 use crate::error::{Disconnected, RequestError};
@@ -43,6 +43,7 @@ const LAST_WORDS_TIMEOUT: Duration = Duration::from_secs(1);
 enum Wake {
     Transfer(Transfer),
     Unparked,
+    Acknowledged,
     Control(Option<Control>),
     Publish(Option<PublishRequest>),
     Timer,
@@ -63,7 +64,9 @@ impl Driver {
         if matches!(end, End::Lost(Disconnected::Protocol(_) | Disconnected::Authentication(_))) {
             let _ = link.close(machine.poll_output(self.server.clock.now_ms())).await;
         }
-        self.routes.forget_receipt();
+        for (Receipt { qos, packet_id }, reason) in self.routes.end_connection() {
+            machine.acknowledge(qos, packet_id, reason);
+        }
         self.requests.handle_disconnected(&mut self.routes);
         (end, machine.into_session())
     }
@@ -102,6 +105,10 @@ impl Driver {
                 online.machine.excuse_ping();
                 None
             }
+            Wake::Acknowledged => {
+                self.acknowledge_by_hand(online);
+                None
+            }
             Wake::Control(control) => self.handle_control(online, control).await,
             Wake::Publish(request) => {
                 self.handle_publish(online, request);
@@ -116,6 +123,7 @@ impl Driver {
         // What is read has to be answered: a server that does not take the answers is not read from either.
         let may_read = !is_parked && unwritten < UNWRITTEN_MAX;
         let wants_publish = self.wants_publish(online);
+        let given = self.routes.given();
         let deadline = online.machine.deadline_ms();
         let clock = self.server.clock;
         let timer = async {
@@ -124,10 +132,17 @@ impl Driver {
                 None => std::future::pending().await,
             }
         };
+        let acknowledged = async {
+            match &given {
+                Some(given) => given.given().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             biased;
             transfer = online.link.transfer(may_read) => Wake::Transfer(transfer),
             () = self.routes.unpark(), if is_parked => Wake::Unparked,
+            () = acknowledged, if given.is_some() => Wake::Acknowledged,
             control = self.controls.recv(), if !online.is_abandoned => Wake::Control(control),
             request = self.publishes.recv(), if wants_publish => Wake::Publish(request),
             () = timer => Wake::Timer,
@@ -221,6 +236,13 @@ impl Driver {
         }
     }
 
+    /// Tells the server what the application acknowledged by hand.
+    fn acknowledge_by_hand(&mut self, online: &mut Online) {
+        for (Receipt { qos, packet_id }, reason) in self.routes.take_acknowledged() {
+            online.machine.acknowledge(qos, packet_id, reason);
+        }
+    }
+
     /// Takes what the application asks for, without waiting.
     async fn take_requests(&mut self, online: &mut Online) -> Option<End> {
         while let Ok(control) = self.controls.try_recv() {
@@ -262,6 +284,7 @@ impl Driver {
             }
             Some(Control::ReAuthenticate) => self.re_authenticate(online),
             Some(Control::Disconnect { reason, properties, answer }) => {
+                self.acknowledge_by_hand(online);
                 self.send_what_can_be_sent(online);
                 match online.machine.disconnect(reason, properties.list()) {
                     Ok(()) => {
@@ -316,6 +339,7 @@ impl Driver {
 
     /// All handles are gone and everything is done.
     async fn leave(&mut self, online: &mut Online) -> End {
+        self.acknowledge_by_hand(online);
         // This cannot be invalid, and when the connection is over there is nobody to say it to.
         let _ = online.machine.disconnect(ReasonCode::Success, Properties::EMPTY);
         let _ = self.close(online).await;

@@ -1,6 +1,7 @@
 //! Who waits for what: publishes that are held back or under way, subscriptions that were not answered.
 
 use std::collections::{HashMap, VecDeque};
+use std::time::Instant;
 
 use tokio::sync::oneshot;
 use vaux_mqtt::error::Rule;
@@ -10,9 +11,11 @@ use vaux_mqtt::protocol::client::{Lost, LostReason, NotSent, Session};
 use vaux_mqtt::{QoS, Version};
 
 use super::Machine;
+use super::held::Held;
 use super::routes::{RouteKey, Routes};
 use crate::client::{Control, PublishRequest, Published};
 use crate::error::RequestError;
+use crate::offline_queue::OfflineQueue;
 use crate::subscription::{Answer, Subscribe};
 
 /// How many SUBSCRIBE and UNSUBSCRIBE may wait for a connection.
@@ -24,8 +27,8 @@ type AnswerTo = oneshot::Sender<Result<Answer, RequestError>>;
 /// Who waits for what.
 pub(super) struct Requests {
     version: Version,
-    /// Publishes that were taken out of their channel and cannot be sent yet, in their order.
-    held: VecDeque<PublishRequest>,
+    /// Publishes that cannot be sent yet.
+    held: Held,
     /// Messages with QoS 0, by the number of bytes that have to be written until they are.
     unwritten: VecDeque<(u64, Outcome)>,
     /// Messages with QoS 2 that the server has, until PUBCOMP.
@@ -43,10 +46,10 @@ enum Asked {
 }
 
 impl Requests {
-    pub(super) fn new(version: Version) -> Self {
+    pub(super) fn new(version: Version, offline_queue: OfflineQueue) -> Self {
         Requests {
             version,
-            held: VecDeque::new(),
+            held: Held::new(offline_queue),
             unwritten: VecDeque::new(),
             completing: HashMap::new(),
             asked: HashMap::new(),
@@ -69,6 +72,16 @@ impl Requests {
         self.held.push_back(request);
     }
 
+    /// Whether another publish may be taken out of the channel while there is no connection.
+    pub(super) fn wants_offline(&self) -> bool {
+        self.held.wants_offline()
+    }
+
+    /// Takes a publish while there is no connection, as far as the offline queue allows.
+    pub(super) fn take_offline(&mut self, request: PublishRequest) {
+        self.held.take_offline(request);
+    }
+
     /// Sends what is held back, as far as the send window allows and while the output is below `output_max`.
     /// `written_before` is the number of bytes that are to be written in front of the machine's output.
     pub(super) fn send_held(&mut self, machine: &mut Machine, written_before: u64, output_max: usize) {
@@ -89,6 +102,13 @@ impl Requests {
         mut request: PublishRequest,
         written_before: u64,
     ) {
+        if request.expires() {
+            let now = Instant::now();
+            if request.has_expired(now) {
+                return request.fail(RequestError::Expired);
+            }
+            request.age(now);
+        }
         // Nobody asks for the outcome of a message with QoS 0 later than this.
         let outcome = if request.message.qos == QoS::AtMostOnce { request.outcome.take() } else { None };
         match machine.publish(request) {
@@ -286,8 +306,8 @@ impl Requests {
         for outcome in in_flight.chain(completing).chain(unwritten) {
             resolve(Some(outcome), Err(RequestError::Disconnected));
         }
-        for request in self.held.drain(..) {
-            resolve(request.outcome, Err(RequestError::Ended));
+        while let Some(request) = self.held.pop_front() {
+            request.fail(RequestError::Ended);
         }
         for (_, asked) in self.asked.drain() {
             if let Asked::Subscribe { answer, .. } | Asked::Unsubscribe { answer, .. } = asked {

@@ -1,13 +1,15 @@
 //! Which stream a message belongs to, and messages that wait because a stream is full.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
-use vaux_mqtt::packet::{PacketId, SubscriptionOptions};
+use vaux_mqtt::ReasonCode;
+use vaux_mqtt::packet::SubscriptionOptions;
 use vaux_mqtt::topic::{TopicFilter, TopicName};
-use vaux_mqtt::{QoS, ReasonCode};
 
+use crate::acknowledgement::{GivenQueue, Receipt};
 use crate::message::Message;
 use crate::subscription::Subscribe;
 
@@ -16,8 +18,11 @@ use crate::subscription::Subscribe;
 pub(super) struct Routes {
     routes: Vec<Route>,
     default_stream: mpsc::Sender<Message>,
+    /// Whether the application acknowledges the messages of the default stream.
+    default_is_manual: bool,
     next_key: u64,
     parked: Parked,
+    by_hand: ByHand,
     /// Indexes of routes, kept for its memory.
     matched: Vec<usize>,
 }
@@ -47,20 +52,25 @@ struct Parked {
     receipt: Option<Receipt>,
 }
 
-/// What the server is to be told once the application has a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Receipt {
-    pub(super) qos: QoS,
-    pub(super) packet_id: PacketId,
+/// Messages that the application acknowledges itself.
+#[derive(Debug, Default)]
+struct ByHand {
+    given: Arc<GivenQueue>,
+    /// Whether there ever was one.
+    is_used: bool,
+    /// Messages of several such subscriptions: how many have not acknowledged, and what to say.
+    shared: HashMap<Receipt, (usize, ReasonCode)>,
 }
 
 impl Routes {
-    pub(super) fn new(default_stream: mpsc::Sender<Message>) -> Self {
+    pub(super) fn new(default_stream: mpsc::Sender<Message>, default_is_manual: bool) -> Self {
         Routes {
             routes: Vec::new(),
             default_stream,
+            default_is_manual,
             next_key: 0,
             parked: Parked::default(),
+            by_hand: ByHand::default(),
             matched: Vec::new(),
         }
     }
@@ -123,8 +133,7 @@ impl Routes {
     }
 
     /// Hands a message to the streams that it belongs to. Where one of them is full, the message is parked.
-    pub(super) fn deliver(&mut self, message: Message, receipt: Option<Receipt>) {
-        self.parked.receipt = receipt;
+    pub(super) fn deliver(&mut self, mut message: Message, receipt: Option<Receipt>) {
         let topic = TopicName::new(&message.topic).expect("decoding refused what is no topic name");
         let identifiers = message.properties.list();
         let has_identifiers = identifiers.subscription_identifiers().next().is_some();
@@ -142,20 +151,52 @@ impl Routes {
             }
         }
         // What only the default stream wants goes there, and so does what nobody wants.
-        let default_stream = (is_for_default || self.matched.is_empty()).then_some(&self.default_stream);
-        let own_streams = self.matched.iter().filter_map(|&index| match &self.routes[index].stream {
-            Stream::Own(stream) => Some(stream),
-            Stream::Default => None,
+        let default_stream = (is_for_default || self.matched.is_empty())
+            .then_some((&self.default_stream, self.default_is_manual && !self.default_stream.is_closed()));
+        let own_streams = self.matched.iter().filter_map(|&index| {
+            let route = &self.routes[index];
+            match &route.stream {
+                Stream::Own(stream) => Some((stream, route.request.is_manual)),
+                Stream::Default => None,
+            }
         });
         let mut streams = own_streams.chain(default_stream).peekable();
-        while let Some(stream) = streams.next() {
+        let mut by_hand = 0;
+        while let Some((stream, is_manual)) = streams.next() {
             // The last stream gets the message itself.
-            if streams.peek().is_none() {
-                self.parked.offer(stream, message);
-                break;
+            let is_last = streams.peek().is_none();
+            let mut offered = if is_last { std::mem::take(&mut message) } else { message.clone() };
+            if let Some(receipt) = receipt.filter(|_| is_manual) {
+                offered.acknowledgement.0 = Some(self.by_hand.given.handle(receipt));
+                by_hand += 1;
             }
-            self.parked.offer(stream, message.clone());
+            self.parked.offer(stream, offered);
         }
+        self.parked.receipt = receipt.filter(|_| by_hand == 0);
+        self.by_hand.is_used |= by_hand > 0;
+        if let (Some(receipt), 2..) = (receipt, by_hand) {
+            self.by_hand.shared.insert(receipt, (by_hand, ReasonCode::Success));
+        }
+    }
+
+    /// Where the application says what it acknowledges by hand, if it ever had such a message.
+    pub(super) fn given(&self) -> Option<Arc<GivenQueue>> {
+        self.by_hand.is_used.then(|| self.by_hand.given.clone())
+    }
+
+    /// What the application acknowledged by hand.
+    pub(super) fn take_acknowledged(&mut self) -> impl Iterator<Item = (Receipt, ReasonCode)> {
+        self.by_hand.settle(self.by_hand.given.take())
+    }
+
+    /// The connection is over. What the application has, or will find in its streams, counts as acknowledged; handles
+    /// of the rest are stale from now on, and what is parked of that is dropped: it comes again.
+    pub(super) fn end_connection(&mut self) -> impl Iterator<Item = (Receipt, ReasonCode)> {
+        let parked = self.parked.receipt.take().map(|receipt| (receipt, ReasonCode::Success));
+        self.parked.deliveries.retain(|(_, message)| message.acknowledgement.0.is_none());
+        let settled: Vec<_> = self.by_hand.settle(self.by_hand.given.end_connection()).collect();
+        self.by_hand.shared.clear();
+        parked.into_iter().chain(settled)
     }
 
     /// Whether a message is parked.
@@ -166,11 +207,6 @@ impl Routes {
     /// What to tell the server about the last message, once it is not parked any more.
     pub(super) fn take_receipt(&mut self) -> Option<Receipt> {
         if self.is_parked() { None } else { self.parked.receipt.take() }
-    }
-
-    /// The connection that the parked message came from is gone: nobody is to be told about it.
-    pub(super) fn forget_receipt(&mut self) {
-        self.parked.receipt = None;
     }
 
     /// Waits until a stream has room for its parked message, and hands it over. Cancelling loses nothing.
@@ -198,6 +234,23 @@ impl Route {
 impl Stream {
     fn is_closed(&self) -> bool {
         matches!(self, Stream::Own(stream) if stream.is_closed())
+    }
+}
+
+impl ByHand {
+    /// The messages that all their streams have acknowledged now. One that refuses decides what is said.
+    fn settle(&mut self, given: Vec<(Receipt, ReasonCode)>) -> impl Iterator<Item = (Receipt, ReasonCode)> {
+        given.into_iter().filter_map(|(receipt, reason)| {
+            let Some((missing, said)) = self.shared.get_mut(&receipt) else { return Some((receipt, reason)) };
+            *missing -= 1;
+            if reason.is_error() {
+                *said = reason;
+            }
+            if *missing > 0 {
+                return None;
+            }
+            self.shared.remove(&receipt).map(|(_, said)| (receipt, said))
+        })
     }
 }
 

@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod acknowledging;
 mod authenticating;
 mod connecting;
+mod offline;
 mod proxy;
 mod publishing;
 mod reconnecting;
