@@ -24,6 +24,7 @@
 
 mod acknowledgement;
 mod authenticator;
+pub mod blocking;
 mod client;
 mod driver;
 mod error;

@@ -4,6 +4,7 @@
 
 mod acknowledging;
 mod authenticating;
+mod blocking;
 mod connecting;
 mod offline;
 mod proxy;
