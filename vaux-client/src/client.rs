@@ -15,6 +15,7 @@ use crate::error::{ConnectError, RequestError, TryPublishError};
 use crate::event::{Connected, ConnectionEvents};
 use crate::message::Message;
 use crate::options::ConnectOptions;
+use crate::stream::{StreamSender, stream};
 use crate::subscription::{Answer, Messages, Subscribe, Subscription};
 
 /// A connected client. Clones are cheap and share the connection.
@@ -118,7 +119,7 @@ pub(crate) enum Control {
     Subscribe {
         request: Subscribe,
         /// Where the messages go, unless to the default stream.
-        stream: Option<mpsc::Sender<Message>>,
+        stream: Option<StreamSender>,
         answer: oneshot::Sender<Result<Answer, RequestError>>,
     },
     Unsubscribe {
@@ -237,7 +238,8 @@ impl Client {
     }
 
     /// Hands a message over and does not ask what becomes of it, as for measurements of which the next one follows
-    /// anyway. Waits only while too many messages wait already. A little faster than dropping a ticket.
+    /// anyway: that it was refused, dropped or expired is not told. Waits only while too many messages wait already. A
+    /// little faster than dropping a ticket.
     ///
     /// # Errors
     ///
@@ -253,7 +255,7 @@ impl Client {
     ///
     /// The server granted no filter ([`RequestError::Refused`]), or the request could not be made.
     pub async fn subscribe(&self, request: Subscribe) -> Result<Subscription, RequestError> {
-        let (sender, receiver) = mpsc::channel(self.message_capacity);
+        let (sender, receiver) = stream(self.message_capacity);
         let answer = self.request_subscription(request, Some(sender)).await?;
         Ok(Subscription { answer, messages: Messages(receiver) })
     }
@@ -271,7 +273,7 @@ impl Client {
     async fn request_subscription(
         &self,
         request: Subscribe,
-        stream: Option<mpsc::Sender<Message>>,
+        stream: Option<StreamSender>,
     ) -> Result<Answer, RequestError> {
         let (answer, receiver) = oneshot::channel();
         self.control(Control::Subscribe { request, stream, answer }).await?;

@@ -13,7 +13,8 @@ use crate::error::{ConnectError, Disconnected};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum ConnectionEvent {
-    /// The server accepted the connection again. The first acceptance is what `Client::connect` returns.
+    /// The server accepted the connection again. The first acceptance is what `Client::connect` returns; a client that
+    /// began with `Client::start` is told it here.
     Connected(Arc<Connected>),
     /// The connection ended.
     Disconnected(Disconnected),

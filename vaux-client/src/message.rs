@@ -104,11 +104,11 @@ impl Message {
         self.acknowledgement.0.clone()
     }
 
-    /// The message of a PUBLISH that arrived with its topic in full.
-    pub(crate) fn from_publish(publish: &Publish<'_>) -> Self {
+    /// The message of a PUBLISH that arrived, with copies of its topic and payload.
+    pub(crate) fn arrived(publish: &Publish<'_>, topic: Arc<str>, payload: Bytes) -> Self {
         Message {
-            topic: publish.topic.into(),
-            payload: Bytes::copy_from_slice(publish.payload),
+            topic,
+            payload,
             qos: publish.qos,
             retain: publish.retain,
             dup: publish.dup,

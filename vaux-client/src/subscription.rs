@@ -4,12 +4,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_core::Stream;
-use tokio::sync::mpsc;
 use vaux_mqtt::packet::SubscriptionOptions;
 use vaux_mqtt::property::{Property, PropertyBuffer};
 use vaux_mqtt::{Error, QoS, ReasonCode};
 
 use crate::message::Message;
+use crate::stream::StreamReceiver;
 
 /// What to subscribe to.
 ///
@@ -119,17 +119,17 @@ pub struct Answer {
 /// The stream is bounded: when nobody reads it, the client stops reading from its connection, and the server
 /// notices. Drop it when the messages are no longer wanted.
 #[derive(Debug)]
-pub struct Messages(pub(crate) mpsc::Receiver<Message>);
+pub struct Messages(pub(crate) StreamReceiver);
 
 impl Messages {
     /// The next message, `None` when the client has ended.
     pub async fn next(&mut self) -> Option<Message> {
-        self.0.recv().await
+        self.0.next().await
     }
 
     /// A message that is there already.
     pub fn try_next(&mut self) -> Option<Message> {
-        self.0.try_recv().ok()
+        self.0.try_next()
     }
 
     /// Takes no more messages: those that come from now on are dropped, as when the stream is.
@@ -142,7 +142,7 @@ impl Stream for Messages {
     type Item = Message;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Message>> {
-        self.0.poll_recv(context)
+        self.0.poll_next(context)
     }
 }
 

@@ -17,10 +17,17 @@ pub(crate) fn check(bytes: &[u8]) -> Result<&str, (Rule, usize)> {
 #[inline]
 pub(crate) fn check_topic(bytes: &[u8]) -> Result<(&str, bool), (Rule, usize)> {
     let text = utf8(bytes)?;
+    check_topic_text(text).map(|has_wildcard| (text, has_wildcard))
+}
+
+/// What [`check_topic`] says of a text.
+#[inline]
+pub(crate) fn check_topic_text(text: &str) -> Result<bool, (Rule, usize)> {
+    let bytes = text.as_bytes();
     if !holds_any(bytes, [0, b'+', b'#']) {
-        return Ok((text, false));
+        return Ok(false);
     }
-    if bytes.contains(&0) { Err(nul(bytes)) } else { Ok((text, true)) }
+    if bytes.contains(&0) { Err(nul(bytes)) } else { Ok(true) }
 }
 
 #[inline]

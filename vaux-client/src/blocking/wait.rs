@@ -31,7 +31,7 @@ pub(super) fn wait<F: Future>(future: F) -> F::Output {
 /// Waits for `future` on this thread, but no longer than until `deadline`.
 pub(super) fn wait_until<F: Future>(future: F, deadline: Option<Instant>) -> Option<F::Output> {
     // Should the caller be in a tokio task after all: its budget would never be refilled here.
-    let mut future = pin!(tokio::task::unconstrained(future));
+    let mut future = pin!(tokio::task::coop::unconstrained(future));
     let waker = WAKER.with(Waker::clone);
     let mut context = Context::from_waker(&waker);
     loop {

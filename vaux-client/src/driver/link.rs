@@ -25,6 +25,8 @@ pub(super) struct Link {
     reader: ReadHalf<Box<dyn ByteStream>>,
     writer: WriteHalf<Box<dyn ByteStream>>,
     incoming: BytesMut,
+    /// How much of `incoming` was consumed.
+    incoming_at: usize,
     outgoing: Vec<u8>,
     /// How much of `outgoing` was written.
     outgoing_at: usize,
@@ -49,6 +51,7 @@ impl Link {
             reader,
             writer,
             incoming: BytesMut::new(),
+            incoming_at: 0,
             outgoing: Vec::new(),
             outgoing_at: 0,
             written: 0,
@@ -58,15 +61,21 @@ impl Link {
 
     /// What was read and not consumed.
     pub(super) fn incoming(&self) -> &[u8] {
-        &self.incoming
+        &self.incoming[self.incoming_at..]
     }
 
     /// Takes `len` bytes off what was read.
     pub(super) fn consume(&mut self, len: usize) {
-        self.incoming.advance(len);
+        self.incoming_at += len;
+    }
+
+    /// Gets ready to read more.
+    fn make_room(&mut self) {
+        self.incoming.advance(std::mem::take(&mut self.incoming_at));
         if self.incoming.is_empty() && self.incoming.capacity() > KEPT_BYTES {
             self.incoming = BytesMut::new();
         }
+        self.incoming.reserve(BATCH_BYTES);
     }
 
     /// Takes over `output` if nothing waits to be written.
@@ -93,29 +102,34 @@ impl Link {
 
     /// Reads once. 0 at the end of the stream. Cancelling loses nothing.
     pub(super) async fn read(&mut self) -> io::Result<usize> {
-        self.incoming.reserve(BATCH_BYTES);
+        self.make_room();
         self.reader.read_buf(&mut self.incoming).await
     }
 
     /// Writes what waits, or reads if `may_read`, whatever is possible first. Cancelling loses nothing.
     pub(super) async fn transfer(&mut self, may_read: bool) -> Transfer {
-        let Link { reader, writer, incoming, outgoing, outgoing_at, written, is_unflushed } = self;
         if may_read {
-            incoming.reserve(BATCH_BYTES);
+            self.make_room();
         }
+        let Link { reader, writer, incoming, outgoing, outgoing_at, written, is_unflushed, .. } = self;
         let unwritten = &outgoing[*outgoing_at..];
         let may_write = !unwritten.is_empty() || *is_unflushed;
         let write = async {
-            if unwritten.is_empty() {
-                writer.flush().await?;
-                *is_unflushed = false;
-                return Ok(());
+            if !unwritten.is_empty() {
+                let count = writer.write(unwritten).await?;
+                *outgoing_at += count;
+                *written += count as u64;
+                *is_unflushed = true;
+                if count == 0 {
+                    return Err(io::ErrorKind::WriteZero.into());
+                }
+                if count < unwritten.len() {
+                    return Ok(());
+                }
             }
-            let count = writer.write(unwritten).await?;
-            *outgoing_at += count;
-            *written += count as u64;
-            *is_unflushed = true;
-            if count == 0 { Err(io::ErrorKind::WriteZero.into()) } else { Ok(()) }
+            writer.flush().await?;
+            *is_unflushed = false;
+            Ok(())
         };
         tokio::select! {
             biased;
@@ -147,7 +161,7 @@ impl Link {
         tokio::time::timeout(CLOSE_TIMEOUT, write).await.unwrap_or(Err(io::ErrorKind::TimedOut.into()))?;
         // What still comes is of no interest, nor how it ends.
         let read = async {
-            self.incoming.clear();
+            (self.incoming_at, self.incoming) = (0, BytesMut::new());
             while matches!(self.reader.read_buf(&mut self.incoming).await, Ok(1..)) {
                 self.incoming.clear();
             }

@@ -5,16 +5,21 @@
 //!
 //! - `connect` makes CONNECT from the options; `attempt` does one connection attempt.
 //! - `online` is the loop while connected, `offline` what happens in between.
-//! - `requests` keeps account of who waits for what; `routes` knows where messages go; `link` owns the buffers.
+//! - `requests` keeps account of who waits for what, `held` of publishes that cannot be sent yet.
+//! - `routes` knows where messages go, with `topics` and `payloads`, and `by_hand` what the application acknowledges.
+//! - `link` owns the buffers.
 
 mod attempt;
+mod by_hand;
 mod connect;
 mod held;
 mod link;
 mod offline;
 mod online;
+mod payloads;
 mod requests;
 mod routes;
+mod topics;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -27,6 +32,7 @@ use crate::client::{Client, Connection, Control, PublishRequest};
 use crate::error::{ConnectError, Disconnected};
 use crate::event::{Connected, ConnectionEvent, ConnectionEvents};
 use crate::options::ConnectOptions;
+use crate::stream::stream;
 use crate::subscription::Messages;
 use crate::transport::Dialer;
 use attempt::{Established, Server};
@@ -80,6 +86,8 @@ pub(crate) struct Driver {
     events: broadcast::Sender<ConnectionEvent>,
     /// The client identifier in force.
     client_id: Box<str>,
+    /// Publishes that were taken out of their channel at once; kept for its memory.
+    taken: Vec<PublishRequest>,
 }
 
 /// How a connection ended.
@@ -122,7 +130,7 @@ pub(crate) fn prepare(
     let options = &server.options;
     let (publish_sender, publishes) = mpsc::channel(options.request_capacity);
     let (control_sender, controls) = mpsc::channel(CONTROL_CAPACITY);
-    let (default_stream, messages) = mpsc::channel(options.message_capacity);
+    let (default_stream, messages) = stream(options.message_capacity);
     let (events, event_receiver) = broadcast::channel(EVENT_CAPACITY);
     let client = Client::new(publish_sender, control_sender, options.message_capacity);
     let driver = Driver {
@@ -132,6 +140,7 @@ pub(crate) fn prepare(
         routes: Routes::new(default_stream, options.is_manual),
         events,
         client_id: options.client_id.as_str().into(),
+        taken: Vec::new(),
         server,
     };
     Ok((client, ConnectionEvents(event_receiver), Messages(messages), driver))

@@ -5,9 +5,12 @@
 //! publishes.
 
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
+use tokio::time::Sleep;
 use vaux_mqtt::ReasonCode;
 use vaux_mqtt::property::Properties;
 use vaux_mqtt::protocol::client::{Event, NotSent, PingTimeout, Session};
@@ -21,7 +24,6 @@ use crate::authenticator::Authenticator;
 use crate::client::{Control, PublishRequest};
 use crate::error::{Disconnected, RequestError};
 use crate::event::ConnectionEvent;
-use crate::message::Message;
 
 /// A connection, while there is one.
 struct Online {
@@ -30,11 +32,19 @@ struct Online {
     authenticator: Option<Box<dyn Authenticator>>,
     /// All handles are gone: end once everything accepted is done.
     is_abandoned: bool,
+    /// Set to a deadline of the machine, or to one that it had before it moved: what is sent moves it all the time.
+    timer: Pin<Box<Sleep>>,
 }
 
 /// How much may wait to be written before the client stops reading. Far more than what stops it taking publishes, so
 /// that two sides which both send do not wait for each other.
 const UNWRITTEN_MAX: usize = 16 * 1024 * 1024;
+
+/// How much the answers to packets may take before they are sent, in the middle of what was read.
+const ANSWERS_BYTES: usize = 128;
+
+/// How many publishes are taken out of their channel at once.
+const TAKEN_MAX: usize = 64;
 
 /// How long to look for the last words of a server whose connection broke.
 const LAST_WORDS_TIMEOUT: Duration = Duration::from_secs(1);
@@ -42,6 +52,8 @@ const LAST_WORDS_TIMEOUT: Duration = Duration::from_secs(1);
 /// Why the loop goes on.
 enum Wake {
     Transfer(Transfer),
+    /// There are packets to be handled.
+    More,
     Unparked,
     Acknowledged,
     Control(Option<Control>),
@@ -53,7 +65,8 @@ impl Driver {
     /// Runs one connection to its end.
     pub(super) async fn go_online(&mut self, established: Established) -> (End, Session<PublishRequest>) {
         let Established { link, machine, authenticator, .. } = established;
-        let mut online = Online { link, machine, authenticator, is_abandoned: false };
+        let timer = Box::pin(tokio::time::sleep_until(self.server.clock.at(0)));
+        let mut online = Online { link, machine, authenticator, is_abandoned: false, timer };
         let end = loop {
             if let Some(end) = self.turn(&mut online).await {
                 break end;
@@ -72,9 +85,12 @@ impl Driver {
     }
 
     async fn turn(&mut self, online: &mut Online) -> Option<End> {
-        if let Err(disconnected) = self.handle_incoming(online) {
-            return Some(End::Lost(disconnected));
-        }
+        let handled = self.handle_incoming(online);
+        self.routes.wake();
+        let has_more = match handled {
+            Ok(has_more) => has_more,
+            Err(disconnected) => return Some(End::Lost(disconnected)),
+        };
         if self.routes.is_parked() {
             // The answer to a ping may wait unread.
             online.machine.excuse_ping();
@@ -90,12 +106,12 @@ impl Driver {
             return Some(self.leave(online).await);
         }
         online.link.load(online.machine.poll_output(now_ms));
-        match self.wait(online).await {
+        match self.wait(online, has_more).await {
             Wake::Transfer(Transfer::Written(Ok(()))) => {
                 self.requests.handle_written(online.link.written());
                 None
             }
-            Wake::Transfer(Transfer::Read(Ok(1..))) | Wake::Timer => None,
+            Wake::Transfer(Transfer::Read(Ok(1..))) | Wake::Timer | Wake::More => None,
             Wake::Transfer(Transfer::Read(Ok(0))) => Some(End::Lost(Disconnected::Closed)),
             Wake::Transfer(Transfer::Read(Err(error)) | Transfer::Written(Err(error))) => {
                 Some(End::Lost(self.lost(online, error).await))
@@ -117,21 +133,20 @@ impl Driver {
         }
     }
 
-    async fn wait(&mut self, online: &mut Online) -> Wake {
+    /// Waits until something can go on. With `has_more` it only writes what can be written.
+    async fn wait(&mut self, online: &mut Online, has_more: bool) -> Wake {
         let is_parked = self.routes.is_parked();
         let unwritten = online.link.unwritten() + online.machine.output_len();
         // What is read has to be answered: a server that does not take the answers is not read from either.
-        let may_read = !is_parked && unwritten < UNWRITTEN_MAX;
+        let may_read = !is_parked && !has_more && unwritten < UNWRITTEN_MAX;
         let wants_publish = self.wants_publish(online);
         let given = self.routes.given();
-        let deadline = online.machine.deadline_ms();
-        let clock = self.server.clock;
-        let timer = async {
-            match deadline {
-                Some(deadline_ms) => tokio::time::sleep_until(clock.at(deadline_ms)).await,
-                None => std::future::pending().await,
-            }
-        };
+        let deadline = online.machine.deadline_ms().map(|deadline_ms| self.server.clock.at(deadline_ms));
+        if let Some(deadline) = deadline
+            && (online.timer.is_elapsed() || deadline < online.timer.deadline())
+        {
+            online.timer.as_mut().reset(deadline);
+        }
         let acknowledged = async {
             match &given {
                 Some(given) => given.given().await,
@@ -141,11 +156,12 @@ impl Driver {
         tokio::select! {
             biased;
             transfer = online.link.transfer(may_read) => Wake::Transfer(transfer),
+            () = std::future::ready(()), if has_more => Wake::More,
             () = self.routes.unpark(), if is_parked => Wake::Unparked,
             () = acknowledged, if given.is_some() => Wake::Acknowledged,
             control = self.controls.recv(), if !online.is_abandoned => Wake::Control(control),
             request = self.publishes.recv(), if wants_publish => Wake::Publish(request),
-            () = timer => Wake::Timer,
+            () = &mut online.timer, if deadline.is_some() => Wake::Timer,
         }
     }
 
@@ -155,9 +171,16 @@ impl Driver {
             && online.link.unwritten() + online.machine.output_len() < BATCH_BYTES
     }
 
-    /// Handles the packets that were read, until none is whole or a stream is full.
-    fn handle_incoming(&mut self, online: &mut Online) -> Result<(), Disconnected> {
+    /// Handles the packets that were read, until none is whole, a stream is full, or there are answers enough to be
+    /// sent: a server whose send window is full can go on with the first of them. True when there may be more. Readers of streams are not woken
+    /// yet: they find all of it at once.
+    fn handle_incoming(&mut self, online: &mut Online) -> Result<bool, Disconnected> {
+        let output_max = online.machine.output_len() + ANSWERS_BYTES;
+        let now_ms = self.server.clock.now_ms();
         while !self.routes.is_parked() {
+            if online.machine.output_len() >= output_max {
+                return Ok(true);
+            }
             let Online { link, machine, authenticator, .. } = online;
             let frame = match machine.next_frame(link.incoming()) {
                 Ok(Some(frame)) => frame,
@@ -165,8 +188,7 @@ impl Driver {
                 Err(error) => return Err(Disconnected::Protocol(error)),
             };
             let len = frame.bytes().len();
-            let event =
-                machine.handle_frame(&frame, self.server.clock.now_ms()).map_err(Disconnected::Protocol)?;
+            let event = machine.handle_frame(&frame, now_ms).map_err(Disconnected::Protocol)?;
             let step = match event {
                 Some(event) => self.handle_event(event, authenticator)?,
                 None => Step::None,
@@ -185,7 +207,7 @@ impl Driver {
                 Step::GiveUp(text) => return Err(give_up(machine, text)),
             }
         }
-        Ok(())
+        Ok(false)
     }
 
     fn handle_event(
@@ -197,7 +219,7 @@ impl Driver {
             Event::Message(publish) => {
                 let qos = publish.qos;
                 let receipt = publish.packet_id.map(|packet_id| Receipt { qos, packet_id });
-                self.routes.deliver(Message::from_publish(&publish), receipt);
+                self.routes.deliver(&publish, receipt);
                 return Ok(Step::Delivered);
             }
             Event::Acknowledged { message, ack } => Requests::handle_acknowledged(message, &ack),
@@ -255,12 +277,30 @@ impl Driver {
         let output_max = BATCH_BYTES.saturating_sub(online.link.unwritten());
         self.requests.send_held(&mut online.machine, written_before, output_max);
         while self.wants_publish(online) {
-            match self.publishes.try_recv() {
-                Ok(request) => self.handle_publish(online, Some(request)),
-                Err(_) => break,
+            let mut taken = std::mem::take(&mut self.taken);
+            self.take_publishes(&mut taken);
+            let is_last = taken.len() < TAKEN_MAX;
+            for request in taken.drain(..) {
+                if self.wants_publish(online) {
+                    self.handle_publish(online, Some(request));
+                } else {
+                    self.requests.hold(request);
+                }
+            }
+            self.taken = taken;
+            if is_last {
+                break;
             }
         }
         None
+    }
+
+    /// Takes publishes out of their channel, without waiting and many at once: whoever waits for room in it is woken
+    /// once, not for each.
+    fn take_publishes(&mut self, taken: &mut Vec<PublishRequest>) {
+        // When there are none, `wait` waits for them.
+        let mut context = Context::from_waker(Waker::noop());
+        let _ = self.publishes.poll_recv_many(&mut context, taken, TAKEN_MAX);
     }
 
     fn handle_publish(&mut self, online: &mut Online, request: Option<PublishRequest>) {
@@ -356,11 +396,18 @@ impl Driver {
     async fn lost(&mut self, online: &mut Online, error: io::Error) -> Disconnected {
         let last_words = async { while matches!(online.link.read().await, Ok(1..)) {} };
         let _ = tokio::time::timeout(LAST_WORDS_TIMEOUT, last_words).await;
-        match self.handle_incoming(online) {
+        let handled = loop {
+            match self.handle_incoming(online) {
+                Ok(true) => {}
+                handled => break handled,
+            }
+        };
+        self.routes.wake();
+        match handled {
             Err(disconnected) => disconnected,
             // TLS servers that close without saying so.
-            Ok(()) if error.kind() == io::ErrorKind::UnexpectedEof => Disconnected::Closed,
-            Ok(()) => Disconnected::Lost(Arc::new(error)),
+            Ok(_) if error.kind() == io::ErrorKind::UnexpectedEof => Disconnected::Closed,
+            Ok(_) => Disconnected::Lost(Arc::new(error)),
         }
     }
 }

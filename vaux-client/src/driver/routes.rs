@@ -1,30 +1,30 @@
 //! Which stream a message belongs to, and messages that wait because a stream is full.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
-use tokio::sync::mpsc::error::TrySendError;
 use vaux_mqtt::ReasonCode;
-use vaux_mqtt::packet::SubscriptionOptions;
+use vaux_mqtt::packet::{Publish, SubscriptionOptions};
 use vaux_mqtt::topic::{TopicFilter, TopicName};
 
+use super::by_hand::ByHand;
+use super::payloads::Payloads;
+use super::topics::{Known, Topics};
 use crate::acknowledgement::{GivenQueue, Receipt};
 use crate::message::Message;
+use crate::stream::{NotTaken, StreamSender};
 use crate::subscription::Subscribe;
 
 /// The subscriptions of the application, and its streams.
 #[derive(Debug)]
 pub(super) struct Routes {
     routes: Vec<Route>,
-    default_stream: mpsc::Sender<Message>,
-    /// Whether the application acknowledges the messages of the default stream.
-    default_is_manual: bool,
+    default_stream: Outlet,
     next_key: u64,
     parked: Parked,
     by_hand: ByHand,
-    /// Indexes of routes, kept for its memory.
-    matched: Vec<usize>,
+    topics: Topics,
+    payloads: Payloads,
 }
 
 /// Names a route.
@@ -35,65 +35,58 @@ struct Route {
     key: RouteKey,
     request: Subscribe,
     identifier: Option<u32>,
-    stream: Stream,
+    /// The stream of its own, unless its messages go to the default stream.
+    outlet: Option<Outlet>,
 }
 
-/// Where the messages of a subscription go.
+/// The way into a stream.
 #[derive(Debug)]
-enum Stream {
-    Own(mpsc::Sender<Message>),
-    Default,
+struct Outlet {
+    stream: StreamSender,
+    /// Whether the application acknowledges what comes out.
+    is_manual: bool,
+    /// Whether there is something in it of which its reader was not told.
+    is_fed: bool,
 }
 
 /// A message that waits until streams have room for it.
 #[derive(Debug, Default)]
 struct Parked {
-    deliveries: VecDeque<(mpsc::Sender<Message>, Message)>,
+    deliveries: VecDeque<(StreamSender, Message)>,
+    /// What the server is to be told once the message is not parked any more.
     receipt: Option<Receipt>,
 }
 
-/// Messages that the application acknowledges itself.
-#[derive(Debug, Default)]
-struct ByHand {
-    given: Arc<GivenQueue>,
-    /// Whether there ever was one.
-    is_used: bool,
-    /// Messages of several such subscriptions: how many have not acknowledged, and what to say.
-    shared: HashMap<Receipt, (usize, ReasonCode)>,
-}
-
 impl Routes {
-    pub(super) fn new(default_stream: mpsc::Sender<Message>, default_is_manual: bool) -> Self {
+    pub(super) fn new(default_stream: StreamSender, default_is_manual: bool) -> Self {
         Routes {
             routes: Vec::new(),
-            default_stream,
-            default_is_manual,
+            default_stream: Outlet::new(default_stream, default_is_manual),
             next_key: 0,
             parked: Parked::default(),
             by_hand: ByHand::default(),
-            matched: Vec::new(),
+            topics: Topics::default(),
+            payloads: Payloads::default(),
         }
     }
 
     /// Adds a subscription, whose messages may come before the server's answer.
-    pub(super) fn add(&mut self, request: Subscribe, stream: Option<mpsc::Sender<Message>>) -> RouteKey {
+    pub(super) fn add(&mut self, request: Subscribe, stream: Option<StreamSender>) -> RouteKey {
         let key = self.next_key;
         self.next_key += 1;
         let identifier = request.properties.list().subscription_identifiers().next();
-        let stream = stream.map_or(Stream::Default, Stream::Own);
-        self.routes.push(Route { key, request, identifier, stream });
+        let outlet = stream.map(|stream| Outlet::new(stream, request.is_manual));
+        self.routes.push(Route { key, request, identifier, outlet });
+        self.topics.forget();
         key
     }
 
     /// Takes a subscription back that was not answered.
-    pub(super) fn remove(&mut self, key: RouteKey) -> Option<(Subscribe, Option<mpsc::Sender<Message>>)> {
+    pub(super) fn remove(&mut self, key: RouteKey) -> Option<(Subscribe, Option<StreamSender>)> {
         let index = self.routes.iter().position(|route| route.key == key)?;
+        self.topics.forget();
         let route = self.routes.remove(index);
-        let stream = match route.stream {
-            Stream::Own(stream) => Some(stream),
-            Stream::Default => None,
-        };
-        Some((route.request, stream))
+        Some((route.request, route.outlet.map(|outlet| outlet.stream)))
     }
 
     /// Keeps the filters that the server granted, and gives back the others.
@@ -124,79 +117,93 @@ impl Routes {
 
     fn drop_empty(&mut self) {
         self.routes.retain(|route| !route.request.filters.is_empty());
+        self.topics.forget();
     }
 
     /// The subscriptions to be made again when the server has lost them. Those whose stream was dropped are not.
     pub(super) fn live_subscriptions(&mut self) -> Vec<(RouteKey, Subscribe)> {
-        self.routes.retain(|route| !route.stream.is_closed());
+        self.routes.retain(|route| !route.outlet.as_ref().is_some_and(|outlet| outlet.stream.is_closed()));
+        self.topics.forget();
         self.routes.iter().map(|route| (route.key, route.request.clone())).collect()
     }
 
-    /// Hands a message to the streams that it belongs to. Where one of them is full, the message is parked.
-    pub(super) fn deliver(&mut self, mut message: Message, receipt: Option<Receipt>) {
-        let topic = TopicName::new(&message.topic).expect("decoding refused what is no topic name");
-        let identifiers = message.properties.list();
-        let has_identifiers = identifiers.subscription_identifiers().next().is_some();
-        let is_wanted = |route: &Route| match route.identifier {
-            Some(own) if has_identifiers => identifiers.subscription_identifiers().any(|id| id == own),
-            _ => route.matches(topic),
-        };
-        self.matched.clear();
-        let mut is_for_default = false;
-        for (index, route) in self.routes.iter().enumerate().filter(|(_, route)| is_wanted(route)) {
-            match &route.stream {
-                Stream::Own(stream) if !stream.is_closed() => self.matched.push(index),
-                Stream::Own(_) => {}
-                Stream::Default => is_for_default = true,
+    /// Hands a message to the streams that it belongs to. Where one of them is full, the message is parked. Readers do
+    /// not notice before [`Routes::wake`].
+    pub(super) fn deliver(&mut self, publish: &Publish<'_>, receipt: Option<Receipt>) {
+        let known = self.look_up(publish);
+        let mut message = Message::arrived(publish, known.topic, self.payloads.copy(publish.payload));
+        let Routes { routes, default_stream, parked, by_hand, .. } = self;
+        let mut delivery = Delivery { parked, by_hand, receipt, streams: 0, by_hand_streams: 0 };
+        let is_for_default = known.routes.iter().any(|&index| routes[index].outlet.is_none());
+        let last_own = known.routes.iter().rposition(|&index| routes[index].outlet.is_some());
+        for (position, &index) in known.routes.iter().enumerate() {
+            let Some(outlet) = &mut routes[index].outlet else { continue };
+            // The last stream gets the message itself.
+            if Some(position) == last_own && !is_for_default {
+                match delivery.offer(outlet, message) {
+                    Some(returned) => message = returned,
+                    None => return delivery.finish(),
+                }
+            } else {
+                delivery.offer(outlet, message.clone());
             }
         }
         // What only the default stream wants goes there, and so does what nobody wants.
-        let default_stream = (is_for_default || self.matched.is_empty())
-            .then_some((&self.default_stream, self.default_is_manual && !self.default_stream.is_closed()));
-        let own_streams = self.matched.iter().filter_map(|&index| {
-            let route = &self.routes[index];
-            match &route.stream {
-                Stream::Own(stream) => Some((stream, route.request.is_manual)),
-                Stream::Default => None,
-            }
-        });
-        let mut streams = own_streams.chain(default_stream).peekable();
-        let mut by_hand = 0;
-        while let Some((stream, is_manual)) = streams.next() {
-            // The last stream gets the message itself.
-            let is_last = streams.peek().is_none();
-            let mut offered = if is_last { std::mem::take(&mut message) } else { message.clone() };
-            if let Some(receipt) = receipt.filter(|_| is_manual) {
-                offered.acknowledgement.0 = Some(self.by_hand.given.handle(receipt));
-                by_hand += 1;
-            }
-            self.parked.offer(stream, offered);
+        if is_for_default || delivery.streams == 0 {
+            delivery.offer(default_stream, message);
         }
-        self.parked.receipt = receipt.filter(|_| by_hand == 0);
-        self.by_hand.is_used |= by_hand > 0;
-        if let (Some(receipt), 2..) = (receipt, by_hand) {
-            self.by_hand.shared.insert(receipt, (by_hand, ReasonCode::Success));
+        delivery.finish();
+    }
+
+    /// The topic of a message, and the routes that it belongs to.
+    fn look_up(&mut self, publish: &Publish<'_>) -> Known {
+        let routes = &self.routes;
+        let matching = |is_wanted: &dyn Fn(&Route) -> bool| {
+            let indexes = routes.iter().enumerate().filter(|(_, route)| is_wanted(route));
+            indexes.map(|(index, _)| index).collect()
+        };
+        let topic = || TopicName::new(publish.topic).expect("decoding refused what is no topic name");
+        let known = self.topics.look_up(publish.topic, || {
+            let topic = topic();
+            matching(&|route: &Route| route.matches(topic))
+        });
+        let identifiers = || publish.properties.subscription_identifiers();
+        if publish.properties.is_empty() || identifiers().next().is_none() {
+            return known;
+        }
+        let is_wanted = |route: &Route| match route.identifier {
+            Some(own) => identifiers().any(|id| id == own),
+            None => route.matches(topic()),
+        };
+        Known { routes: matching(&is_wanted), ..known }
+    }
+
+    /// Wakes the readers of streams that messages were handed to.
+    pub(super) fn wake(&mut self) {
+        let own = self.routes.iter_mut().filter_map(|route| route.outlet.as_mut());
+        for outlet in own.chain([&mut self.default_stream]).filter(|outlet| outlet.is_fed) {
+            outlet.is_fed = false;
+            outlet.stream.wake();
         }
     }
 
     /// Where the application says what it acknowledges by hand, if it ever had such a message.
     pub(super) fn given(&self) -> Option<Arc<GivenQueue>> {
-        self.by_hand.is_used.then(|| self.by_hand.given.clone())
+        self.by_hand.given()
     }
 
     /// What the application acknowledged by hand.
-    pub(super) fn take_acknowledged(&mut self) -> impl Iterator<Item = (Receipt, ReasonCode)> {
-        self.by_hand.settle(self.by_hand.given.take())
+    pub(super) fn take_acknowledged(&mut self) -> Vec<(Receipt, ReasonCode)> {
+        self.by_hand.take()
     }
 
     /// The connection is over. What the application has, or will find in its streams, counts as acknowledged; handles
     /// of the rest are stale from now on, and what is parked of that is dropped: it comes again.
-    pub(super) fn end_connection(&mut self) -> impl Iterator<Item = (Receipt, ReasonCode)> {
-        let parked = self.parked.receipt.take().map(|receipt| (receipt, ReasonCode::Success));
+    pub(super) fn end_connection(&mut self) -> Vec<(Receipt, ReasonCode)> {
         self.parked.deliveries.retain(|(_, message)| message.acknowledgement.0.is_none());
-        let settled: Vec<_> = self.by_hand.settle(self.by_hand.given.end_connection()).collect();
-        self.by_hand.shared.clear();
-        parked.into_iter().chain(settled)
+        let mut acknowledged = self.by_hand.end_connection();
+        acknowledged.extend(self.parked.receipt.take().map(|receipt| (receipt, ReasonCode::Success)));
+        acknowledged
     }
 
     /// Whether a message is parked.
@@ -212,13 +219,12 @@ impl Routes {
     /// Waits until a stream has room for its parked message, and hands it over. Cancelling loses nothing.
     pub(super) async fn unpark(&mut self) {
         let Some((stream, _)) = self.parked.deliveries.front() else { return std::future::pending().await };
-        // A stream that was dropped wants nothing any more.
-        if let Ok(permit) = stream.clone().reserve_owned().await
-            && let Some((_, message)) = self.parked.deliveries.pop_front()
-        {
-            permit.send(message);
-        } else {
-            self.parked.deliveries.pop_front();
+        stream.room().await;
+        if let Some((stream, message)) = self.parked.deliveries.pop_front() {
+            // There is room, unless the stream was dropped and wants nothing any more.
+            if stream.push(message).is_ok() {
+                stream.wake();
+            }
         }
     }
 }
@@ -231,33 +237,48 @@ impl Route {
     }
 }
 
-impl Stream {
-    fn is_closed(&self) -> bool {
-        matches!(self, Stream::Own(stream) if stream.is_closed())
+impl Outlet {
+    fn new(stream: StreamSender, is_manual: bool) -> Self {
+        Outlet { stream, is_manual, is_fed: false }
     }
 }
 
-impl ByHand {
-    /// The messages that all their streams have acknowledged now. One that refuses decides what is said.
-    fn settle(&mut self, given: Vec<(Receipt, ReasonCode)>) -> impl Iterator<Item = (Receipt, ReasonCode)> {
-        given.into_iter().filter_map(|(receipt, reason)| {
-            let Some((missing, said)) = self.shared.get_mut(&receipt) else { return Some((receipt, reason)) };
-            *missing -= 1;
-            if reason.is_error() {
-                *said = reason;
-            }
-            if *missing > 0 {
-                return None;
-            }
-            self.shared.remove(&receipt).map(|(_, said)| (receipt, said))
-        })
-    }
+/// One message on its way into streams.
+struct Delivery<'a> {
+    parked: &'a mut Parked,
+    by_hand: &'a mut ByHand,
+    receipt: Option<Receipt>,
+    /// How many streams have it, or will have it.
+    streams: usize,
+    /// How many of them acknowledge it by hand.
+    by_hand_streams: usize,
 }
 
-impl Parked {
-    fn offer(&mut self, stream: &mpsc::Sender<Message>, message: Message) {
-        if let Err(TrySendError::Full(message)) = stream.try_send(message) {
-            self.deliveries.push_back((stream.clone(), message));
+impl Delivery<'_> {
+    /// Hands the message to a stream, or parks it. Gives it back when the stream wants nothing any more.
+    fn offer(&mut self, outlet: &mut Outlet, mut message: Message) -> Option<Message> {
+        let by_hand = self.receipt.filter(|_| outlet.is_manual);
+        message.acknowledgement.0 = by_hand.map(|receipt| self.by_hand.handle(receipt));
+        match outlet.stream.push(message) {
+            Ok(()) => outlet.is_fed = true,
+            Err(NotTaken::Full(message)) => {
+                self.parked.deliveries.push_back((outlet.stream.clone(), message));
+            }
+            Err(NotTaken::Closed(message)) => return Some(message),
+        }
+        self.streams += 1;
+        self.by_hand_streams += usize::from(by_hand.is_some());
+        None
+    }
+
+    /// Says who acknowledges it: the application, or else this client as soon as nothing is parked.
+    fn finish(self) {
+        match self.receipt {
+            Some(receipt) if self.by_hand_streams > 0 => {
+                self.by_hand.expect(receipt, self.by_hand_streams);
+                self.parked.receipt = None;
+            }
+            receipt => self.parked.receipt = receipt,
         }
     }
 }

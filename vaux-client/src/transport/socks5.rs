@@ -20,7 +20,15 @@ const NAME: u8 = 3;
 const IPV6: u8 = 4;
 const DEFAULT_PORT: u16 = 1080;
 
-/// A SOCKS5 proxy.
+/// A SOCKS5 proxy, for [`ConnectOptions::proxy`](crate::ConnectOptions::proxy). It looks the server's name up.
+///
+/// ```
+/// use vaux_client::{ConnectOptions, Socks5Proxy};
+///
+/// let proxy = Socks5Proxy::parse("socks5h://user:password@proxy.example:1080")?;
+/// let options = ConnectOptions::from_url("mqtts://broker.example")?.proxy(proxy);
+/// # Ok::<(), vaux_client::ConnectError>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Socks5Proxy {
     pub(super) host: String,

@@ -23,7 +23,15 @@ use crate::error::ConnectError;
 /// The largest message to accept. The largest packet fits; a server that sends less at a time is not held up by it.
 const MAXIMUM_MESSAGE_SIZE: usize = 268_435_460;
 
-/// How the WebSocket connection is asked for.
+/// How the WebSocket connection is asked for. A `ws://` or `wss://` URL needs none of it; see
+/// [`ConnectOptions::web_socket`](crate::ConnectOptions::web_socket).
+///
+/// ```
+/// use vaux_client::{ConnectOptions, TlsOptions, WebSocketOptions};
+///
+/// let web_socket = WebSocketOptions::new().path("/mqtt?tenant=7").header("Authorization", "Bearer 0123");
+/// let options = ConnectOptions::new("broker.example", 443).tls(TlsOptions::new()).web_socket(web_socket);
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct WebSocketOptions {
     path: String,

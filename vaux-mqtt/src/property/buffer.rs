@@ -76,6 +76,9 @@ impl PropertyBuffer {
 
 impl From<Properties<'_>> for PropertyBuffer {
     fn from(properties: Properties<'_>) -> Self {
+        if properties.is_empty() {
+            return PropertyBuffer::new();
+        }
         let mut wire = Vec::with_capacity(properties.body_len());
         properties.encode_body(&mut wire);
         PropertyBuffer { wire }

@@ -22,10 +22,10 @@ impl<'a> TopicName<'a> {
         if text.len() > usize::from(u16::MAX) {
             return Err(Rule::FieldPastEnd);
         }
-        string::check(text.as_bytes()).map_err(|(rule, _)| rule)?;
-        match wildcard(text) {
-            Some(_) => Err(Rule::TopicWildcard),
-            None => Ok(TopicName(text)),
+        match string::check_topic_text(text) {
+            Ok(false) => Ok(TopicName(text)),
+            Ok(true) => Err(Rule::TopicWildcard),
+            Err((rule, _)) => Err(rule),
         }
     }
 
