@@ -41,7 +41,7 @@ struct Online {
 const UNWRITTEN_MAX: usize = 16 * 1024 * 1024;
 
 /// How much the answers to packets may take before they are sent, in the middle of what was read.
-const ANSWERS_BYTES: usize = 128;
+const ANSWERS_BYTES: usize = 512;
 
 /// How many publishes are taken out of their channel at once.
 const TAKEN_MAX: usize = 64;
