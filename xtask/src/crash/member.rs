@@ -187,8 +187,12 @@ impl Member {
 
     /// Closes the socket without a word, and keeps the session.
     pub(super) fn cut(&mut self) {
-        if let Some(link) = self.link.take() {
-            self.session = link.client.into_session();
+        if let Some(Link { mut client, answers, .. }) = self.link.take() {
+            // It has these messages, although it has not said so: when they come again, they are not new.
+            for (_, qos, packet_id) in answers {
+                client.acknowledge(qos, packet_id, ReasonCode::Success);
+            }
+            self.session = client.into_session();
         }
     }
 
