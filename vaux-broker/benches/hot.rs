@@ -222,7 +222,7 @@ impl Worker {
         self.receive(slot, &bytes);
         while let Some(effect) = self.core.poll_effect() {
             if let Effect::Authenticate { connection, request } = effect {
-                self.core.handle_verdict(NOW, connection, request, Ok(Identity::Anonymous));
+                self.core.handle_verdict(NOW, connection, request, Ok(Identity::Anonymous.into()));
             }
         }
         assert_eq!(self.turn(&[slot]).bytes, 4, "no CONNACK");

@@ -36,10 +36,9 @@ const DIRECTIVES: &[(&str, Meaning)] = &[
     ("autosave_on_changes", Meaning::Nothing(AT_ONCE)),
     (
         "check_retain_source",
-        Meaning::Set(|_, directive| {
-            let is_checked = directive.flag()?;
-            Ok((!is_checked)
-                .then_some("retained messages of those who may not write there any more are kept back"))
+        Meaning::Set(|config, directive| {
+            config.mqtt.check_retain_source = directive.flag()?;
+            Ok(None)
         }),
     ),
     ("clientid_prefixes", Meaning::Refused("clients with other identifiers would be let in")),
