@@ -129,6 +129,7 @@ mod url;
 pub use acknowledgement::{AcknowledgeError, Acknowledgement};
 pub use authenticator::Authenticator;
 pub use client::{Client, Connection, PublishTicket, Published};
+pub use driver::{Accepted, Connector};
 pub use error::{
     ConnectError, ConnectErrorKind, ConnectStage, Disconnected, Refusal, RequestError, TryPublishError,
 };
@@ -139,10 +140,11 @@ pub use options::ConnectOptions;
 pub use reconnect::ReconnectPolicy;
 pub use scram::ScramSha256;
 pub use subscription::{Answer, Messages, Subscribe, Subscription};
-pub use transport::{Socks5Proxy, TlsOptions, WebSocketOptions};
+pub use transport::{ByteStream, Socks5Proxy, TlsOptions, WebSocketOptions};
 pub use url::ServerUrl;
 
 pub use vaux_mqtt::packet::{PacketId, RetainHandling, SubscriptionOptions};
 pub use vaux_mqtt::property::{Property, PropertyBuffer};
+pub use vaux_mqtt::protocol::client::ServerLimits;
 /// A value that the protocol does not allow in a property.
 pub use vaux_mqtt::{Error as PropertyError, QoS, ReasonCode, Version};

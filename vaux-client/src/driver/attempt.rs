@@ -2,11 +2,13 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use vaux_mqtt::protocol::client::{Event, Lost, Session, Settings};
 use vaux_mqtt::{ReasonCode, packet::ConnAck};
 
 use super::connect;
+use super::first_session;
 use super::link::Link;
 use super::{Clock, Machine};
 use crate::authenticator::Authenticator;
@@ -29,6 +31,10 @@ pub(super) struct Established {
     pub(super) machine: Machine,
     pub(super) authenticator: Option<Box<dyn Authenticator>>,
     pub(super) connected: Arc<Connected>,
+    /// How long it took until the stream stood.
+    pub(super) dial_time: Duration,
+    /// How long the server then took for its answer to CONNECT.
+    pub(super) answer_time: Duration,
 }
 
 /// An attempt that failed, with what is to be kept for the next one.
@@ -39,6 +45,19 @@ pub(super) struct Failed {
 }
 
 impl Server {
+    /// Reads the files that the options name.
+    pub(super) fn new(options: ConnectOptions) -> Result<Self, ConnectError> {
+        let dialer = Dialer::new(&options)?;
+        Ok(Server { options, dialer, clock: Clock(Instant::now()) })
+    }
+
+    /// Connects without anything under way.
+    pub(super) async fn connect_first(&self, client_id: &str) -> Result<Established, ConnectError> {
+        let clean_start = self.options.clean_start;
+        let session = first_session(&self.options);
+        self.connect(client_id, clean_start, session).await.map_err(|failed| failed.error)
+    }
+
     /// Connects once. `client_id` is the one in force, if there was a connection before.
     pub(super) async fn connect(
         &self,
@@ -64,15 +83,20 @@ impl Server {
         };
         let mut machine = Machine::new(&packet, settings, session, self.clock.now_ms());
         let mut stage = ConnectStage::Resolve;
+        let began = Instant::now();
         let attempt = async {
             let mut link = Link::new(self.dialer.dial(&mut stage).await?);
             stage = ConnectStage::ConnAck;
+            let dial_time = began.elapsed();
             let connected = self.shake_hands(&mut link, &mut machine, &mut authenticator, client_id).await?;
-            Ok((link, connected))
+            Ok((link, connected, dial_time))
         };
         let result = tokio::time::timeout(options.connect_timeout, attempt).await;
         match result.unwrap_or_else(|_| Err(ConnectError::Timeout(stage))) {
-            Ok((link, connected)) => Ok(Established { link, machine, authenticator, connected }),
+            Ok((link, connected, dial_time)) => {
+                let answer_time = began.elapsed() - dial_time;
+                Ok(Established { link, machine, authenticator, connected, dial_time, answer_time })
+            }
             Err(error) => {
                 let lost = machine.take_lost();
                 Err(Failed { error, session: machine.into_session(), lost })

@@ -13,13 +13,18 @@ use crate::options::ConnectOptions;
 
 /// Checks what can be known to be wrong before anything is tried.
 pub(super) fn check(options: &ConnectOptions) -> Result<(), ConnectError> {
+    check_client(options, &options.client_id)
+}
+
+/// As [`check`], for a client that has an identifier of its own.
+pub(super) fn check_client(options: &ConnectOptions, client_id: &str) -> Result<(), ConnectError> {
     if options.version != Version::V5 {
         check_without_properties(options)?;
     }
-    check_text("client identifier", &options.client_id)?;
+    check_text("client identifier", client_id)?;
     options.user_name.as_deref().map_or(Ok(()), |name| check_text("user name", name))?;
     options.password.as_deref().map_or(Ok(()), |password| check_len("password", password))?;
-    match (options.version, options.client_id.chars().count()) {
+    match (options.version, client_id.chars().count()) {
         (Version::V31, 0 | 24..) => {
             return error("version 3.1 needs a client identifier of 1 to 23 characters");
         }

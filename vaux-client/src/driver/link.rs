@@ -59,6 +59,12 @@ impl Link {
         }
     }
 
+    /// The stream, and what was read and not consumed.
+    pub(super) fn into_parts(mut self) -> (Box<dyn ByteStream>, BytesMut) {
+        self.incoming.advance(self.incoming_at);
+        (self.reader.unsplit(self.writer), self.incoming)
+    }
+
     /// What was read and not consumed.
     pub(super) fn incoming(&self) -> &[u8] {
         &self.incoming[self.incoming_at..]

@@ -4,6 +4,7 @@
 //! streams, outcomes, events and bytes. The protocol itself is in `vaux_mqtt::protocol::client`.
 //!
 //! - `connect` makes CONNECT from the options; `attempt` does one connection attempt.
+//! - `connector` hands accepted connections to programs that go on by themselves.
 //! - `online` is the loop while connected, `offline` what happens in between.
 //! - `requests` keeps account of who waits for what, `held` of publishes that cannot be sent yet.
 //! - `routes` knows where messages go, with `topics` and `payloads`, and `by_hand` what the application acknowledges.
@@ -12,6 +13,7 @@
 mod attempt;
 mod by_hand;
 mod connect;
+mod connector;
 mod held;
 mod link;
 mod offline;
@@ -25,7 +27,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::{broadcast, mpsc};
-use vaux_mqtt::protocol::client::{Outgoing, Session};
+use vaux_mqtt::protocol::client::Outgoing;
 use vaux_mqtt::{Version, packet::Publish, protocol};
 
 use crate::client::{Client, Connection, Control, PublishRequest};
@@ -34,8 +36,8 @@ use crate::event::{Connected, ConnectionEvent, ConnectionEvents};
 use crate::options::ConnectOptions;
 use crate::stream::stream;
 use crate::subscription::Messages;
-use crate::transport::Dialer;
 use attempt::{Established, Server};
+pub use connector::{Accepted, Connector};
 use offline::Attempts;
 use requests::Requests;
 use routes::Routes;
@@ -104,11 +106,7 @@ pub(crate) async fn connect(
 ) -> Result<(Client, Connection, impl Future<Output = ()> + Send + use<>), ConnectError> {
     let (client, events, messages, mut driver) = prepare(options)?;
     let options = &driver.server.options;
-    let established = driver
-        .server
-        .connect(&options.client_id, options.clean_start, first_session(options))
-        .await
-        .map_err(|failed| failed.error)?;
+    let established = driver.server.connect_first(&options.client_id).await?;
     driver.client_id = established.connected.client_id.clone();
     let connection = Connection { connected: established.connected.clone(), events, messages };
     Ok((client, connection, driver.run(established)))
@@ -125,8 +123,7 @@ pub(crate) fn prepare(
     options: ConnectOptions,
 ) -> Result<(Client, ConnectionEvents, Messages, Driver), ConnectError> {
     connect::check(&options)?;
-    let dialer = Dialer::new(&options)?;
-    let server = Server { options, dialer, clock: Clock(Instant::now()) };
+    let server = Server::new(options)?;
     let options = &server.options;
     let (publish_sender, publishes) = mpsc::channel(options.request_capacity);
     let (control_sender, controls) = mpsc::channel(CONTROL_CAPACITY);

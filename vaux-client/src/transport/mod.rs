@@ -26,7 +26,7 @@ pub use tls::TlsOptions;
 pub use web_socket::WebSocketOptions;
 
 /// A stream of bytes in both directions.
-pub(crate) trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for S {}
 
@@ -35,6 +35,8 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for S {}
 pub(crate) struct Dialer {
     host: String,
     port: u16,
+    /// What the name that is connected to stands for, if it is not looked up each time.
+    addresses: Option<Vec<SocketAddr>>,
     bind: Option<IpAddr>,
     /// Instead of host and port.
     unix_socket: Option<PathBuf>,
@@ -60,7 +62,19 @@ impl Dialer {
             None => None,
         };
         let (proxy, unix_socket) = (options.proxy.clone(), options.unix_socket.clone());
-        Ok(Dialer { host, port, bind: options.bind, proxy, unix_socket, tls, web_socket })
+        Ok(Dialer { host, port, addresses: None, bind: options.bind, proxy, unix_socket, tls, web_socket })
+    }
+
+    /// Looks up the name of the server, or that of the proxy, once and for all.
+    pub(crate) async fn resolve(&mut self) -> Result<(), ConnectError> {
+        if self.unix_socket.is_none() {
+            let (host, port) = match &self.proxy {
+                Some(proxy) => (&proxy.host, proxy.port),
+                None => (&self.host, self.port),
+            };
+            self.addresses = Some(look_up(host, port).await?);
+        }
+        Ok(())
     }
 
     /// Connects. `stage` always says what is being waited for, for the case that the caller stops waiting.
@@ -98,10 +112,12 @@ impl Dialer {
         stage: &mut ConnectStage,
     ) -> Result<TcpStream, ConnectError> {
         *stage = ConnectStage::Resolve;
-        let resolve_error = |source| ConnectError::Resolve { host: host.to_owned(), source };
-        let addresses: Vec<_> = tokio::net::lookup_host((host, port)).await.map_err(resolve_error)?.collect();
+        let looked_up = match &self.addresses {
+            Some(_) => Vec::new(),
+            None => look_up(host, port).await?,
+        };
         *stage = ConnectStage::Tcp;
-        self.connect_to_any(host, &addresses).await
+        self.connect_to_any(host, self.addresses.as_deref().unwrap_or(&looked_up)).await
     }
 
     async fn secure(
@@ -143,4 +159,9 @@ impl Dialer {
         tcp.set_nodelay(true)?;
         Ok(tcp)
     }
+}
+
+async fn look_up(host: &str, port: u16) -> Result<Vec<SocketAddr>, ConnectError> {
+    let resolve_error = |source| ConnectError::Resolve { host: host.to_owned(), source };
+    Ok(tokio::net::lookup_host((host, port)).await.map_err(resolve_error)?.collect())
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
@@ -24,6 +25,7 @@ pub struct TlsOptions {
     server_name: Option<String>,
     only_tls13: bool,
     accept_any_certificate: bool,
+    no_resumption: bool,
 }
 
 impl TlsOptions {
@@ -95,6 +97,13 @@ impl TlsOptions {
         self
     }
 
+    /// Begins every connection anew, without what the server gave for resuming an earlier one.
+    #[must_use]
+    pub fn no_resumption(mut self) -> Self {
+        self.no_resumption = true;
+        self
+    }
+
     /// The name to check for when connecting to `host`.
     pub(super) fn name_for(&self, host: &str) -> Result<ServerName<'static>, ConnectError> {
         let name = self.server_name.as_deref().unwrap_or(host);
@@ -128,6 +137,9 @@ impl TlsOptions {
             }
         };
         config.alpn_protocols.clone_from(&self.alpn);
+        if self.no_resumption {
+            config.resumption = Resumption::disabled();
+        }
         Ok(Arc::new(config))
     }
 

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use vaux_client::{
-    Client, ConnectError, ConnectErrorKind, ConnectOptions, ConnectStage, ConnectionEvent, Disconnected,
-    Message, Property, PropertyBuffer, QoS, ReasonCode, ReconnectPolicy, RequestError, TlsOptions, Version,
+    Client, ConnectError, ConnectErrorKind, ConnectOptions, ConnectStage, ConnectionEvent, Connector,
+    Disconnected, Message, Property, PropertyBuffer, QoS, ReasonCode, ReconnectPolicy, RequestError,
+    TlsOptions, Version,
 };
 use vaux_mqtt::frame::Frame;
 use vaux_mqtt::packet::{Packet, Sender};
@@ -314,4 +315,36 @@ async fn a_server_that_answers_with_a_tls_alert_is_told_from_one_that_breaks_the
         let kind = if is_tls { ConnectErrorKind::Unreachable } else { ConnectErrorKind::Protocol };
         assert_eq!(error.kind(), kind, "{error}");
     }
+}
+
+#[tokio::test]
+async fn a_connector_hands_over_connections_after_connack() {
+    let server = Server::start(Version::V5).await;
+    let mut connector = Connector::new(server.options()).unwrap();
+    within(connector.resolve()).await.unwrap();
+    let server_side = async {
+        let mut peer = server.accept_session(false, &[Property::ReceiveMaximum(3)]).await;
+        peer.disconnect(ReasonCode::ServerBusy).await;
+        peer
+    };
+    let (accepted, mut peer) = tokio::join!(within(connector.connect("one")), server_side);
+    let mut accepted = accepted.unwrap();
+    assert_eq!((&*accepted.connected.client_id, accepted.limits.receive_maximum), ("one", 3));
+    // What comes behind CONNACK is the caller's, be it that it was read already.
+    let mut bytes = accepted.unread.to_vec();
+    while Frame::split(&bytes).unwrap().is_none() {
+        within(accepted.stream.read_buf(&mut bytes)).await.unwrap();
+    }
+    assert_eq!(bytes[0], 0xe0);
+    accepted.stream.write_all(&[0xe0, 0]).await.unwrap();
+    peer.expect("DISCONNECT 00").await;
+
+    let server_side = async {
+        let mut peer = server.accept_connect().await;
+        peer.connack(false, ReasonCode::Banned, &[]).await;
+    };
+    let (refused, ()) = tokio::join!(within(connector.connect("two")), server_side);
+    assert_eq!(refused.unwrap_err().reason(), Some(ReasonCode::Banned));
+    let too_long = within(connector.connect(&"i".repeat(70_000))).await.unwrap_err();
+    assert_eq!(too_long.kind(), ConnectErrorKind::Options);
 }
