@@ -196,6 +196,11 @@ impl CliError {
         exit
     }
 
+    /// How the program ends because of it.
+    pub(crate) fn exit(&self) -> Exit {
+        self.describe().exit
+    }
+
     /// The reason code that the server gave.
     fn reason(&self) -> Option<ReasonCode> {
         match self {

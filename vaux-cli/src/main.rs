@@ -58,6 +58,7 @@ enum Command {
     Encode(commands::encode::EncodeArgs),
     Store(commands::store::StoreArgs),
     ImportMosquitto(commands::import_mosquitto::ImportMosquittoArgs),
+    Bench(Box<commands::bench::BenchArgs>),
     Top(Box<commands::top::TopArgs>),
     Test(Box<commands::test::TestArgs>),
     Why(Box<commands::why::WhyArgs>),
@@ -160,6 +161,7 @@ fn run(command: Command) -> ExitCode {
         }
         Command::Record(args) => (args.talk.talk(), false, commands::record::run(*args)),
         Command::Replay(args) => (args.talk.talk(), args.json, commands::replay::run(*args)),
+        Command::Bench(args) => (args.talk.talk(), args.json, commands::bench::run(*args)),
         Command::Top(args) => (args.talk.talk(), false, commands::top::run(*args)),
         // Its JSON lines are packets, and nothing else.
         Command::Test(args) => (TalkArgs::default().talk(), false, commands::test::run(&args)),

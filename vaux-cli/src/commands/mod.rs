@@ -1,6 +1,7 @@
 //! The commands, one module each: its arguments, whose doc comments are its help, and `run`.
 
 pub(crate) mod acl;
+pub(crate) mod bench;
 pub(crate) mod broker;
 pub(crate) mod completions;
 pub(crate) mod decode;

@@ -236,6 +236,12 @@ impl ConnectArgs {
         self.url.as_ref().and_then(|url| url.topic.as_deref())
     }
 
+    /// What the client identifier is to be or to begin with, for a command that makes many of it.
+    pub(crate) fn id_start(&self) -> Option<&str> {
+        let id = self.id.as_deref().filter(|id| !id.is_empty());
+        id.or(self.id_prefix.as_deref())
+    }
+
     /// Refuses flags that contradict each other. Flags of different layers do not: the upper one wins.
     pub(super) fn check(&self) -> Result<(), CliError> {
         let url = self.url.as_ref().map(|url| &url.server);

@@ -36,6 +36,11 @@ impl TalkArgs {
         TalkArgs { color, ..TalkArgs::default() }
     }
 
+    /// Whether nothing is to be said.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
     /// How to talk.
     pub(crate) fn talk(&self) -> Talk {
         let palette = Palette::new(self.color.is_on(&std::io::stderr()));

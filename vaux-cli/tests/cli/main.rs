@@ -2,6 +2,8 @@
 
 mod acl;
 #[cfg(test)]
+mod bench;
+#[cfg(test)]
 mod broker;
 #[cfg(test)]
 mod captures;
