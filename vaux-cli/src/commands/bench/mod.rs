@@ -80,7 +80,7 @@ pub(crate) struct BenchArgs {
     /// Topics that each publisher publishes under in turn
     #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     topics: u32,
-    /// Messages of a publisher that may be under way: unacknowledged, and without --rate undelivered [default: 100; fanin 1000 for all together]
+    /// Messages of a publisher that may be under way: unacknowledged, and without --rate undelivered [default: 1000 with QoS 0, else 100; of fanin 1000 for all together]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=60_000))]
     window: Option<u32>,
     /// End with exit code 9 when more than 1 % of the latencies are above so many milliseconds
@@ -133,7 +133,9 @@ Examples:
 /// Larger packets there are not.
 const MAX_SIZE: i64 = 200_000_000;
 
-/// How many messages of a publisher are under way if nobody says.
+/// How many messages of a publisher are under way if nobody says: enough for large writes, and little enough for the
+/// queues that servers keep for messages with QoS 1 and 2.
+const QOS_0_WINDOW: u32 = 1000;
 const WINDOW: u32 = 100;
 
 /// How many of all publishers together may wait for one subscriber: servers drop what waits beyond some limit.
@@ -224,6 +226,7 @@ impl BenchArgs {
         }
         let window = self.window.unwrap_or(match self.mode {
             Mode::Fanin => (FAN_IN_WINDOW / shape.publishers as u32).max(1),
+            _ if self.qos == QoS::AtMostOnce => QOS_0_WINDOW,
             _ => WINDOW,
         });
         let setup = Setup {
