@@ -101,6 +101,16 @@ impl Subscribe {
         self.properties.push(property)?;
         Ok(self)
     }
+
+    /// The filters with their options, in the order in which they were added.
+    pub fn filters(&self) -> impl Iterator<Item = (&str, SubscriptionOptions)> {
+        self.filters.iter().map(|(filter, options)| (&**filter, *options))
+    }
+
+    /// The properties.
+    pub fn properties(&self) -> &PropertyBuffer {
+        &self.properties
+    }
 }
 
 /// The server's answer to SUBSCRIBE or UNSUBSCRIBE.

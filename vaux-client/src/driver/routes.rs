@@ -101,8 +101,23 @@ impl Routes {
             }
             is_granted
         });
+        self.replace_earlier(key);
         self.drop_empty();
         refused
+    }
+
+    /// A subscription of the default stream replaces earlier ones of it with the same filters, as it does at the
+    /// server. Streams of their own keep what they asked for: they may want the same messages.
+    fn replace_earlier(&mut self, key: RouteKey) {
+        let Some(index) = self.routes.iter().position(|route| route.key == key) else { return };
+        let (earlier, route) = self.routes.split_at_mut(index);
+        if !matches!(route[0].stream, Stream::Default) {
+            return;
+        }
+        let filters = &route[0].request.filters;
+        for replaced in earlier.iter_mut().filter(|route| matches!(route.stream, Stream::Default)) {
+            replaced.request.filters.retain(|(filter, _)| !filters.iter().any(|(new, _)| new == filter));
+        }
     }
 
     /// Ends the subscriptions with these filters.

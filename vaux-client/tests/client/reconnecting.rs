@@ -199,6 +199,28 @@ async fn a_client_that_is_not_wanted_does_not_come_back() {
 }
 
 #[tokio::test]
+async fn a_subscription_that_was_replaced_is_made_again_once() {
+    let server = Server::start(Version::V5).await;
+    let (client, _connection, mut peer) = server.connect(server.options().reconnect(quick())).await;
+    for (identifier, qos) in [(1, QoS::AtMostOnce), (2, QoS::AtLeastOnce)] {
+        let request = Subscribe::to("a", qos).property(Property::SubscriptionIdentifier(identifier)).unwrap();
+        let asking = tokio::spawn({
+            let client = client.clone();
+            async move { client.subscribe_default(request).await }
+        });
+        let subscribe = peer.packet().await.unwrap();
+        peer.suback(u16::from_be_bytes([subscribe[2], subscribe[3]]), &[0]).await;
+        within(asking).await.unwrap().unwrap();
+    }
+    drop(peer);
+    let mut peer = server.accept_session(false, &[]).await;
+    let subscribe = peer.packet().await.unwrap();
+    assert_eq!(subscribe.last(), Some(&1), "the options of the second: {subscribe:?}");
+    within(client.publish(Message::new("b", "x"))).await.unwrap();
+    peer.expect("PUBLISH q0 b=x").await;
+}
+
+#[tokio::test]
 async fn disconnecting_ends_a_client_that_waits_for_its_server() {
     let server = Server::start(Version::V5).await;
     let policy = ReconnectPolicy::backoff(Duration::from_secs(3600), Duration::from_secs(3600));
