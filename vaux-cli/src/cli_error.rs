@@ -136,6 +136,13 @@ pub(crate) enum CliError {
         /// Why not.
         source: RequestError,
     },
+    /// The connection that the command was to use is not there.
+    NotConnected {
+        /// What became of it.
+        why: String,
+        /// What to do.
+        hint: Option<String>,
+    },
     /// There is no connection to play conformance cases over.
     NoBroker(String),
     /// A message whose payload is not JSON, where it has to be.
@@ -251,6 +258,9 @@ impl CliError {
             CliError::Lost(disconnected) => Report::new(lost_exit(disconnected), disconnected.to_string()),
             CliError::Request { what, source } => {
                 Report::new(request_exit(source), format!("{what}: {source}"))
+            }
+            CliError::NotConnected { why, hint } => {
+                Report::new(Exit::Unreachable, why.as_str()).with_hint(hint.clone())
             }
             CliError::NoBroker(why) => Report::new(Exit::Unreachable, why.as_str()),
             CliError::NotJson { topic } => {

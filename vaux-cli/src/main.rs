@@ -16,6 +16,7 @@ use clap::error::ErrorKind;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use cli_error::{CliError, Exit};
+use connection::ConnectArgs;
 use output::talk::TalkArgs;
 
 // Many small allocations of differing life are what a client and a broker are made of.
@@ -25,7 +26,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// MQTT from the command line
 #[derive(Debug, Parser)]
 #[command(name = "vaux", version, disable_version_flag = true, max_term_width = 100, after_help = NOTES)]
-struct Cli {
+pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,
     /// Print version
@@ -43,7 +44,7 @@ Examples:
   vaux decode c000";
 
 #[derive(Debug, Subcommand)]
-enum Command {
+pub(crate) enum Command {
     Broker(commands::broker::BrokerArgs),
     Pub(Box<commands::pub_::PubArgs>),
     Sub(Box<commands::sub::SubArgs>),
@@ -59,6 +60,7 @@ enum Command {
     Store(commands::store::StoreArgs),
     ImportMosquitto(commands::import_mosquitto::ImportMosquittoArgs),
     Bench(Box<commands::bench::BenchArgs>),
+    Shell(Box<commands::shell::ShellArgs>),
     Top(Box<commands::top::TopArgs>),
     Test(Box<commands::test::TestArgs>),
     Why(Box<commands::why::WhyArgs>),
@@ -117,7 +119,7 @@ fn with_help_of_broker(args: Vec<OsString>) -> Vec<OsString> {
 }
 
 /// Puts what stands behind `Examples:` in the help of a command in front of its flags.
-fn examples_first(mut command: clap::Command) -> clap::Command {
+pub(crate) fn examples_first(mut command: clap::Command) -> clap::Command {
     const TEMPLATE: &str =
         "{about-with-newline}\n{usage-heading} {usage}\n\n{before-help}{all-args}{after-help}";
     let notes = command.get_after_help().map(ToString::to_string).unwrap_or_default();
@@ -133,7 +135,7 @@ fn examples_first(mut command: clap::Command) -> clap::Command {
 }
 
 /// What clap has to say instead of a parsed command line: help, the version, or what is wrong.
-fn answer(error: clap::Error) -> Exit {
+pub(crate) fn answer(error: clap::Error) -> Exit {
     let (exit, printed) = match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => (Exit::Ok, error.print()),
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => (Exit::Usage, error.print()),
@@ -145,9 +147,36 @@ fn answer(error: clap::Error) -> Exit {
     }
 }
 
+impl Command {
+    /// The flags of the connection, if the command has messages to send or to receive.
+    pub(crate) fn connect_mut(&mut self) -> Option<&mut ConnectArgs> {
+        Some(match self {
+            Command::Pub(args) => &mut args.connect,
+            Command::Sub(args) => &mut args.connect,
+            Command::Rr(args) => &mut args.connect,
+            Command::Get(args) => &mut args.connect,
+            Command::Record(args) => &mut args.connect,
+            Command::Replay(args) => &mut args.connect,
+            Command::Retained(args) => args.connect_mut(),
+            Command::Why(args) => &mut args.connect,
+            _ => return None,
+        })
+    }
+}
+
 fn run(command: Command) -> ExitCode {
+    match command {
+        Command::Broker(args) => commands::broker::run(args),
+        Command::Shell(args) => commands::shell::run(*args),
+        command => perform(command).into(),
+    }
+}
+
+/// Does what a command is for, tells what goes wrong, and returns how it ended.
+pub(crate) fn perform(command: Command) -> Exit {
     let (talk, json, outcome) = match command {
-        Command::Broker(args) => return commands::broker::run(args),
+        // They end the program by themselves.
+        Command::Broker(_) | Command::Shell(_) => return Exit::Usage,
         Command::Pub(args) => (args.talk.talk(), args.json, commands::pub_::run(*args)),
         Command::Sub(args) => (args.talk.talk(), args.output.json, commands::sub::run(*args)),
         Command::Rr(args) => (args.talk.talk(), args.output.json, commands::rr::run(*args)),
@@ -174,5 +203,5 @@ fn run(command: Command) -> ExitCode {
         Command::Encode(args) => (args.talk(), false, commands::encode::run(&args)),
         Command::Decode(args) => (args.talk(), false, commands::decode::run(&args)),
     };
-    outcome.unwrap_or_else(|error| error.report(talk, json)).into()
+    outcome.unwrap_or_else(|error| error.report(talk, json))
 }

@@ -5,12 +5,12 @@ use std::pin::pin;
 use std::time::Duration;
 
 use clap::Args;
-use vaux_client::{Client, Message, QoS, ReconnectPolicy, RequestError, Subscribe};
+use vaux_client::{Message, QoS, ReconnectPolicy, RequestError, Subscribe};
 
 use crate::cli_error::{CliError, Exit};
 use crate::connection::{
-    ConnectArgs, Interrupt, Place, Plan, Session, any_matches, block_on, check_filter, close, parse_qos,
-    parse_seconds, subscribe,
+    ConnectArgs, Interrupt, Link, Place, Plan, Session, any_matches, block_on, check_filter, close,
+    parse_qos, parse_seconds, subscribe,
 };
 use crate::output::message::{MessageArgs, MessageWriter};
 use crate::output::talk::{Talk, TalkArgs};
@@ -32,7 +32,7 @@ pub(crate) struct GetArgs {
     #[arg(short = 'W', value_name = "SECONDS", value_parser = parse_seconds)]
     timeout: Option<Duration>,
     #[command(flatten)]
-    connect: ConnectArgs,
+    pub(crate) connect: ConnectArgs,
     #[command(flatten)]
     pub(crate) output: MessageArgs,
     #[command(flatten)]
@@ -96,7 +96,7 @@ impl Getter {
         outcome
     }
 
-    async fn get(&self, plan: &Plan, client: &mut Option<Client>) -> Result<Exit, CliError> {
+    async fn get(&self, plan: &Plan, client: &mut Option<Link>) -> Result<Exit, CliError> {
         let mut session = Session::open(plan, ReconnectPolicy::NEVER, self.talk).await?;
         *client = Some(session.client.clone());
         let message = self.first(plan, &mut session).await?;

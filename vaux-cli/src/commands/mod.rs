@@ -15,6 +15,7 @@ pub(crate) mod record;
 pub(crate) mod replay;
 pub(crate) mod retained;
 pub(crate) mod rr;
+pub(crate) mod shell;
 pub(crate) mod store;
 pub(crate) mod sub;
 pub(crate) mod test;

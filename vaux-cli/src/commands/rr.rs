@@ -1,18 +1,18 @@
 //! `vaux rr`: a request, and the answer to it.
 
 use std::io::{Write, stdout};
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use vaux_client::{
-    Client, Message, Property, PropertyBuffer, QoS, ReasonCode, ReconnectPolicy, RequestError, Subscribe,
-    Subscription,
+    Message, Property, PropertyBuffer, QoS, ReasonCode, ReconnectPolicy, RequestError, Subscribe,
 };
 
 use crate::cli_error::{CliError, Exit};
 use crate::connection::{
-    ConnectArgs, Interrupt, Place, Plan, Session, block_on, check_topic, close, parse_qos, parse_seconds,
-    random,
+    ConnectArgs, Interrupt, Link, Place, Plan, Session, block_on, check_topic, close, parse_qos,
+    parse_seconds, random, subscribe,
 };
 use crate::input::payload::PayloadArgs;
 use crate::output::message::MessageArgs;
@@ -43,7 +43,7 @@ pub(crate) struct RrArgs {
     #[arg(long)]
     latency: bool,
     #[command(flatten)]
-    connect: ConnectArgs,
+    pub(crate) connect: ConnectArgs,
     #[command(flatten)]
     pub(crate) output: MessageArgs,
     #[command(flatten)]
@@ -154,34 +154,37 @@ impl Requester {
         outcome
     }
 
-    async fn ask(&self, plan: &Plan, client: &mut Option<Client>) -> Result<(Message, Duration), CliError> {
+    async fn ask(&self, plan: &Plan, client: &mut Option<Link>) -> Result<(Message, Duration), CliError> {
         let mut session = Session::open(plan, ReconnectPolicy::NEVER, self.talk).await?;
         *client = Some(session.client.clone());
-        // Nothing but the answer is of interest, also of a session of before.
-        session.messages.close();
-        let mut answers = self.listen(plan, &mut session).await?;
+        self.listen(plan, &mut session).await?;
         let start = Instant::now();
-        let answer = self.exchange(&mut session, &mut answers).await?;
+        let answer = self.exchange(&mut session).await?;
         Ok((answer, start.elapsed()))
     }
 
-    /// Subscribes to the response topic.
-    async fn listen(&self, plan: &Plan, session: &mut Session) -> Result<Subscription, CliError> {
-        let mut subscribe = Subscribe::to(self.response_topic.as_str(), self.request.qos);
+    /// Subscribes to the response topic. Messages that come before the answer, of a session of before, are none.
+    async fn listen(&self, plan: &Plan, session: &mut Session) -> Result<(), CliError> {
+        let mut request = Subscribe::to(self.response_topic.as_str(), self.request.qos);
         for property in plan.properties.of(Place::Subscribe).list() {
-            subscribe = subscribe.property(property).expect("-D checked the value of the property");
+            request = request.property(property).expect("-D checked the value of the property");
         }
-        match session.client.subscribe(subscribe).await {
-            Ok(answers) => Ok(answers),
-            Err(error) => {
-                let what = format!("not subscribed to {}", self.response_topic);
-                Err(session.request_error(&what, error).await)
+        let (link, filters) = (session.client.clone(), [self.response_topic.clone()]);
+        let mut asking = pin!(subscribe(&link, request, &filters, self.talk));
+        let outcome = loop {
+            tokio::select! {
+                outcome = &mut asking => break outcome,
+                Some(_) = session.messages.next() => {}
             }
+        };
+        match outcome {
+            Ok(_) => Ok(()),
+            Err((what, error)) => Err(session.request_error(&what, error).await),
         }
     }
 
     /// Publishes the request and waits for its answer, which may overtake the acknowledgement of the request.
-    async fn exchange(&self, session: &mut Session, answers: &mut Subscription) -> Result<Message, CliError> {
+    async fn exchange(&self, session: &mut Session) -> Result<Message, CliError> {
         let mut ticket = match session.client.start_publish(self.request.clone()).await {
             Ok(ticket) => ticket,
             Err(error) => return Err(session.request_error("not published", error).await),
@@ -189,7 +192,7 @@ impl Requester {
         let mut is_sent = false;
         loop {
             tokio::select! {
-                answer = answers.next() => match answer {
+                answer = session.messages.next() => match answer {
                     Some(answer) if self.is_answer(&answer) => return Ok(answer),
                     Some(_) => {}
                     None => return Err(session.lost().await),
@@ -214,6 +217,6 @@ impl Requester {
     fn is_answer(&self, message: &Message) -> bool {
         let expected = self.request.properties.list().correlation_data();
         let found = message.properties.list().correlation_data();
-        !message.retain && (found.is_none() || expected == found)
+        *message.topic == *self.response_topic && !message.retain && (found.is_none() || expected == found)
     }
 }

@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use vaux_client::{ConnectErrorKind, Version};
+use vaux_client::Version;
 use vaux_tui::{Dashboard, Ended, Live, Recording, Settings, ThemeName};
 
 use crate::cli_error::{CliError, Exit};
-use crate::connection::{ConnectArgs, Place, ReconnectArgs, Session, block_on, check_filter, parse_seconds};
+use crate::connection::{
+    ConnectArgs, Place, ReconnectArgs, block_on, check_filter, connect_as_operator, parse_seconds,
+};
 use crate::output::talk::{Talk, TalkArgs};
 use crate::recording::Reader;
 
@@ -146,25 +148,12 @@ fn watch(args: TopArgs) -> Result<Exit, CliError> {
     if filters.is_empty() {
         filters.extend(connect.url_topic().map(str::to_owned));
     }
-    let names_somebody = connect.names_somebody();
-    let plan = connect.plan(&[Place::Connect, Place::Will], talk)?;
-    let own_options = plan.options.clone();
-    let mut plan = plan.with_operator(["$SYS/broker/vaux/#"])?;
-    let interval = args.interval;
-    let policy = args.reconnect.policy();
+    let (interval, policy) = (args.interval, args.reconnect.policy());
     block_on(async {
-        let session = match Session::open(&plan, policy, talk).await {
-            // The token in the data directory is of no use to another broker on this machine.
-            Err(CliError::Connect { source, .. })
-                if !names_somebody && source.kind() == ConnectErrorKind::Authentication =>
-            {
-                plan.options = own_options;
-                Session::open(&plan, policy, talk).await?
-            }
-            outcome => outcome?,
-        };
+        let places = [Place::Connect, Place::Will];
+        let (plan, client, connection) = connect_as_operator(connect, &places, policy, talk).await?;
         let settings = args.settings(plan.server(), plan.version, filters);
-        let live = Live { client: session.client, events: session.events, messages: session.messages };
+        let live = Live { client, events: connection.events, messages: connection.messages };
         show(Dashboard::of_broker(settings, live, interval)).await
     })
 }

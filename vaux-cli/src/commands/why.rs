@@ -31,7 +31,7 @@ pub(crate) struct WhyArgs {
     #[arg(short = 'W', value_name = "SECONDS", default_value = "10", value_parser = parse_seconds)]
     timeout: Duration,
     #[command(flatten)]
-    connect: ConnectArgs,
+    pub(crate) connect: ConnectArgs,
     /// Print incidents as JSON objects, one a line
     #[arg(long, help_heading = "Output")]
     pub(crate) json: bool,

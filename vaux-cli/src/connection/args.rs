@@ -7,7 +7,8 @@ use clap::Args;
 use vaux_client::{QoS, ServerUrl, Socks5Proxy, Version, WebSocketOptions};
 
 use super::property::PropertyArgs;
-use super::transport::scheme;
+use super::shared::SharedConnection;
+use super::transport::{Target, scheme};
 use crate::cli_error::CliError;
 
 /// Flags of every command that connects. What is not given is `None`, so that lower layers can fill it in.
@@ -93,6 +94,19 @@ pub(crate) struct ConnectArgs {
     /// The file of flags with this name in ~/.config/vaux/profiles
     #[arg(long, value_name = "NAME")]
     pub(super) profile: Option<String>,
+    /// Where all this comes from.
+    #[arg(skip)]
+    pub(super) origin: Origin,
+}
+
+/// Where a command learns what to connect to.
+#[derive(Clone, Debug, Default)]
+pub(super) enum Origin {
+    /// From its flags, the environment and files of flags.
+    #[default]
+    Flags,
+    /// A connection is open.
+    Open(SharedConnection),
 }
 
 /// Whether WebSocket is spoken, and how it is asked for.
@@ -242,6 +256,33 @@ impl ConnectArgs {
         id.or(self.id_prefix.as_deref())
     }
 
+    /// What names an open connection when its user does not: the file of flags, or the host.
+    pub(crate) fn short_name(&self) -> String {
+        let url = self.url.as_ref().map(|url| url.server.host.clone());
+        let socket =
+            self.unix.as_ref().and_then(|path| Some(path.file_stem()?.to_string_lossy().into_owned()));
+        let name = self.profile.clone().or(socket).or_else(|| self.host.clone()).or(url);
+        name.unwrap_or_else(|| "localhost".to_owned())
+    }
+
+    /// Uses an open connection instead of making one. Properties of what is sent over it still count.
+    pub(crate) fn use_open(&mut self, open: SharedConnection) {
+        self.origin = Origin::Open(open);
+    }
+
+    /// Asks for the password if it is to be asked for, so that it is known from now on.
+    pub(crate) fn with_password(mut self) -> Result<ConnectArgs, CliError> {
+        if self.password == Some(None) {
+            let user_name = self.username.clone().or_else(|| self.url.as_ref()?.server.user_name.clone());
+            let password = super::password::ask(user_name.as_deref(), &Target::new(&self).host);
+            let password = password.and_then(|password| {
+                String::from_utf8(password).map_err(|_| std::io::ErrorKind::InvalidData.into())
+            });
+            self.password = Some(Some(password.map_err(CliError::Stdio)?));
+        }
+        Ok(self)
+    }
+
     /// Refuses flags that contradict each other. Flags of different layers do not: the upper one wins.
     pub(super) fn check(&self) -> Result<(), CliError> {
         let url = self.url.as_ref().map(|url| &url.server);
@@ -322,6 +363,7 @@ impl ConnectArgs {
             data_dir: self.data_dir.or(lower.data_dir),
             options: self.options.or(lower.options),
             profile: self.profile.or(lower.profile),
+            origin: self.origin,
         }
     }
 }

@@ -11,6 +11,7 @@ mod profile;
 mod property;
 mod publisher;
 mod session;
+mod shared;
 mod subscribing;
 mod transport;
 mod trust;
@@ -25,17 +26,20 @@ use vaux_client::{
 
 use crate::cli_error::CliError;
 use crate::output::talk::Talk;
+use args::Origin;
 pub(crate) use args::{ConnectArgs, parse_qos};
+pub(crate) use operator::connect_as_operator;
 pub(crate) use profile::other_flags;
 pub(crate) use property::{Place, PropertyLists};
 pub(crate) use publisher::{Failure, Publisher};
-pub(crate) use session::{Interrupt, Session, block_on, close, tell};
+pub(crate) use session::{Events, Inbox, Interrupt, Link, Session, block_on, close, connect, tell};
+pub(crate) use shared::{Observer, SharedConnection, State};
 pub(crate) use subscribing::{ReconnectArgs, any_matches, check_filter, parse_seconds, subscribe};
 use transport::Target;
 use trust::Trust;
 
 /// Everything that is known before connecting.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Plan {
     /// For the client.
     pub(crate) options: ConnectOptions,
@@ -47,11 +51,17 @@ pub(crate) struct Plan {
     trust: Option<Trust>,
     /// The token of the operator, if the user named nobody.
     operator_token: Option<PathBuf>,
+    /// The connection to use, if one is open already.
+    shared: Option<SharedConnection>,
 }
 
 impl ConnectArgs {
-    /// These flags over the variables of the environment, and those over a file of flags.
+    /// These flags over the variables of the environment, and those over a file of flags. Where the connection is known
+    /// already, neither counts.
     pub(crate) fn with_environment(self) -> Result<ConnectArgs, CliError> {
+        if let Origin::Open(_) = self.origin {
+            return Ok(self);
+        }
         self.check()?;
         let upper = self.over(environment::read(|name| std::env::var_os(name))?);
         match profile::path(upper.options.as_deref(), upper.profile.as_deref())? {
@@ -66,6 +76,9 @@ impl ConnectArgs {
 
     /// What to connect to and how, for a command that gives properties to the packets in `places`.
     pub(crate) fn plan(self, places: &[Place], talk: Talk) -> Result<Plan, CliError> {
+        if let Origin::Open(shared) = &self.origin {
+            return self.share(shared, places);
+        }
         let version = self.protocol_version.map_or(Version::V5, args::ProtocolVersion::version);
         self.check_together(version)?;
         let properties = PropertyLists::read(&self.properties, places)?;
@@ -111,7 +124,19 @@ impl ConnectArgs {
             false => operator::token_file(&target, data_dir.as_deref()),
         };
         options = self.credentials(options, version, &target, talk)?;
-        Ok(Plan { options, version, properties, target, trust, operator_token })
+        Ok(Plan { options, version, properties, target, trust, operator_token, shared: None })
+    }
+
+    /// An open connection as it is, with the properties of what is sent over it.
+    fn share(&self, shared: &SharedConnection, places: &[Place]) -> Result<Plan, CliError> {
+        let plan = shared.plan();
+        if !plan.version.has_properties() && !self.properties.is_empty() {
+            return Err(CliError::usage("-D needs version 5"));
+        }
+        let is_later = |place: &Place| !matches!(place, Place::Connect | Place::Will | Place::Disconnect);
+        let places: Vec<_> = places.iter().copied().filter(is_later).collect();
+        let properties = PropertyLists::read(&self.properties, &places)?;
+        Ok(Plan { properties, operator_token: None, shared: Some(shared.clone()), ..plan.clone() })
     }
 
     /// Refuses what makes no sense in all layers together.
@@ -330,6 +355,11 @@ impl Plan {
         let is_same_host = host.eq_ignore_ascii_case(&self.target.host)
             || (other.is_loopback() && self.target.is_loopback());
         is_same_host && port == self.target.port.to_string()
+    }
+
+    /// Whether it is a connection that is open already.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.shared.is_some()
     }
 
     /// The server as a URL.

@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 
 use vaux_broker::operator::FILE;
 use vaux_broker::session::OPERATOR;
+use vaux_client::{Client, ConnectErrorKind, Connection, ReconnectPolicy};
 
 use super::transport::Target;
-use super::{Plan, password};
+use super::{ConnectArgs, Place, Plan, connect, password};
 use crate::cli_error::CliError;
+use crate::output::talk::Talk;
 
 /// Where the token is that the broker would accept: only from this machine.
 pub(super) fn token_file(target: &Target, data_dir: Option<&Path>) -> Option<PathBuf> {
@@ -28,6 +30,32 @@ impl Plan {
         self.options = self.options.user_name(OPERATOR).password(token);
         Ok(self)
     }
+}
+
+/// Connects as the operator of the broker on this machine, unless somebody else is named; where the broker is another
+/// one, which does not know the operator, as nobody.
+pub(crate) async fn connect_as_operator(
+    args: ConnectArgs,
+    places: &[Place],
+    reconnect: ReconnectPolicy,
+    talk: Talk,
+) -> Result<(Plan, Client, Connection), CliError> {
+    let names_somebody = args.names_somebody();
+    let plan = args.plan(places, talk)?;
+    let own_options = plan.options.clone();
+    let mut plan = plan.with_operator(["$SYS/broker/vaux/#"])?;
+    let connected = match connect(&plan, reconnect, talk).await {
+        // The token in the data directory is of no use to another broker on this machine.
+        Err(CliError::Connect { source, .. })
+            if !names_somebody && source.kind() == ConnectErrorKind::Authentication =>
+        {
+            plan.options = own_options;
+            connect(&plan, reconnect, talk).await
+        }
+        connected => connected,
+    };
+    let (client, connection) = connected?;
+    Ok((plan, client, connection))
 }
 
 /// Whether a topic or filter is for operators only.

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use serde_json::json;
-use vaux_client::{Client, Message, PublishTicket, Published, QoS, RequestError};
+use vaux_client::{Message, PublishTicket, Published, QoS, RequestError};
 
+use super::Link;
 use crate::cli_error::{CliError, Exit};
 use crate::output::talk::Talk;
 
@@ -27,7 +28,7 @@ pub(crate) enum Failure {
 /// Publishes messages and keeps account of those under way.
 #[derive(Debug)]
 pub(crate) struct Publisher {
-    client: Client,
+    link: Link,
     /// The messages under way, oldest first.
     tickets: VecDeque<(Sent, PublishTicket)>,
     /// Whether each outcome is written as JSON.
@@ -49,15 +50,15 @@ struct Sent {
 }
 
 impl Publisher {
-    pub(crate) fn new(client: Client, json: bool, talk: Talk) -> Publisher {
-        Publisher { client, tickets: VecDeque::new(), json, talk, published: 0, refusals: 0, refused: None }
+    pub(crate) fn new(link: Link, json: bool, talk: Talk) -> Publisher {
+        Publisher { link, tickets: VecDeque::new(), json, talk, published: 0, refusals: 0, refused: None }
     }
 
     /// Hands a message over. Waits while too many are under way.
     pub(crate) async fn start(&mut self, message: Message) -> Result<(), Failure> {
         self.settle(MAX_TICKETS - 1).await?;
         let sent = Sent { topic: message.topic.clone(), qos: message.qos, retain: message.retain };
-        let ticket = self.client.start_publish(message).await.map_err(Failure::Request)?;
+        let ticket = self.link.start_publish(message).await.map_err(Failure::Request)?;
         self.tickets.push_back((sent, ticket));
         Ok(())
     }

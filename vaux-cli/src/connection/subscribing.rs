@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use clap::Args;
-use vaux_client::{Client, ReconnectPolicy, RequestError, Subscribe};
+use vaux_client::{ReconnectPolicy, RequestError, Subscribe};
 use vaux_mqtt::packet::PacketType;
 use vaux_mqtt::topic::{TopicFilter, TopicName};
 
+use super::Link;
 use crate::cli_error::CliError;
 use crate::output::talk::Talk;
 
@@ -52,14 +53,14 @@ pub(crate) fn any_matches(filters: &[String], topic: &str) -> bool {
 /// Subscribes to the filters of a request; their messages come out of the default stream. Returns the first filter
 /// that was refused while others were granted.
 pub(crate) async fn subscribe(
-    client: &Client,
+    link: &Link,
     request: Subscribe,
     filters: &[String],
     talk: Talk,
 ) -> Result<Option<CliError>, (String, RequestError)> {
     let mut refused = None;
     let what = format!("not subscribed to {}", filters.join(", "));
-    let answer = client.subscribe_default(request).await.map_err(|error| (what, error))?;
+    let answer = link.subscribe(request).await.map_err(|error| (what, error))?;
     for (filter, reason) in filters.iter().zip(&answer.reasons) {
         if reason.is_error() {
             let what = format!("not subscribed to {filter}");

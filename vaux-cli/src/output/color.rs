@@ -30,7 +30,7 @@ impl ColorChoice {
 }
 
 /// Paints words, or leaves them as they are.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Palette {
     is_on: bool,
 }

@@ -7,6 +7,7 @@ pub(crate) mod json;
 pub(crate) mod message;
 mod message_json;
 pub(crate) mod packet_json;
+pub(crate) mod screen;
 mod sparkplug;
 pub(crate) mod talk;
 pub(crate) mod text;

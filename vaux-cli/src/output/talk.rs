@@ -6,6 +6,7 @@ use std::io::Write;
 use clap::Args;
 
 use super::color::{ColorChoice, Palette};
+use super::screen;
 
 /// Flags about what the program says.
 #[derive(Args, Clone, Copy, Debug, Default)]
@@ -28,6 +29,8 @@ pub(crate) struct Talk {
     debug: bool,
     quiet: bool,
     palette: Palette,
+    /// Whether a person may be typing meanwhile.
+    is_in_background: bool,
 }
 
 impl TalkArgs {
@@ -44,7 +47,7 @@ impl TalkArgs {
     /// How to talk.
     pub(crate) fn talk(&self) -> Talk {
         let palette = Palette::new(self.color.is_on(&std::io::stderr()));
-        Talk { debug: self.debug, quiet: self.quiet, palette }
+        Talk { debug: self.debug, quiet: self.quiet, palette, is_in_background: false }
     }
 }
 
@@ -81,12 +84,31 @@ impl Talk {
         Talk { quiet: false, ..self }
     }
 
+    /// The same voice for what runs while a person may be typing.
+    pub(crate) fn in_background(self) -> Talk {
+        Talk { is_in_background: true, ..self }
+    }
+
+    /// The same voice with other colours.
+    pub(crate) fn with_color(self, color: ColorChoice) -> Talk {
+        Talk { palette: Palette::new(color.is_on(&std::io::stderr())), ..self }
+    }
+
+    /// The colours it has.
+    pub(crate) fn palette(&self) -> Palette {
+        self.palette
+    }
+
     fn say(&self, mark: String, message: impl Display) {
         if self.quiet {
             return;
         }
         let space = if mark.is_empty() { "" } else { " " };
+        let line = format!("{mark}{space}{message}\n");
+        if self.is_in_background {
+            return screen::tell(&line);
+        }
         // Nobody is left to tell when standard error is closed.
-        let _ = writeln!(std::io::stderr(), "{mark}{space}{message}");
+        let _ = std::io::stderr().write_all(line.as_bytes());
     }
 }

@@ -29,19 +29,20 @@ impl Broker {
     }
 
     pub(crate) fn start_in(data_dir: TempDir, flags: &[&str], scheme: &str) -> Broker {
-        let mut child = vaux(&["broker", "--data-dir"])
-            .arg(data_dir.path())
-            .args(flags)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let port = lines
-            .map(Result::unwrap)
-            .find_map(|line| Some(line.strip_prefix("listening")?.rsplit_once(':')?.1.to_owned()))
-            .expect("the broker says where it listens");
+        let (child, port) = launch(&data_dir, flags);
         Broker { child, data_dir, url: format!("{scheme}://localhost:{port}") }
+    }
+
+    /// Kills it; its data stays.
+    pub(crate) fn stop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Starts it again with these flags, where it listened before.
+    pub(crate) fn start_again(&mut self, flags: &[&str]) {
+        let port = self.url.rsplit_once(':').unwrap().1;
+        self.child = launch(&self.data_dir, &[&["-p", port], flags].concat()).0;
     }
 
     pub(crate) fn plain() -> Broker {
@@ -85,6 +86,23 @@ impl Broker {
         }
         Subscriber { child, _talk: talk }
     }
+}
+
+/// Starts a broker, and says on which port it listens.
+fn launch(data_dir: &TempDir, flags: &[&str]) -> (Child, String) {
+    let mut child = vaux(&["broker", "--data-dir"])
+        .arg(data_dir.path())
+        .args(flags)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let port = lines
+        .map(Result::unwrap)
+        .find_map(|line| Some(line.strip_prefix("listening")?.rsplit_once(':')?.1.to_owned()))
+        .expect("the broker says where it listens");
+    (child, port)
 }
 
 impl Drop for Broker {

@@ -30,8 +30,12 @@ mod retained;
 #[cfg(test)]
 mod selecting;
 #[cfg(test)]
+mod shell;
+#[cfg(test)]
 mod shells;
 mod store;
+#[cfg(test)]
+mod terminal;
 #[cfg(test)]
 mod top;
 mod tour;

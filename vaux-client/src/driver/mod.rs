@@ -27,7 +27,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::{broadcast, mpsc};
-use vaux_mqtt::protocol::client::Outgoing;
+use vaux_mqtt::protocol::client::{Outgoing, Session};
 use vaux_mqtt::{Version, packet::Publish, protocol};
 
 use crate::client::{Client, Connection, Control, PublishRequest};

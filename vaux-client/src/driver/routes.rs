@@ -111,11 +111,11 @@ impl Routes {
     fn replace_earlier(&mut self, key: RouteKey) {
         let Some(index) = self.routes.iter().position(|route| route.key == key) else { return };
         let (earlier, route) = self.routes.split_at_mut(index);
-        if !matches!(route[0].stream, Stream::Default) {
+        if route[0].outlet.is_some() {
             return;
         }
         let filters = &route[0].request.filters;
-        for replaced in earlier.iter_mut().filter(|route| matches!(route.stream, Stream::Default)) {
+        for replaced in earlier.iter_mut().filter(|route| route.outlet.is_none()) {
             replaced.request.filters.retain(|(filter, _)| !filters.iter().any(|(new, _)| new == filter));
         }
     }

@@ -52,7 +52,7 @@ pub(crate) struct PubArgs {
     #[arg(long, value_name = "N", conflicts_with = "repeat_delay", value_parser = parse_rate)]
     rate: Option<f64>,
     #[command(flatten)]
-    connect: ConnectArgs,
+    pub(crate) connect: ConnectArgs,
     #[command(flatten)]
     pub(crate) talk: TalkArgs,
     /// Write the outcome of each message as a JSON object

@@ -55,7 +55,7 @@ pub(crate) struct RecordArgs {
     #[command(flatten)]
     reconnect: ReconnectArgs,
     #[command(flatten)]
-    connect: ConnectArgs,
+    pub(crate) connect: ConnectArgs,
     #[command(flatten)]
     pub(crate) talk: TalkArgs,
     /// Print help

@@ -71,7 +71,7 @@ pub(crate) struct ReplayArgs {
     #[arg(long)]
     csv_base64: bool,
     #[command(flatten)]
-    connect: ConnectArgs,
+    pub(crate) connect: ConnectArgs,
     #[command(flatten)]
     pub(crate) talk: TalkArgs,
     /// Write the report at the end as a JSON object

@@ -135,6 +135,16 @@ impl RetainedArgs {
         }
     }
 
+    /// What is connected to.
+    pub(crate) fn connect_mut(&mut self) -> &mut ConnectArgs {
+        match &mut self.command {
+            RetainedCommand::Ls(args) => &mut args.select.connect,
+            RetainedCommand::Rm(args) => &mut args.select.connect,
+            RetainedCommand::Export(args) => &mut args.select.connect,
+            RetainedCommand::Import(args) => &mut args.connect,
+        }
+    }
+
     /// Whether errors are told as JSON, too.
     pub(crate) fn json(&self) -> bool {
         matches!(&self.command, RetainedCommand::Ls(args) if args.json)
@@ -171,7 +181,7 @@ impl SelectArgs {
 
 fn ls(args: &LsArgs) -> Result<Exit, CliError> {
     let (plan, collector) = args.select.prepare()?;
-    let mut out = BufWriter::new(stdout().lock());
+    let mut out = BufWriter::new(stdout());
     let print = |message: Message| {
         let written = if args.json {
             writeln!(out, "{}", json_of(&message))
@@ -221,7 +231,7 @@ fn rm(args: &RmArgs) -> Result<Exit, CliError> {
 }
 
 fn print(topics: &[Arc<str>]) -> Result<(), CliError> {
-    let mut out = BufWriter::new(stdout().lock());
+    let mut out = BufWriter::new(stdout());
     let written = topics.iter().try_for_each(|topic| writeln!(out, "{topic}"));
     written.and_then(|()| out.flush()).map_err(CliError::Stdio)
 }

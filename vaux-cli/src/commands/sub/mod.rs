@@ -8,7 +8,7 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 use clap::Args;
-use vaux_client::{QoS, RetainHandling, Subscribe, SubscriptionOptions};
+use vaux_client::{QoS, ReconnectPolicy, RetainHandling, Subscribe, SubscriptionOptions};
 
 use crate::cli_error::{CliError, Exit};
 use crate::connection::{
@@ -17,6 +17,7 @@ use crate::connection::{
 use crate::output::message::MessageArgs;
 use crate::output::talk::TalkArgs;
 use receive::Receiver;
+pub(crate) use receive::{Progress, Stage};
 use select::{Condition, Selection};
 
 /// Subscribe and print messages
@@ -68,7 +69,7 @@ pub(crate) struct SubArgs {
     #[command(flatten)]
     reconnect: ReconnectArgs,
     #[command(flatten)]
-    connect: ConnectArgs,
+    pub(crate) connect: ConnectArgs,
     #[command(flatten)]
     pub(crate) output: MessageArgs,
     #[command(flatten)]
@@ -114,27 +115,55 @@ impl RetainHandlingChoice {
 
 /// Subscribes and prints until something ends it.
 pub(crate) fn run(args: SubArgs) -> Result<Exit, CliError> {
-    let talk = args.talk.talk();
-    let connect = args.connect.clone().with_environment()?;
-    let mut filters = args.topic.clone();
-    if filters.is_empty() {
-        filters.extend(connect.url_topic().map(str::to_owned));
+    let reception = Reception::new(&args)?;
+    block_on(async { reception.run(Stage::program(args.talk.talk())?).await })
+}
+
+/// All that is to be known before subscribing.
+#[derive(Debug)]
+pub(crate) struct Reception {
+    plan: Plan,
+    requests: Requests,
+    receiver: Receiver,
+    reconnect: ReconnectPolicy,
+    timeout: Option<Duration>,
+}
+
+impl Reception {
+    /// Reads and checks the flags.
+    pub(crate) fn new(args: &SubArgs) -> Result<Reception, CliError> {
+        let talk = args.talk.talk();
+        let connect = args.connect.clone().with_environment()?;
+        let mut filters = args.topic.clone();
+        if filters.is_empty() {
+            filters.extend(connect.url_topic().map(str::to_owned));
+        }
+        if filters.is_empty() && args.unsubscribe.is_empty() {
+            return Err(CliError::usage("what to subscribe to is missing: -t FILTER"));
+        }
+        for (flag, list) in [("-t", &filters), ("-U", &args.unsubscribe), ("-T", &args.filter_out)] {
+            list.iter().try_for_each(|filter| check_filter(flag, filter))?;
+        }
+        let places = [Place::Connect, Place::Will, Place::Subscribe, Place::Unsubscribe, Place::Disconnect];
+        let plan = connect.plan(&places, talk)?.with_operator(filters.iter().map(String::as_str))?;
+        if !plan.version.has_properties() && (args.retain_as_published || args.retain_handling.is_some()) {
+            return Err(CliError::usage("--retain-handling and --retain-as-published need version 5"));
+        }
+        let writer = args.output.writer(args.talk.color)?;
+        let requests = args.requests(filters, &plan);
+        let receiver = Receiver::new(args, writer);
+        Ok(Reception { plan, requests, receiver, reconnect: args.reconnect.policy(), timeout: args.timeout })
     }
-    if filters.is_empty() && args.unsubscribe.is_empty() {
-        return Err(CliError::usage("what to subscribe to is missing: -t FILTER"));
+
+    /// What is subscribed to.
+    pub(crate) fn filters(&self) -> &[String] {
+        &self.requests.filters
     }
-    for (flag, list) in [("-t", &filters), ("-U", &args.unsubscribe), ("-T", &args.filter_out)] {
-        list.iter().try_for_each(|filter| check_filter(flag, filter))?;
+
+    /// Subscribes and prints until something ends it.
+    pub(crate) async fn run(self, stage: Stage) -> Result<Exit, CliError> {
+        self.receiver.run(self.plan, self.requests, self.reconnect, self.timeout, stage).await
     }
-    let places = [Place::Connect, Place::Will, Place::Subscribe, Place::Unsubscribe, Place::Disconnect];
-    let plan = connect.plan(&places, talk)?.with_operator(filters.iter().map(String::as_str))?;
-    if !plan.version.has_properties() && (args.retain_as_published || args.retain_handling.is_some()) {
-        return Err(CliError::usage("--retain-handling and --retain-as-published need version 5"));
-    }
-    let writer = args.output.writer(args.talk.color)?;
-    let requests = args.requests(filters, &plan);
-    let receiver = Receiver::new(&args, writer);
-    block_on(receiver.run(plan, requests, talk, args.reconnect.policy(), args.timeout))
 }
 
 /// What is asked of the server once connected.
@@ -147,6 +176,15 @@ struct Requests {
 }
 
 impl SubArgs {
+    /// Whether it ends by itself, sooner or later.
+    pub(crate) fn ends_by_itself(&self) -> bool {
+        self.count.is_some()
+            || self.timeout.is_some()
+            || self.exit_after_subscribing
+            || self.retained_only
+            || self.topic.is_empty()
+    }
+
     fn requests(&self, filters: Vec<String>, plan: &Plan) -> Requests {
         let mut options = SubscriptionOptions::with_qos(self.qos);
         options.retain_as_published = self.retain_as_published;
@@ -164,7 +202,8 @@ impl SubArgs {
             subscribe: (!filters.is_empty()).then_some(subscribe),
             filters,
             unsubscribe: self.unsubscribe.clone(),
-            ends_after: self.exit_after_subscribing,
+            // Only unsubscribing over a connection of others, there is nothing to wait for.
+            ends_after: self.exit_after_subscribing || (self.topic.is_empty() && plan.is_shared()),
         }
     }
 }

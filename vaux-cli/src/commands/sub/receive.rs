@@ -1,19 +1,18 @@
 //! Receiving: subscribe, print what arrives, tell what happens to the connection, and know when to end.
 
-use std::io::{self, BufWriter, StdoutLock, Write, stdout};
+use std::io::{self, BufWriter, Write, stdout};
 use std::num::NonZeroU64;
 use std::pin::pin;
 use std::time::Duration;
 
-use vaux_client::{
-    Client, ConnectionEvent, ConnectionEvents, Disconnected, Message, Messages, ReconnectPolicy, RequestError,
-};
+use tokio::sync::watch;
+use vaux_client::{ConnectionEvent, Disconnected, Message, ReconnectPolicy, RequestError};
 
 use super::remove::Remover;
 use super::{Condition, Requests, Selection, SubArgs};
 use crate::cli_error::{CliError, Exit};
 use crate::connection::{
-    Interrupt, Place, Plan, PropertyLists, Session, any_matches, close, subscribe, tell,
+    Events, Inbox, Interrupt, Link, Place, Plan, PropertyLists, Session, any_matches, close, subscribe, tell,
 };
 use crate::output::message::MessageWriter;
 use crate::output::talk::Talk;
@@ -23,6 +22,42 @@ const BATCH: usize = 1024;
 
 /// How much output is collected while messages keep coming.
 const BUFFER_BYTES: usize = 64 * 1024;
+
+/// What receiving happens in: the program by itself, or the background of the shell.
+pub(crate) struct Stage {
+    /// What ends it.
+    pub(crate) interrupt: Interrupt,
+    /// Where messages are written to.
+    pub(crate) out: Box<dyn Write + Send>,
+    /// What stands in front of each message.
+    pub(crate) label: Box<dyn Fn() -> String + Send>,
+    /// Is told how far it is.
+    pub(crate) progress: watch::Sender<Progress>,
+    /// Says what happens.
+    pub(crate) talk: Talk,
+}
+
+/// How far receiving is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Progress {
+    /// Whether the server has answered.
+    pub(crate) is_subscribed: bool,
+    /// How many messages were printed.
+    pub(crate) printed: u64,
+}
+
+impl Stage {
+    /// The program by itself: standard output, until a signal comes.
+    pub(super) fn program(talk: Talk) -> Result<Stage, CliError> {
+        Ok(Stage {
+            interrupt: Interrupt::listen()?,
+            out: Box::new(stdout()),
+            label: Box::new(String::new),
+            progress: watch::Sender::default(),
+            talk,
+        })
+    }
+}
 
 /// What the flags ask for.
 #[derive(Debug)]
@@ -63,18 +98,20 @@ impl Receiver {
         self,
         plan: Plan,
         requests: Requests,
-        talk: Talk,
         reconnect: ReconnectPolicy,
         timeout: Option<Duration>,
+        stage: Stage,
     ) -> Result<Exit, CliError> {
-        let mut interrupt = Interrupt::listen()?;
+        let Stage { mut interrupt, out, label, progress, talk } = stage;
         let session = tokio::select! {
             session = Session::open(&plan, reconnect, talk) => session?,
             exit = interrupt.wait() => return Ok(exit),
         };
         let mut receiving = Receiving {
             receiver: &self,
-            out: BufWriter::with_capacity(BUFFER_BYTES, stdout().lock()),
+            out: BufWriter::with_capacity(BUFFER_BYTES, out),
+            label,
+            progress,
             remover: self.remove_retained.then(|| Remover::start(session.client.clone(), talk)),
             selection: Selection::new(self.conditions.clone(), self.only_changes),
             printed: 0,
@@ -94,7 +131,9 @@ impl Receiver {
 /// The state of receiving.
 struct Receiving<'a> {
     receiver: &'a Receiver,
-    out: BufWriter<StdoutLock<'static>>,
+    out: BufWriter<Box<dyn Write + Send>>,
+    label: Box<dyn Fn() -> String + Send>,
+    progress: watch::Sender<Progress>,
     remover: Option<Remover>,
     selection: Selection,
     printed: u64,
@@ -121,8 +160,7 @@ impl Receiving<'_> {
         let mut is_asking = true;
         let mut time_is_over = pin!(tokio::time::sleep(timeout.unwrap_or_default()));
         let exit = loop {
-            let next = self.print_waiting(&mut messages).and_then(|next| self.out.flush().map(|()| next));
-            match next {
+            match self.print_waiting(&mut messages).and_then(|next| self.flush().map(|()| next)) {
                 Ok(Next::GoOn) => {}
                 Ok(Next::End) => break Ok(Exit::Ok),
                 Err(error) => break Err(CliError::Stdio(error)),
@@ -142,6 +180,7 @@ impl Receiving<'_> {
                         Err((_, RequestError::Disconnected | RequestError::Ended)) => {}
                         Err((what, source)) => break Err(CliError::Request { what, source }),
                     }
+                    self.progress.send_modify(|progress| progress.is_subscribed = true);
                     if ends_after_asking {
                         break Ok(Exit::Ok);
                     }
@@ -154,7 +193,7 @@ impl Receiving<'_> {
                 exit = interrupt.wait() => break Ok(exit),
             }
         };
-        let flushed = self.out.flush();
+        let flushed = self.flush();
         if let Some(remover) = self.remover.take() {
             remover.finish().await;
         }
@@ -162,8 +201,17 @@ impl Receiving<'_> {
         flushed.map_err(CliError::Stdio).and(exit)
     }
 
+    /// Shows what was printed, and tells how much it is.
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()?;
+        let printed = self.printed;
+        self.progress
+            .send_if_modified(|progress| std::mem::replace(&mut progress.printed, printed) != printed);
+        Ok(())
+    }
+
     /// Prints messages that are there already, but not for ever.
-    fn print_waiting(&mut self, messages: &mut Messages) -> io::Result<Next> {
+    fn print_waiting(&mut self, messages: &mut Inbox) -> io::Result<Next> {
         for _ in 0..BATCH {
             let Some(message) = messages.try_next() else { break };
             if self.take(&message)? == Next::End {
@@ -192,6 +240,7 @@ impl Receiving<'_> {
         if !self.selection.takes(message) {
             return Ok(Next::GoOn);
         }
+        self.out.write_all((self.label)().as_bytes())?;
         if !flags.writer.write(&mut self.out, message)? {
             self.talk.error(format_args!("the payload is not valid JSON on topic {:?}", message.topic));
         }
@@ -209,8 +258,8 @@ impl Receiving<'_> {
     }
 
     /// Why there will be no more messages.
-    async fn lost(&mut self, events: &mut ConnectionEvents) -> CliError {
-        let flushed = self.out.flush();
+    async fn lost(&mut self, events: &mut Events) -> CliError {
+        let flushed = self.flush();
         while let Some(event) = events.next().await {
             match event {
                 ConnectionEvent::Ended => break,
@@ -219,7 +268,11 @@ impl Receiving<'_> {
                 event => self.tell(event),
             }
         }
-        match (flushed, self.ended.take()) {
+        let why = match self.ended.take() {
+            Some(why) => Some(why),
+            None => events.end().await,
+        };
+        match (flushed, why) {
             (Err(error), _) => CliError::Stdio(error),
             (Ok(()), Some(why)) => CliError::Lost(why),
             (Ok(()), None) => CliError::Lost(Disconnected::Closed),
@@ -229,20 +282,20 @@ impl Receiving<'_> {
 
 /// Subscribes and then unsubscribes. Returns the first filter that was refused while others were granted.
 async fn ask(
-    client: Client,
+    link: Link,
     requests: Requests,
     properties: PropertyLists,
     talk: Talk,
 ) -> Result<Option<CliError>, (String, RequestError)> {
     let mut refused = None;
     if let Some(request) = requests.subscribe {
-        refused = subscribe(&client, request, &requests.filters, talk).await?;
+        refused = subscribe(&link, request, &requests.filters, talk).await?;
     }
     if !requests.unsubscribe.is_empty() {
         let what = format!("not unsubscribed from {}", requests.unsubscribe.join(", "));
         let properties = properties.of(Place::Unsubscribe);
-        let filters = requests.unsubscribe.iter().map(String::as_str);
-        let answer = client.unsubscribe_with(filters, properties).await.map_err(|error| (what, error))?;
+        let answer = link.unsubscribe(&requests.unsubscribe, properties).await;
+        let answer = answer.map_err(|error| (what, error))?;
         for (filter, reason) in requests.unsubscribe.iter().zip(&answer.reasons) {
             talk.debug(format_args!("unsubscribed from {filter}: {}", reason.name()));
         }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use vaux_client::{Client, Message, QoS};
+use vaux_client::{Message, QoS};
 
+use crate::connection::Link;
 use crate::output::talk::Talk;
 
 /// Removes retained messages in a task of its own: whoever reads messages must not wait for acknowledgements, which
@@ -17,14 +18,14 @@ pub(super) struct Remover {
 }
 
 impl Remover {
-    pub(super) fn start(client: Client, talk: Talk) -> Remover {
+    pub(super) fn start(link: Link, talk: Talk) -> Remover {
         // The server decides how many retained messages there are; this keeps their topics only.
         let (topics, mut to_remove) = mpsc::unbounded_channel::<Arc<str>>();
         let task = tokio::spawn(async move {
             let mut tickets = Vec::new();
             while let Some(topic) = to_remove.recv().await {
                 let message = Message::new(topic.clone(), "").qos(QoS::AtLeastOnce).retain(true);
-                match client.start_publish(message).await {
+                match link.start_publish(message).await {
                     Ok(ticket) => tickets.push((topic, ticket)),
                     Err(error) => return talk.warning(format_args!("not removed: {error}")),
                 }
