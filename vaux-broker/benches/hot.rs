@@ -164,7 +164,8 @@ fn deliver(qos: QoS, subscribers: usize) -> Work {
 fn find(filter: fn(u32) -> String) -> Work {
     let mut map = FilterMap::<u32>::default();
     for number in 0..FILTERS {
-        *map.get_or_default(&filter(number)) = number;
+        let id = map.insert(&filter(number));
+        *map.value_mut(id) = number;
     }
     let mut topic = String::with_capacity(64);
     let mut next = 0_u32;

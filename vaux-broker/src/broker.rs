@@ -28,7 +28,7 @@ use crate::observe::{Observe, Observer};
 use crate::operator::{self, OperatorOr};
 use crate::rights::{Authorize, DefaultRights};
 use crate::shard::{
-    CommitTimes, Gate, ListenerTerms, Mail, Mailbox, Shard, ShardListener, ShardParts, WAKER,
+    CommitTimes, Gate, ListenerTerms, Mail, Mailbox, Places, Shard, ShardListener, ShardParts, WAKER,
 };
 use crate::store::StoredSession;
 use crate::transport::WebSocketRules;
@@ -371,7 +371,7 @@ impl Broker {
         let mut shards: Vec<Vec<ShardListener>> = self.mailboxes.iter().map(|_| Vec::new()).collect();
         for (index, (listener, socket)) in config.listeners.iter().zip(sockets).enumerate() {
             let settings = self.listener_settings(&config, index, index);
-            let connections = Arc::new(AtomicUsize::new(0));
+            let places = Arc::new(Places::new(&all_connections));
             let gate = Arc::new(Gate::default());
             for shard in &mut shards {
                 shard.push(ShardListener {
@@ -380,12 +380,11 @@ impl Broker {
                     tls: tls.get(index).cloned().flatten(),
                     web_socket: web_socket_rules(listener),
                     proxies: proxies(listener),
-                    connections: Arc::clone(&connections),
+                    places: Arc::clone(&places),
                     max_connections: listener.max_connections,
+                    max_all_connections: self.connection_limit,
                     gate: Arc::clone(&gate),
                     max_connections_per_ip: listener.max_connections_per_ip,
-                    all_connections: Arc::clone(&all_connections),
-                    max_all_connections: self.connection_limit,
                 });
             }
         }

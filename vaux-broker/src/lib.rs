@@ -28,9 +28,10 @@ pub mod rights;
 pub mod router;
 pub mod session;
 mod shard;
+mod slots;
 pub mod store;
 mod sync;
-mod time;
+pub mod time;
 pub mod tls;
 mod transport;
 

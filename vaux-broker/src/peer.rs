@@ -1,7 +1,7 @@
 //! Where a connection came from.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// Where a connection came from.
 ///
@@ -42,6 +42,34 @@ impl From<SocketAddr> for Peer {
     }
 }
 
+/// The same in half the space, as most are.
+#[derive(Clone, Debug)]
+pub(crate) enum CompactPeer {
+    V4(Ipv4Addr, u16),
+    Unix,
+    Other(Box<Peer>),
+}
+
+impl CompactPeer {
+    pub(crate) fn get(&self) -> Peer {
+        match self {
+            CompactPeer::V4(ip, port) => Peer::Tcp(SocketAddr::from((*ip, *port))),
+            CompactPeer::Unix => Peer::Unix,
+            CompactPeer::Other(peer) => **peer,
+        }
+    }
+}
+
+impl From<Peer> for CompactPeer {
+    fn from(peer: Peer) -> CompactPeer {
+        match peer {
+            Peer::Tcp(SocketAddr::V4(address)) => CompactPeer::V4(*address.ip(), address.port()),
+            Peer::Unix => CompactPeer::Unix,
+            other => CompactPeer::Other(Box::new(other)),
+        }
+    }
+}
+
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -68,9 +96,10 @@ mod tests {
         ] {
             let address: SocketAddr = address.parse().unwrap();
             assert_eq!(Peer::Tcp(address).is_local(), is_local, "{address}");
+            assert_eq!(CompactPeer::from(Peer::Tcp(address)).get(), Peer::Tcp(address));
             assert!(!Peer::Proxied(Some(address)).is_local(), "{address}");
         }
-        assert!(Peer::Unix.is_local());
+        assert!(CompactPeer::from(Peer::Unix).get().is_local());
         assert!(!Peer::Proxied(None).is_local());
     }
 }

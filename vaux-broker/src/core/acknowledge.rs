@@ -13,7 +13,7 @@ use crate::time::Time;
 impl Core {
     pub(super) fn handle_puback(&mut self, now: Time, slot: u32, ack: &Ack<'_>) -> Result<(), Error> {
         let session = self.connections[slot as usize].session;
-        match self.sessions[session.0 as usize].outbound.handle_puback(ack.packet_id) {
+        match self.sessions[session].outbound.handle_puback(ack.packet_id) {
             Some(delivery) => self.handle_slot_freed(now, slot, session, delivery.as_ref()),
             None => self.check_mismatch(slot, ack.packet_id)?,
         }
@@ -24,7 +24,7 @@ impl Core {
     /// meanwhile; unless it bears the identifier of a message that waits for another.
     fn check_mismatch(&mut self, slot: u32, packet_id: PacketId) -> Result<(), Error> {
         let session = self.connections[slot as usize].session;
-        match self.sessions[session.0 as usize].outbound.is_in_flight(packet_id) {
+        match self.sessions[session].outbound.is_in_flight(packet_id) {
             true => Err(self.violation(slot, Rule::AckMismatch)),
             false => Ok(()),
         }
@@ -32,7 +32,7 @@ impl Core {
 
     pub(super) fn handle_pubrec(&mut self, now: Time, slot: u32, ack: &Ack<'_>) -> Result<(), Error> {
         let session = self.connections[slot as usize].session;
-        let outcome = self.sessions[session.0 as usize].outbound.handle_pubrec(ack.packet_id, ack.reason);
+        let outcome = self.sessions[session].outbound.handle_pubrec(ack.packet_id, ack.reason);
         let (reason, delivery) = match outcome {
             PubRecOutcome::Release(delivery) => (ReasonCode::Success, delivery.flatten()),
             PubRecOutcome::Refused(delivery) => {
@@ -48,7 +48,7 @@ impl Core {
                 (ReasonCode::PacketIdentifierNotFound, None)
             }
         };
-        let state = &self.sessions[session.0 as usize];
+        let state = &self.sessions[session];
         let mut needs = Sequence::NONE;
         if state.is_stored() {
             let (sid, packet_id) = (state.sid, ack.packet_id);
@@ -67,7 +67,7 @@ impl Core {
 
     pub(super) fn handle_pubcomp(&mut self, now: Time, slot: u32, ack: &Ack<'_>) -> Result<(), Error> {
         let session = self.connections[slot as usize].session;
-        let state = &mut self.sessions[session.0 as usize];
+        let state = &mut self.sessions[session];
         if state.outbound.handle_pubcomp(ack.packet_id) {
             if state.is_stored() {
                 let (sid, packet_id) = (state.sid, ack.packet_id);
@@ -81,7 +81,7 @@ impl Core {
 
     pub(super) fn handle_pubrel(&mut self, slot: u32, ack: &Ack<'_>) -> Result<(), Error> {
         let session = self.connections[slot as usize].session;
-        let state = &mut self.sessions[session.0 as usize];
+        let state = &mut self.sessions[session];
         let is_known = state.inbound.release(ack.packet_id);
         let mut needs = Sequence::NONE;
         if is_known && state.is_stored() {
@@ -100,11 +100,11 @@ impl Core {
     /// The send window has room again.
     fn handle_slot_freed(&mut self, now: Time, slot: u32, session: SessionSlot, delivery: Option<&Delivery>) {
         self.finish_delivery(session, delivery);
-        let state = &mut self.sessions[session.0 as usize];
+        let state = &mut self.sessions[session];
         state.outbound.shrink();
         let waits = !state.queue.is_empty()
             || !state.outbound.is_all_sent()
-            || !self.connections[slot as usize].replays.is_empty();
+            || self.connections[slot as usize].has_replays();
         if waits {
             self.pump(now, slot);
         }

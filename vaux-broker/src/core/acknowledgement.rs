@@ -12,7 +12,7 @@ pub(super) struct Held {
     bytes: Vec<u8>,
     marks: VecDeque<Mark>,
     /// How many of the packets are messages.
-    publishes: usize,
+    pub(super) publishes: usize,
 }
 
 /// The end of a packet in the bytes.
@@ -35,7 +35,7 @@ impl Core {
     /// Writes an answer once `needs` is durable. One that needs nothing waits for those before it.
     pub(super) fn acknowledge(&mut self, slot: u32, needs: Sequence, write: impl FnOnce(&mut Vec<u8>)) {
         let connection = &mut self.connections[slot as usize];
-        if connection.held.is_none() && needs <= self.durable {
+        if connection.held().is_none() && needs <= self.durable {
             return self.write(slot, write);
         }
         self.hold(slot, needs, false, write);
@@ -43,7 +43,7 @@ impl Core {
 
     /// Whether messages for this client wait: then those that follow wait behind them.
     pub(super) fn holds_publishes(&self, slot: u32) -> bool {
-        self.connections[slot as usize].held.as_ref().is_some_and(|held| held.publishes > 0)
+        self.connections[slot as usize].held().is_some_and(|held| held.publishes > 0)
     }
 
     /// Keeps a packet back until `needs` is durable, and those before it have left.
@@ -54,11 +54,11 @@ impl Core {
         is_publish: bool,
         write: impl FnOnce(&mut Vec<u8>),
     ) {
-        if self.connections[slot as usize].held.is_none() {
+        if self.connections[slot as usize].held().is_none() {
             let id = self.connection_id(slot);
             self.holding.push_back(id);
         }
-        let held = self.connections[slot as usize].held.get_or_insert_default();
+        let held = self.connections[slot as usize].extras_mut().held.get_or_insert_default();
         let needs = held.marks.back().map_or(needs, |last| needs.max(last.needs));
         write(&mut held.bytes);
         self.counters.packets_sent += u64::from(!is_publish);
@@ -75,11 +75,10 @@ impl Core {
             let Some(slot) = self.slot_of(id) else { continue };
             self.release_held(slot);
             let connection = &mut self.connections[slot as usize];
-            if connection.held.is_some() {
+            if connection.held().is_some() {
                 self.holding.push_back(id);
             }
-            if connection.awaits_connack() && connection.input_needs <= durable {
-                connection.input_needs = Sequence::NONE;
+            if connection.end_waiting_for(durable) {
                 connection.last_received = now;
                 self.watch(slot);
                 self.effects.push_back(Effect::Resume(slot));
@@ -90,7 +89,8 @@ impl Core {
 
     fn release_held(&mut self, slot: u32) {
         let connection = &mut self.connections[slot as usize];
-        let Some(held) = &mut connection.held else { return };
+        let Some(extras) = &mut connection.extras else { return };
+        let Some(held) = &mut extras.held else { return };
         let mut released = 0;
         while let Some(mark) = held.marks.pop_front_if(|mark| mark.needs <= self.durable) {
             released = mark.end;
@@ -103,7 +103,8 @@ impl Core {
         held.bytes.drain(..released);
         held.marks.iter_mut().for_each(|mark| mark.end -= released);
         if held.marks.is_empty() {
-            connection.held = None;
+            extras.held = None;
+            connection.settle();
         }
         self.mark_dirty(slot);
     }

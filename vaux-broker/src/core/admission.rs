@@ -58,8 +58,11 @@ impl Core {
     /// A connected client goes on these terms, from now on.
     pub(super) fn admit(&mut self, slot: u32, admission: &Admission) {
         let connection = &mut self.connections[slot as usize];
-        connection.admitted_until = admission.ends_at();
         connection.proof = admission.proof;
+        let until = admission.expires_at.is_some().then(|| admission.ends_at());
+        if until.is_some() || connection.extras.is_some() {
+            connection.extras_mut().admitted_until = until;
+        }
     }
 
     /// Ends the connections of clients whose proof does not hold any more.
@@ -76,7 +79,7 @@ impl Core {
         if connection.phase != Phase::Connected || connection.proof == 0 {
             return;
         }
-        let identity = &self.sessions[connection.session.0 as usize].identity;
+        let identity = &self.sessions[connection.session].identity;
         if !still_holds(&connection.listener.name, identity, connection.proof) {
             self.counters.revoked_credentials += 1;
             self.end_admission(now, slot, &Ending::CREDENTIALS_REVOKED);

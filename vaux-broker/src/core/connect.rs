@@ -11,7 +11,6 @@ use vaux_mqtt::error::Rule;
 use vaux_mqtt::frame::Frame;
 use vaux_mqtt::packet::{ConnAck, Connect, Sender};
 use vaux_mqtt::property::{Properties, Property};
-use vaux_mqtt::protocol::{InboundAliases, OutboundAliases};
 use vaux_mqtt::topic::levels;
 use vaux_mqtt::{Error, Packet, QoS, ReasonCode, Version};
 
@@ -39,7 +38,7 @@ impl Core {
             Ok(Packet::Connect(connect)) => connect,
             // What is no CONNECT is not looked at any further.
             _ if frame.first_byte() >> 4 != 1 => {
-                let peer = self.connections[slot as usize].peer;
+                let peer = self.connections[slot as usize].peer.get();
                 let (cause, text) = guess_protocol(frame.bytes());
                 self.handle_refused_socket(now, peer, cause, text, None);
                 self.abort(slot);
@@ -54,8 +53,8 @@ impl Core {
         let connection = &mut self.connections[slot as usize];
         connection.version = connect.version;
         // A refusal must fit, too.
-        connection.maximum_packet_size =
-            connect.properties.maximum_packet_size().map_or(usize::MAX, |size| size as usize);
+        let maximum = connect.properties.maximum_packet_size();
+        connection.set_maximum_packet_size(maximum.map_or(usize::MAX, |size| size as usize));
         match self.read_connect(slot, &connect) {
             Ok(request) => {
                 if request.authentication_method.is_some() {
@@ -128,7 +127,7 @@ impl Core {
     /// Checks what can be checked without a session, and takes out of the packet what is needed later.
     fn read_connect(&mut self, slot: u32, connect: &Connect<'_>) -> Result<ConnectRequest, Refusal> {
         let listener = Arc::clone(&self.connections[slot as usize].listener);
-        let peer = self.connections[slot as usize].peer;
+        let peer = self.connections[slot as usize].peer.get();
         let limits = &self.settings.limits;
         if let Some(key) = self.connections[slot as usize].overrun.limit() {
             let text = "clients connect faster than allowed";
@@ -218,8 +217,8 @@ impl Core {
             let number = self.shared.next_sid();
             let client_id: Arc<str> =
                 format!("{}{:x}-{number:x}", listener.auto_id_prefix, self.shared.id_seed).into();
-            let key = SessionKey { mount: Arc::clone(&listener.mount), client_id: Arc::clone(&client_id) };
-            if self.shared.home_of(&key) == self.worker && !self.by_key.contains_key(&key) {
+            let key = SessionKey { mount: listener.mount.clone(), client_id: Arc::clone(&client_id) };
+            if self.shared.home_of(&key) == self.worker && self.sessions.of_key(&key).is_none() {
                 return client_id;
             }
         }
@@ -228,19 +227,19 @@ impl Core {
     /// Gives the connection its session, and answers CONNECT.
     fn bind(&mut self, now: Time, slot: u32, mut request: ConnectRequest, admission: Admission) {
         let key = request.session_key();
-        let old = self.by_key.get(&key).copied();
+        let old = self.sessions.of_key(&key);
         if let Err(refusal) = self.check_bind(old, &request, &admission) {
             return self.refuse(now, slot, Some(&request.client_id), refusal);
         }
-        let is_takeover = old.is_some_and(|old| self.sessions[old.0 as usize].connection.is_some());
-        let was_stored = old.is_some_and(|old| self.sessions[old.0 as usize].stored != Stored::Nothing);
+        let is_takeover = old.is_some_and(|old| self.sessions[old].connection().is_some());
+        let was_stored = old.is_some_and(|old| self.sessions[old].stored != Stored::Nothing);
         let old = self.release_old_session(now, old, &request, &admission.identity);
         let session_present = old.is_some();
         let session = match old {
             Some(session) => session,
             None => self.insert_session(key, admission.identity.clone()),
         };
-        self.sessions[session.0 as usize].will = request.will.take();
+        self.sessions[session].will = request.will.take();
         self.bind_session(slot, session, &request, &admission);
         self.bind_connection(now, slot, session, &request);
         self.admit(slot, &admission);
@@ -250,7 +249,7 @@ impl Core {
             false => Sequence::NONE,
         };
         if needs > self.durable {
-            self.connections[slot as usize].input_needs = needs;
+            self.connections[slot as usize].extras_mut().input_needs = needs;
         }
         self.answer_connect(slot, session_present, &request, needs);
         self.tell_connect(now, session, is_takeover, session_present);
@@ -268,7 +267,7 @@ impl Core {
     ) -> Result<(), Refusal> {
         let identity = &admission.identity;
         if let Some(old) = old {
-            let owner = &self.sessions[old.0 as usize].identity;
+            let owner = &self.sessions[old].identity;
             if owner != identity && *owner != Identity::Anonymous {
                 return Err(Refusal::new(
                     ReasonCode::ClientIdentifierNotValid,
@@ -286,12 +285,12 @@ impl Core {
         }
         let max_per_user = limits.max_sessions_per_user;
         // An old session of the same user is resumed or replaced.
-        let is_users = old.is_some_and(|old| self.sessions[old.0 as usize].identity == *identity);
+        let is_users = old.is_some_and(|old| self.sessions[old].identity == *identity);
         if max_per_user > 0 && !is_users && self.shared.user_sessions.of(identity) >= max_per_user {
             let text = "the user has as many sessions as allowed";
             return Err(Refusal::new(ReasonCode::QuotaExceeded, text).limit("max_sessions_per_user"));
         }
-        let is_takeover = old.is_some_and(|old| self.sessions[old.0 as usize].connection.is_some());
+        let is_takeover = old.is_some_and(|old| self.sessions[old].connection().is_some());
         if !is_takeover && self.shared.active_sessions.load(Ordering::Relaxed) >= limits.max_active_sessions {
             let text = "as many clients are connected as allowed";
             return Err(Refusal::new(ReasonCode::ServerBusy, text).limit("max_active_sessions"));
@@ -317,16 +316,16 @@ impl Core {
     ) -> Option<SessionSlot> {
         let old = old?;
         // An authenticated identity may claim the identifier of an anonymous session: that one is discarded.
-        let is_resumed = !request.clean_start && self.sessions[old.0 as usize].identity == *identity;
-        if let Some(old_connection) = self.sessions[old.0 as usize].connection {
+        let is_resumed = !request.clean_start && self.sessions[old].identity == *identity;
+        if let Some(old_connection) = self.sessions[old].connection() {
             self.take_over(now, old_connection, old);
         }
-        let is_resumed = is_resumed && self.sessions[old.0 as usize].is_durable();
+        let is_resumed = is_resumed && self.sessions[old].is_durable();
         if !is_resumed {
             self.end_session(now, old);
             return None;
         }
-        let session = &mut self.sessions[old.0 as usize];
+        let session = &mut self.sessions[old];
         // A will whose delay has not passed is not sent. Without delay it is due at once.
         if let Some(will) = session.will.take()
             && will.delay_s == 0
@@ -349,9 +348,7 @@ impl Core {
         identity: Identity,
     ) -> SessionSlot {
         self.shared.user_sessions.add(&identity);
-        let session = SessionSlot(self.sessions.insert(Session::new(sid, key.clone(), identity)) as u32);
-        self.by_key.insert(key, session);
-        self.by_sid.insert(sid, session);
+        let session = self.sessions.insert(Session::new(sid, key, identity));
         self.shared.sessions.fetch_add(1, Ordering::Relaxed);
         session
     }
@@ -362,7 +359,7 @@ impl Core {
         if !self.recorder.is_keeping() {
             return false;
         }
-        let state = &mut self.sessions[session.0 as usize];
+        let state = &mut self.sessions[session];
         let has_lasting_will =
             state.will.as_ref().is_some_and(|will| will.retain || will.qos > QoS::AtMostOnce);
         match state.stored {
@@ -380,7 +377,7 @@ impl Core {
             grants: state.grants.clone(),
             expiry_ms: state.expiry_ms,
             ends_at: state.ends_at,
-            is_connected: state.connection.is_some(),
+            is_connected: state.connection().is_some(),
             will: state.will.clone(),
         };
         self.recorder.record(|| Record::Session(Box::new(record)));
@@ -396,11 +393,12 @@ impl Core {
     ) {
         let limits = &self.settings.limits;
         let receive_maximum = if request.version == Version::V5 { limits.receive_maximum } else { u16::MAX };
-        let session = &mut self.sessions[session.0 as usize];
-        session.connection = Some(slot);
-        if session.listener.as_ref() != Some(&request.listener.name) || session.grants != admission.grants {
+        let session = &mut self.sessions[session];
+        session.set_connection(Some(slot));
+        let before = session.listener.replace(Arc::clone(&request.listener));
+        let is_elsewhere = before.is_none_or(|before| before.name != request.listener.name);
+        if is_elsewhere || session.grants != admission.grants {
             // It may have other rights now.
-            session.listener = Some(Arc::clone(&request.listener.name));
             session.grants.clone_from(&admission.grants);
             self.table.bump();
         }
@@ -408,7 +406,7 @@ impl Core {
         session.ends_at = Time::NEVER;
         session.outbound.begin_connection(request.receive_maximum.min(limits.max_inflight));
         session.inbound.begin_connection(receive_maximum);
-        if let Some(state) = &session.member {
+        if let Some(state) = session.member() {
             state
                 .window
                 .store(u32::from(request.receive_maximum.min(limits.max_inflight)), Ordering::Relaxed);
@@ -432,15 +430,18 @@ impl Core {
         connection.keep_alive = request.keep_alive_in_force(limits.max_keep_alive);
         connection.clean_start = request.clean_start;
         connection.connected_at = now;
-        connection.maximum_packet_size = request.maximum_packet_size;
+        connection.set_maximum_packet_size(request.maximum_packet_size);
         connection.wants_problem_information = request.wants_problem_information;
-        connection.exchange =
-            request.authentication_method.clone().map(|method| Box::new(Exchange::done(method)));
-        if inbound_maximum > 0 || outbound_maximum > 0 {
-            connection.aliases = Some(Box::new(Aliases {
-                inbound: InboundAliases::new(inbound_maximum),
-                outbound: OutboundAliases::new(outbound_maximum),
-            }));
+        connection.topic_alias_maximum = inbound_maximum;
+        if let Some(extras) = &mut connection.extras {
+            extras.exchange = None;
+        }
+        if let Some(method) = request.authentication_method.clone() {
+            connection.extras_mut().exchange = Some(Box::new(Exchange::done(method)));
+        }
+        if outbound_maximum > 0 {
+            let aliases = Aliases::new(inbound_maximum, outbound_maximum);
+            connection.extras_mut().aliases = Some(Box::new(aliases));
         }
     }
 
@@ -470,11 +471,11 @@ impl Core {
             list.extend(refusal.server_reference.as_deref().map(Property::ServerReference));
             let properties = Properties::from_slice(&list);
             let mut connack = ConnAck { session_present: false, reason: refusal.reason, properties };
-            let maximum_packet_size = self.connections[slot as usize].maximum_packet_size;
-            if connack.encoded_len(version) > maximum_packet_size {
+            let connection = &self.connections[slot as usize];
+            if !connection.takes(connack.encoded_len(version)) {
                 connack.properties = Properties::EMPTY;
             }
-            if connack.encoded_len(version) <= maximum_packet_size {
+            if connection.takes(connack.encoded_len(version)) {
                 self.write(slot, |out| connack.encode(version, out));
             }
         }
@@ -491,7 +492,7 @@ impl Core {
             }
             Some(5) => self.connections[slot as usize].version = Version::V5,
             _ => {
-                let peer = self.connections[slot as usize].peer;
+                let peer = self.connections[slot as usize].peer.get();
                 let (cause, text) = match guess_protocol(frame.bytes()) {
                     ("protocol-error", _) => ("protocol-error", error.rule().text()),
                     guess => guess,

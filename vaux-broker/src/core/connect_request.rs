@@ -87,7 +87,7 @@ impl Refusal {
 
 impl ConnectRequest {
     pub(super) fn session_key(&self) -> SessionKey {
-        SessionKey { mount: Arc::clone(&self.listener.mount), client_id: Arc::clone(&self.client_id) }
+        SessionKey { mount: self.listener.mount.clone(), client_id: Arc::clone(&self.client_id) }
     }
 
     pub(super) fn keep_alive_in_force(&self, max_keep_alive: u16) -> u16 {

@@ -126,6 +126,15 @@ counts! {
     }
 }
 
+impl Counters {
+    /// Counts a message to a client.
+    pub(super) fn count_sent(&mut self, payload_len: usize) {
+        self.packets_sent += 1;
+        self.messages_sent += 1;
+        self.payload_bytes_sent += payload_len as u64;
+    }
+}
+
 impl Reached {
     /// Counts a limit by its key in the configuration. Those of single clients have counters elsewhere.
     pub(super) fn count(&mut self, limit: Option<&str>) {

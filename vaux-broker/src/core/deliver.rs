@@ -99,7 +99,7 @@ impl Core {
             let terms = match &target.own {
                 OwnMessages::Same => &target.terms,
                 own => {
-                    let sid = self.sessions[target.session.0 as usize].sid;
+                    let sid = self.sessions[target.session].sid;
                     match own {
                         _ if sid != publication.content.publisher => &target.terms,
                         OwnMessages::Other(terms) => terms,
@@ -122,7 +122,7 @@ impl Core {
     ) {
         let qos = self.delivery_qos(terms, publication.content.qos);
         let retain = publication.content.retain && terms.retain_as_published;
-        let state = &self.sessions[session.0 as usize];
+        let state = &self.sessions[session];
         let is_recorded = !publication.recorded.is_empty() && publication.recorded.contains(&state.sid);
         // Of the other subscriptions, none was matched whose session may not have the message.
         let is_denied = group.is_some() && !self.may_receive(session, publication.content.topic);
@@ -135,8 +135,8 @@ impl Core {
             self.drop_for(now, session, DropCause::NotAuthorized, publication.content.topic);
             return;
         }
-        let state = &self.sessions[session.0 as usize];
-        let connection = state.connection.filter(|&slot| !self.connections[slot as usize].awaits_connack());
+        let state = &self.sessions[session];
+        let connection = state.connection().filter(|&slot| !self.connections[slot as usize].awaits_connack());
         // It may pass what waits with QoS above 0, but not its own kind.
         if qos == QoS::AtMostOnce
             && !state.queue.holds_qos0()
@@ -208,7 +208,7 @@ impl Core {
         retain: bool,
         delivery: Option<Delivery>,
     ) {
-        let state = &mut self.sessions[session.0 as usize];
+        let state = &mut self.sessions[session];
         let stored = delivery.clone().filter(|_| state.is_stored());
         let Some(packet_id) = state.outbound.send(qos, delivery) else {
             unreachable!("there was room in the window")
@@ -229,7 +229,7 @@ impl Core {
             return;
         }
         // Too large for the client: as if it had been delivered.
-        let delivery = self.sessions[session.0 as usize].outbound.forget(packet_id);
+        let delivery = self.sessions[session].outbound.forget(packet_id);
         self.drop_for(now, session, DropCause::TooLarge, publication.content.topic);
         self.finish_delivery(session, delivery.flatten().as_ref());
     }
@@ -241,7 +241,7 @@ impl Core {
         delivery: Delivery,
         packet_id: Option<PacketId>,
     ) -> Sequence {
-        let sid = self.sessions[session.0 as usize].sid;
+        let sid = self.sessions[session].sid;
         self.recorder.record(|| Record::Delivery { sid, delivery, packet_id })
     }
 
@@ -253,7 +253,7 @@ impl Core {
         delivery: &Delivery,
         packet_id: PacketId,
     ) -> Sequence {
-        let sid = self.sessions[session.0 as usize].sid;
+        let sid = self.sessions[session].sid;
         if publication.recorded.contains(&sid) {
             let mid = delivery.message.mid;
             return self.recorder.record(|| Record::Sent { sid, mid, packet_id });
@@ -310,32 +310,47 @@ impl Core {
         packet_id: Option<PacketId>,
     ) -> bool {
         let content = publication.content;
+        let connection = &mut self.connections[slot as usize];
+        let takes_form = terms.identifiers.is_empty() && connection.takes_forms();
+        if !takes_form {
+            return self.write_own_publish(now, &content, slot, terms, qos, retain, packet_id);
+        }
+        let form = self.frames.form(&content, connection.version, qos, retain, now);
+        if !connection.takes(form.packet_len as usize) {
+            return false;
+        }
+        write_form(connection, &mut self.buffers, form, self.frames.bytes(form), packet_id);
+        if content.payload.len() >= LARGE_PAYLOAD_BYTES {
+            connection.outbox.push_payload(publication.share(&self.shared));
+        }
+        self.counters.count_sent(content.payload.len());
+        connection.traffic.messages_out += 1;
+        if !std::mem::replace(&mut connection.is_dirty, true) {
+            self.dirty.push(slot);
+        }
+        true
+    }
+
+    /// The same, to a client that gets the message in a form of its own.
+    #[expect(clippy::too_many_arguments, reason = "one message, one receiver, and how they come together")]
+    fn write_own_publish(
+        &mut self,
+        now: Time,
+        content: &Content<'_>,
+        slot: u32,
+        terms: &Terms,
+        qos: QoS,
+        retain: bool,
+        packet_id: Option<PacketId>,
+    ) -> bool {
+        let manner = self.manner(slot, content, terms, qos, retain, packet_id);
         if self.holds_publishes(slot) {
-            let manner = self.manner(slot, &content, terms, qos, retain, packet_id);
-            return self.hold_publish(now, slot, &content, manner, Sequence::NONE);
+            return self.hold_publish(now, slot, content, manner, Sequence::NONE);
         }
         let connection = &mut self.connections[slot as usize];
-        let needs_own = !terms.identifiers.is_empty()
-            || connection.aliases.is_some()
-            || !connection.listener.mount.is_empty();
-        let is_written = if needs_own {
-            let manner = self.manner(slot, &content, terms, qos, retain, packet_id);
-            let connection = &mut self.connections[slot as usize];
-            write_own(connection, &mut self.buffers, &content, manner, now)
-        } else {
-            let form = self.frames.form(&content, connection.version, qos, retain, now);
-            form.packet_len as usize <= connection.maximum_packet_size && {
-                let frame = self.frames.bytes(form);
-                write_form(connection, &mut self.buffers, form, frame, packet_id);
-                if content.payload.len() >= LARGE_PAYLOAD_BYTES {
-                    let message = publication.share(&self.shared);
-                    self.connections[slot as usize].outbox.push_payload(message);
-                }
-                true
-            }
-        };
+        let is_written = write_own(connection, &mut self.buffers, content, manner, now);
         if is_written {
-            self.count_sent(now, slot, &content);
+            self.count_sent(now, slot, content);
             self.mark_dirty(slot);
         }
         is_written
@@ -343,13 +358,11 @@ impl Core {
 
     /// A message goes to a client.
     pub(super) fn count_sent(&mut self, now: Time, slot: u32, content: &Content<'_>) {
-        self.counters.packets_sent += 1;
-        self.counters.messages_sent += 1;
-        self.counters.payload_bytes_sent += content.payload.len() as u64;
+        self.counters.count_sent(content.payload.len());
         // Counted with the connection, whose outbox is being written to: a session's memory is farther away.
         let connection = &mut self.connections[slot as usize];
-        connection.messages_out += 1;
-        if connection.is_traced {
+        connection.traffic.messages_out += 1;
+        if connection.extras.as_ref().is_some_and(|extras| extras.is_traced) {
             self.trace_sent(now, slot, content);
         }
     }
@@ -402,7 +415,7 @@ impl Core {
         self.list_backlog(session);
         let memory = self.memory_for(session, &delivery);
         let limits = &self.settings.limits;
-        let state = &mut self.sessions[session.0 as usize];
+        let state = &mut self.sessions[session];
         match state.queue.push(delivery, limits.max_queued_messages, limits.max_queued_bytes, memory) {
             Ok(dropped) => {
                 for delivery in dropped {
@@ -458,8 +471,8 @@ impl Core {
 
     /// Stops the input of a publisher until the lanes and the store have drained.
     pub(super) fn pause_publisher(&mut self, sid: u64) {
-        let Some(session) = self.by_sid.get(&sid) else { return };
-        let Some(slot) = self.sessions[session.0 as usize].connection else { return };
+        let Some(session) = self.sessions.of_sid(sid) else { return };
+        let Some(slot) = self.sessions[session].connection() else { return };
         let id = self.connection_id(slot);
         let connection = &mut self.connections[slot as usize];
         if !std::mem::replace(&mut connection.is_paused, true) {
@@ -470,7 +483,7 @@ impl Core {
 
 /// An empty outbox takes any one packet.
 pub(super) fn has_outbox_room(connection: &Connection, max_outbox_bytes: usize) -> bool {
-    let held = connection.held.as_ref().map_or(0, |held| held.len());
+    let held = connection.held().map_or(0, |held| held.len());
     connection.outbox.len() + held < max_outbox_bytes
 }
 
@@ -501,8 +514,8 @@ pub(super) fn write_own<'a>(
     let version = manner.version;
     // An alias makes the packet longer by at most three bytes, or shorter.
     if version == Version::V5
-        && len + 3 <= connection.maximum_packet_size
-        && let Some(aliases) = &mut connection.aliases
+        && connection.takes(len + 3)
+        && let Some(aliases) = connection.extras.as_mut().and_then(|extras| extras.aliases.as_mut())
     {
         manner.alias = aliases.outbound.assign(manner.topic);
     }
@@ -522,5 +535,5 @@ fn fit_own<'a>(
     manner.topic =
         content.topic.strip_prefix(&*connection.listener.mount).filter(|topic| !topic.is_empty())?;
     let len = with_own_packet(content, &manner, now, |publish| publish.encoded_len(manner.version));
-    (len <= connection.maximum_packet_size).then_some((manner, len))
+    connection.takes(len).then_some((manner, len))
 }

@@ -39,7 +39,7 @@ impl Core {
     }
 
     fn discard_will(&mut self, session: SessionSlot) {
-        let state = &mut self.sessions[session.0 as usize];
+        let state = &mut self.sessions[session];
         if state.will.take().is_some() && state.stored != Stored::Nothing {
             let sid = state.sid;
             self.recorder.record(|| Record::WillGone { sid });
@@ -49,13 +49,13 @@ impl Core {
     fn change_expiry(&mut self, slot: u32, session: SessionSlot, seconds: u32) -> Result<(), Error> {
         let longest_ms =
             self.settings.limits.max_session_expiry.map_or(u64::MAX, |longest| longest.as_millis() as u64);
-        let state = &mut self.sessions[session.0 as usize];
+        let state = &mut self.sessions[session];
         if state.expiry_ms == 0 && seconds > 0 {
             return Err(self.violation(slot, Rule::SessionExpiryRaised));
         }
         let wanted_ms = if seconds == u32::MAX { u64::MAX } else { u64::from(seconds) * 1000 };
         state.expiry_ms = wanted_ms.min(longest_ms);
-        if let Some(member) = &state.member {
+        if let Some(member) = state.member() {
             member.durable.store(state.is_durable(), Ordering::Relaxed);
         }
         Ok(())
@@ -83,7 +83,7 @@ impl Core {
                 self.refuse(now, slot, None, Refusal::new(error.reason_code(), error.rule().text()));
             }
             Phase::AwaitConnect | Phase::Authenticating => {
-                let peer = self.connections[slot as usize].peer;
+                let peer = self.connections[slot as usize].peer.get();
                 self.handle_refused_socket(now, peer, "protocol-error", error.rule().text(), None);
                 self.abort(slot);
             }
@@ -111,7 +111,7 @@ impl Core {
         self.unbind(slot, session);
         let connection = &mut self.connections[slot as usize];
         connection.outbox.clear_unwritten();
-        connection.held = None;
+        connection.stop_sending();
         self.say_goodbye(slot, ReasonCode::SessionTakenOver, None);
         self.close(now, slot);
     }
@@ -137,7 +137,7 @@ impl Core {
 
     /// The session of a broker that stops. Wills that are stored wait for the next start; the others go out now.
     fn leave_until_restart(&mut self, now: Time, session: SessionSlot) {
-        match self.sessions[session.0 as usize].stored {
+        match self.sessions[session].stored {
             Stored::Nothing => self.publish_will(now, session),
             Stored::Will | Stored::Session => self.record_absence(now, session),
         }
@@ -156,8 +156,7 @@ impl Core {
         let connection = &mut self.connections[slot as usize];
         connection.phase = Phase::Closing;
         connection.last_progress = now;
-        connection.held = None;
-        connection.replays.clear();
+        connection.stop_sending();
         self.watch(slot);
         self.mark_dirty(slot);
         self.effects.push_back(Effect::Close(slot));
@@ -169,11 +168,13 @@ impl Core {
     }
 
     fn unbind(&mut self, slot: u32, session: SessionSlot) {
-        let state = &mut self.sessions[session.0 as usize];
-        debug_assert_eq!(state.connection, Some(slot));
-        state.connection = None;
-        state.traffic.messages_out += std::mem::take(&mut self.connections[slot as usize].messages_out);
-        if let Some(member) = &state.member {
+        let state = &mut self.sessions[session];
+        debug_assert_eq!(state.connection(), Some(slot));
+        state.set_connection(None);
+        if state.is_durable() {
+            state.more_mut().traffic.add(std::mem::take(&mut self.connections[slot as usize].traffic));
+        }
+        if let Some(member) = state.member() {
             member.online.store(false, Ordering::Relaxed);
         }
         self.connections[slot as usize].phase = Phase::Closing;
@@ -192,9 +193,8 @@ impl Core {
         if connection.version != Version::V5 || connection.awaits_connack() {
             return;
         }
-        let maximum_packet_size = connection.maximum_packet_size;
         let mut disconnect = Disconnect { reason, properties: Properties::from_slice(property.as_slice()) };
-        if disconnect.encoded_len(Version::V5) > maximum_packet_size {
+        if !connection.takes(disconnect.encoded_len(Version::V5)) {
             disconnect.properties = Properties::EMPTY;
         }
         self.write(slot, |out| disconnect.encode(Version::V5, out));

@@ -125,18 +125,19 @@ impl Core {
         };
         let exchange = Exchange { method, request: Some(request), turn: Turn::Server, began_at: now };
         self.connections[slot as usize].phase = Phase::Authenticating;
-        self.connections[slot as usize].exchange = Some(Box::new(exchange));
+        self.connections[slot as usize].extras_mut().exchange = Some(Box::new(exchange));
         self.ask(slot, step);
     }
 
     /// AUTH of a client that is connected: it proves itself anew, or goes on with it.
     pub(super) fn handle_auth(&mut self, now: Time, slot: u32, auth: &Auth<'_>) -> Result<(), Error> {
         let violation = |rule| Error::new(rule, Version::V5, 0);
-        let session = &self.sessions[self.connections[slot as usize].session.0 as usize];
+        let session = &self.sessions[self.connections[slot as usize].session];
         let (client_id, identity) = (Arc::clone(&session.key.client_id), session.identity.clone());
         let connection = &mut self.connections[slot as usize];
-        let (peer, listener) = (connection.peer, Arc::clone(&connection.listener.name));
-        let exchange = connection.exchange.as_mut().ok_or(violation(Rule::AuthWithoutMethod))?;
+        let (peer, listener) = (connection.peer.get(), Arc::clone(&connection.listener.name));
+        let exchange = connection.extras.as_mut().and_then(|extras| extras.exchange.as_mut());
+        let exchange = exchange.ok_or(violation(Rule::AuthWithoutMethod))?;
         let state = exchange.take_turn(auth).map_err(violation)?;
         if state.is_none() {
             exchange.began_at = now;
@@ -158,7 +159,10 @@ impl Core {
 
     /// A packet that comes before CONNACK: AUTH, or DISCONNECT.
     pub(super) fn handle_early_packet(&mut self, now: Time, slot: u32, packet: &Packet<'_>) {
-        let Some(exchange) = &mut self.connections[slot as usize].exchange else { return self.abort(slot) };
+        let extras = self.connections[slot as usize].extras.as_mut();
+        let Some(exchange) = extras.and_then(|extras| extras.exchange.as_mut()) else {
+            return self.abort(slot);
+        };
         let result = match packet {
             Packet::Auth(auth) => exchange.take_turn(auth).map(|state| (auth, state)),
             Packet::Disconnect(_) => return self.abort(slot),
@@ -198,9 +202,8 @@ impl Core {
     pub fn handle_step_answer(&mut self, now: Time, connection: ConnectionId, answer: StepAnswer) {
         let Some(slot) = self.slot_of(connection) else { return };
         let connection = &mut self.connections[slot as usize];
-        let Some(exchange) =
-            connection.exchange.as_mut().filter(|exchange| matches!(exchange.turn, Turn::Server))
-        else {
+        let exchange = connection.extras.as_mut().and_then(|extras| extras.exchange.as_mut());
+        let Some(exchange) = exchange.filter(|exchange| matches!(exchange.turn, Turn::Server)) else {
             return;
         };
         match (connection.phase, answer) {
@@ -224,7 +227,7 @@ impl Core {
             (Phase::Connected, StepAnswer::Accept { admission, data }) => {
                 exchange.turn = Turn::Rest;
                 let session = connection.session;
-                if self.sessions[session.0 as usize].identity == admission.identity {
+                if self.sessions[session].identity == admission.identity {
                     self.renew(slot, admission);
                     self.send_auth(slot, ReasonCode::Success, data.as_deref());
                 } else {
@@ -246,7 +249,7 @@ impl Core {
     fn renew(&mut self, slot: u32, admission: Admission) {
         self.admit(slot, &admission);
         let session = self.connections[slot as usize].session;
-        let state = &mut self.sessions[session.0 as usize];
+        let state = &mut self.sessions[session];
         if state.grants != admission.grants {
             state.grants = admission.grants;
             self.table.bump();
@@ -256,7 +259,8 @@ impl Core {
     }
 
     fn send_auth(&mut self, slot: u32, reason: ReasonCode, data: Option<&[u8]>) {
-        let Some(exchange) = &self.connections[slot as usize].exchange else { return };
+        let extras = self.connections[slot as usize].extras.as_ref();
+        let Some(exchange) = extras.and_then(|extras| extras.exchange.as_ref()) else { return };
         let method = exchange.method.clone();
         let mut properties = vec![Property::AuthenticationMethod(&method)];
         properties.extend(data.map(Property::AuthenticationData));

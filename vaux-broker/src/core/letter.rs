@@ -197,7 +197,7 @@ impl Core {
                 }
                 Letter::Picked(picked) => self.handle_picked(now, picked),
                 Letter::MemberOnline { holder } => {
-                    if let Some(&session) = self.by_sid.get(holder) {
+                    if let Some(session) = self.sessions.of_sid(*holder) {
                         self.repick_of(now, session);
                     }
                 }
@@ -252,20 +252,20 @@ impl Core {
     fn drop_unwanted(&mut self, publication: &mut Publication<'_>, matched: &Matched) {
         let mid = publication.share(&self.shared).mid;
         for &sid in publication.recorded {
-            let session = self.by_sid.get(&sid);
-            if !session.is_some_and(|session| matched.local.iter().any(|target| target.session == *session)) {
+            let session = self.sessions.of_sid(sid);
+            if !session.is_some_and(|session| matched.local.iter().any(|target| target.session == session)) {
                 self.recorder.record(|| Record::Delivered { sid, mid });
             }
         }
     }
 
     fn handle_picked(&mut self, now: Time, picked: &Picked) {
-        let Some(&session) = self.by_sid.get(&picked.sid) else {
+        let Some(session) = self.sessions.of_sid(picked.sid) else {
             return self.repick(now, picked);
         };
-        let state = &self.sessions[session.0 as usize];
+        let state = &self.sessions[session];
         let takes_it =
-            state.connection.is_some() && self.may_receive(session, picked.message.content().topic);
+            state.connection().is_some() && self.may_receive(session, picked.message.content().topic);
         if !takes_it && !picked.is_repicked {
             return self.repick(now, picked);
         }
@@ -274,7 +274,7 @@ impl Core {
         let recorded = picked.recorded();
         let mut publication = Publication::of(&picked.message).recorded_for(recorded);
         self.deliver(now, &mut publication, session, &terms, Some(&picked.group));
-        if self.sessions[session.0 as usize].connection.is_none() {
+        if self.sessions[session].connection().is_none() {
             // Who came online while it was on its way did not see that it would wait here.
             self.repick_of(now, session);
         }

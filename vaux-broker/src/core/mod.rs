@@ -46,6 +46,7 @@ mod settings;
 mod shared_subscription;
 mod store_state;
 mod subscribe;
+mod subscription_tables;
 mod survey;
 mod sys_tree;
 #[cfg(test)]
@@ -59,8 +60,6 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
-use hashbrown::HashMap;
-use slab::Slab;
 use vaux_mqtt::frame::Frame;
 use vaux_mqtt::packet::{PacketType, Sender};
 use vaux_mqtt::{Error, Packet};
@@ -71,7 +70,8 @@ use crate::rights::Authorize;
 use crate::router::cache::TopicCache;
 use crate::router::interest::Interest;
 use crate::router::local::LocalTable;
-use crate::session::{Session, SessionKey, SessionSlot};
+use crate::session::{SessionKey, SessionSlot, SessionTable};
+use crate::slots::Slots;
 use crate::store::{PageRequest, Recorder, Sequence, StoreState, Submission};
 use crate::time::Time;
 
@@ -102,7 +102,7 @@ use top::Top;
 use user_sessions::UserSessions;
 
 /// The number of a worker, from 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WorkerId(pub u16);
 
 /// What the workers share. Everything in it is read-mostly or a counter.
@@ -190,14 +190,14 @@ pub struct Core {
     shared: Arc<Shared>,
     settings: Arc<Settings>,
     rights: Arc<dyn Authorize>,
-    connections: Slab<Connection>,
+    connections: Slots<Connection>,
     next_generation: u32,
-    sessions: Slab<Session>,
-    by_key: HashMap<SessionKey, SessionSlot>,
-    by_sid: HashMap<u64, SessionSlot>,
+    sessions: SessionTable,
     table: LocalTable,
     cache: TopicCache,
     timers: Timers,
+    /// When retained messages are looked at for some that have expired.
+    retained_timer_at: Time,
     /// Letters for each worker, handed over at the end of the turn.
     lanes: Vec<Parcel>,
     recorder: Recorder,
@@ -324,14 +324,13 @@ impl Core {
             rights: Arc::clone(&shared.first_rights),
             shared,
             settings,
-            connections: Slab::new(),
+            connections: Slots::default(),
             next_generation: 0,
-            sessions: Slab::new(),
-            by_key: HashMap::new(),
-            by_sid: HashMap::new(),
+            sessions: SessionTable::default(),
             table: LocalTable::default(),
             cache: TopicCache::new(worker),
             timers: Timers::default(),
+            retained_timer_at: Time::NEVER,
             lanes,
             holding: VecDeque::new(),
             paused: Vec::new(),
@@ -378,8 +377,9 @@ impl Core {
 
     fn count_received(&mut self, slot: u32, bytes: usize) {
         self.counters.bytes_received += bytes as u64;
-        if let Some(session) = self.session_of(slot) {
-            session.traffic.bytes_in += bytes as u64;
+        let connection = &mut self.connections[slot as usize];
+        if connection.phase == Phase::Connected {
+            connection.traffic.bytes_in += bytes as u64;
         }
     }
 
@@ -489,7 +489,7 @@ impl Core {
             return self.handle_first_packet(now, slot, frame);
         }
         let packet = Packet::decode(frame, connection.version, Sender::Client)?;
-        if connection.is_traced {
+        if connection.extras.as_ref().is_some_and(|extras| extras.is_traced) {
             self.trace_received(now, slot, &packet, frame.bytes().len());
         }
         let connection = &self.connections[slot as usize];

@@ -119,22 +119,21 @@ impl Core {
     /// A session does not get a message.
     pub(super) fn drop_for(&mut self, now: Time, session: SessionSlot, cause: DropCause, topic: &str) {
         *cause.count_in(&mut self.counters.dropped) += 1;
-        let state = &mut self.sessions[session.0 as usize];
-        state.dropped += 1;
+        self.sessions[session].more_mut().dropped += 1;
         let is_told = (self.observations.is_telling || !self.is_watched()) && self.observed.is_none();
-        let client_id = &self.sessions[session.0 as usize].key.client_id;
+        let client_id = &self.sessions[session].key.client_id;
         if is_told && self.observations.incidents.repeat_drop(now, cause, client_id, topic) {
             return;
         }
-        let state = &self.sessions[session.0 as usize];
+        let state = &self.sessions[session];
         let incident = Incident::drop(now, cause, topic).of(&state.key.client_id, &state.identity);
         self.note(incident);
     }
 
     /// A message reaches none of the sessions that it was for, and these are not known.
     pub(super) fn drop_of(&mut self, now: Time, publisher: u64, cause: DropCause, topic: &str) {
-        match self.by_sid.get(&publisher) {
-            Some(&session) => self.drop_for(now, session, cause, topic),
+        match self.sessions.of_sid(publisher) {
+            Some(session) => self.drop_for(now, session, cause, topic),
             None => {
                 *cause.count_in(&mut self.counters.dropped) += 1;
                 self.note(Incident::drop(now, cause, topic));
@@ -145,7 +144,7 @@ impl Core {
     /// A client is not let in.
     pub(super) fn note_refusal(&mut self, now: Time, slot: u32, client_id: Option<&str>, refusal: &Refusal) {
         self.counters.refused_connects += 1;
-        let peer = self.connections[slot as usize].peer;
+        let peer = self.connections[slot as usize].peer.get();
         // Wrong passwords are logged where they are found, with the user.
         if refusal.reason != ReasonCode::BadUserNameOrPassword {
             self.effects.push_back(Effect::Refused { peer, text: refusal.text });
@@ -164,7 +163,7 @@ impl Core {
         let incident = Incident {
             limit: refusal.limit,
             client_id: client_id.filter(|client_id| !client_id.is_empty()).map(Into::into),
-            address: Some(self.connections[slot as usize].peer),
+            address: Some(self.connections[slot as usize].peer.get()),
             reason: Some(refusal.reason),
             ..Incident::new(now, IncidentKind::Refusal, cause, refusal.text)
         };
@@ -202,7 +201,7 @@ impl Core {
         text: &'static str,
         limit: Option<&'static str>,
     ) {
-        let peer = self.connections[slot as usize].peer;
+        let peer = self.connections[slot as usize].peer.get();
         self.handle_refused_socket(now, peer, cause, text, limit);
     }
 
@@ -221,7 +220,7 @@ impl Core {
             _ => ("not-supported", None),
         };
         let text = "the subscription was refused";
-        let state = &self.sessions[self.connections[slot as usize].session.0 as usize];
+        let state = &self.sessions[self.connections[slot as usize].session];
         let incident = Incident {
             limit,
             topic: Some(filter.into()),
@@ -234,10 +233,10 @@ impl Core {
     /// A client's connection ends.
     pub(super) fn note_disconnect(&mut self, now: Time, slot: u32, ending: &Ending) {
         let connection = &self.connections[slot as usize];
-        let state = &self.sessions[connection.session.0 as usize];
+        let state = &self.sessions[connection.session];
         let incident = Incident {
             limit: ending.limit,
-            address: Some(connection.peer),
+            address: Some(connection.peer.get()),
             reason: ending.reason,
             ..Incident::new(now, IncidentKind::Disconnect, ending.cause, ending.text)
         };
@@ -330,7 +329,7 @@ impl Core {
         if !self.is_watched() {
             return;
         }
-        let state = &self.sessions[session.0 as usize];
+        let state = &self.sessions[session];
         let mut event = event_of(name);
         event.insert("at".to_owned(), json!(timestamp(now)));
         event.insert("client_id".to_owned(), json!(*state.key.client_id));

@@ -38,15 +38,15 @@ impl Core {
         if kind == EventKind::Publish && !observed.wants_publishes {
             return;
         }
-        let state = &self.sessions[session.0 as usize];
-        let connection = state.connection.and_then(|slot| self.connections.get(slot as usize));
+        let state = &self.sessions[session];
+        let connection = state.connection().and_then(|slot| self.connections.get(slot as usize));
         observed.events.push(Event {
             client_id: Some(state.key.client_id.clone()),
             user: match &state.identity {
                 Identity::Anonymous => None,
                 Identity::User(name) => Some(name.clone()),
             },
-            address: connection.map(|connection| connection.peer),
+            address: connection.map(|connection| connection.peer.get()),
             topic: topic.map(Into::into),
             ..Event::new(system_time(now), kind)
         });

@@ -9,15 +9,22 @@ use crate::message::Message;
 /// Bytes in their order: small frames copied one behind the other, large payloads shared with other outboxes.
 #[derive(Debug, Default)]
 pub struct Outbox {
-    /// What was closed off because a shared payload follows it.
-    front: VecDeque<Segment>,
     /// Where small frames are appended.
     tail: Vec<u8>,
-    /// How much of the first segment (or of the tail, when there is none) is written.
-    written: usize,
-    len: usize,
+    /// What few have: a beginning that is written, or large payloads.
+    front: Option<Box<Front>>,
     /// How many packets were appended since it was empty.
     packets: u32,
+}
+
+#[derive(Debug, Default)]
+struct Front {
+    /// What was closed off because a shared payload follows it.
+    segments: VecDeque<Segment>,
+    /// The bytes of the segments.
+    len: usize,
+    /// How much of the first segment (or of the tail, when there is none) is written.
+    written: usize,
 }
 
 #[derive(Debug)]
@@ -41,7 +48,7 @@ pub(super) const LARGE_PAYLOAD_BYTES: usize = 1024;
 impl Outbox {
     /// How many bytes wait.
     pub fn len(&self) -> usize {
-        self.len + self.tail.len()
+        self.front.as_ref().map_or(0, |front| front.len) + self.tail.len()
     }
 
     /// How many packets were appended since it was empty last: at least as many as wait.
@@ -51,7 +58,7 @@ impl Outbox {
 
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
-        self.len() == self.written
+        self.len() == self.written()
     }
 
     /// Where to append a packet. `buffers` gives memory to a tail that has none.
@@ -67,19 +74,20 @@ impl Outbox {
 
     /// Appends the payload of a message without copying it.
     pub fn push_payload(&mut self, message: Arc<Message>) {
-        self.len += self.tail.len() + message.payload().len();
+        let front = self.front.get_or_insert_default();
+        front.len += self.tail.len() + message.payload().len();
         if !self.tail.is_empty() {
-            self.front.push_back(Segment::Bytes(std::mem::take(&mut self.tail)));
+            front.segments.push_back(Segment::Bytes(std::mem::take(&mut self.tail)));
         }
-        self.front.push_back(Segment::Payload(message));
+        front.segments.push_back(Segment::Payload(message));
     }
 
     /// The bytes that wait, in at most `slices.len()` pieces; says how many were filled.
     pub fn fill<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
-        let segments = self.front.iter().map(Segment::as_slice).chain(std::iter::once(&self.tail[..]));
-        let mut skipped = self.written;
+        let segments = self.front.iter().flat_map(|front| &front.segments).map(Segment::as_slice);
+        let mut skipped = self.written();
         let mut count = 0;
-        for (slot, segment) in slices.iter_mut().zip(segments) {
+        for (slot, segment) in slices.iter_mut().zip(segments.chain(std::iter::once(&self.tail[..]))) {
             let rest = &segment[skipped.min(segment.len())..];
             skipped = 0;
             *slot = IoSlice::new(rest);
@@ -90,42 +98,55 @@ impl Outbox {
 
     /// The first piece that waits. Most outboxes have only one.
     pub fn first(&self) -> &[u8] {
-        let segment = self.front.front().map_or(&self.tail[..], Segment::as_slice);
-        &segment[self.written.min(segment.len())..]
+        let Some(front) = &self.front else { return &self.tail };
+        let segment = front.segments.front().map_or(&self.tail[..], Segment::as_slice);
+        &segment[front.written.min(segment.len())..]
     }
 
     /// Whether [`Outbox::first`] is all that waits.
     pub fn is_single(&self) -> bool {
-        self.front.is_empty()
+        self.front.as_ref().is_none_or(|front| front.segments.is_empty())
     }
 
     /// Takes note that `count` bytes were written. The buffer of an emptied tail is given back.
     pub fn advance(&mut self, count: usize) -> Option<Vec<u8>> {
-        self.written += count;
-        while let Some(segment) = self.front.front() {
-            let segment_len = segment.as_slice().len();
-            if self.written < segment_len {
+        if self.front.is_some() || count < self.tail.len() {
+            let front = self.front.get_or_insert_default();
+            front.advance(count);
+            if !front.segments.is_empty() || front.written < self.tail.len() {
                 return None;
             }
-            self.written -= segment_len;
-            self.len -= segment_len;
-            self.front.pop_front();
+            self.front = None;
         }
-        if self.written < self.tail.len() {
-            return None;
-        }
-        self.written = 0;
         self.packets = 0;
-        self.front = VecDeque::new();
         Some(std::mem::take(&mut self.tail))
+    }
+
+    fn written(&self) -> usize {
+        self.front.as_ref().map_or(0, |front| front.written)
     }
 
     /// Drops all that waits, except the packet that is partly written, and says whether there is one.
     ///
     /// Frames are not marked, so that "partly written" means all that waits when anything of it was written.
     pub fn clear_unwritten(&mut self) {
-        if self.written == 0 {
+        if self.written() == 0 {
             *self = Outbox::default();
+        }
+    }
+}
+
+impl Front {
+    fn advance(&mut self, count: usize) {
+        self.written += count;
+        while let Some(segment) = self.segments.front() {
+            let segment_len = segment.as_slice().len();
+            if self.written < segment_len {
+                return;
+            }
+            self.written -= segment_len;
+            self.len -= segment_len;
+            self.segments.pop_front();
         }
     }
 }

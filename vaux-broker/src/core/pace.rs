@@ -1,7 +1,7 @@
 //! How fast a client may publish. One that is faster is read more slowly: nothing of it is lost, and its own sending comes
 //! to wait.
 
-use super::connection::{ConnectionId, Phase};
+use super::connection::Phase;
 use super::incident::{Incident, IncidentKind};
 use super::timeout::Timer;
 use super::{Core, Effect};
@@ -13,8 +13,8 @@ use crate::time::Time;
 pub(super) struct Pace {
     messages: TokenBucket,
     bytes: TokenBucket,
-    /// Whether it is not read at present.
-    is_waiting: bool,
+    /// Until when it is not read.
+    waits_until: Option<Time>,
     /// When that was told last.
     told_at: Option<Time>,
 }
@@ -24,7 +24,7 @@ const TELL_MS: u64 = 10_000;
 
 impl Pace {
     pub(super) fn is_waiting(&self) -> bool {
-        self.is_waiting
+        self.waits_until.is_some()
     }
 }
 
@@ -36,18 +36,15 @@ impl Core {
         if messages == 0 && bytes_rate == 0 {
             return;
         }
-        let id = self.connection_id(slot);
         let connection = &mut self.connections[slot as usize];
         if connection.phase != Phase::Connected {
             return;
         }
-        let pace = connection.pace.get_or_insert_with(|| {
-            Box::new(Pace {
-                messages: TokenBucket::new(now, messages),
-                bytes: TokenBucket::new(now, bytes_rate),
-                is_waiting: false,
-                told_at: None,
-            })
+        let pace = connection.extras_mut().pace.get_or_insert_with(|| Pace {
+            messages: TokenBucket::new(now, messages),
+            bytes: TokenBucket::new(now, bytes_rate),
+            waits_until: None,
+            told_at: None,
         });
         let due = |bucket: &mut TokenBucket, rate, amount| match rate {
             0 => now,
@@ -59,12 +56,12 @@ impl Core {
         if until <= now {
             return;
         }
-        pace.is_waiting = true;
+        pace.waits_until = Some(until);
         let is_told = pace.told_at.is_some_and(|at| now.ms_since(at) < TELL_MS);
         if !is_told {
             pace.told_at = Some(now);
         }
-        self.set_timer(until, Timer::Pace(id));
+        self.set_timer(until, Timer::Pace(slot));
         self.counters.paced += 1;
         if !is_told {
             let limit = if messages_at >= bytes_at { "publish_rate" } else { "publish_bytes_rate" };
@@ -73,7 +70,7 @@ impl Core {
     }
 
     fn note_pace(&mut self, now: Time, slot: u32, limit: &'static str) {
-        let state = &self.sessions[self.connections[slot as usize].session.0 as usize];
+        let state = &self.sessions[self.connections[slot as usize].session];
         let text = "the client publishes faster than allowed, and is read more slowly";
         let incident =
             Incident { limit: Some(limit), ..Incident::new(now, IncidentKind::Pace, "too-fast", text) };
@@ -81,11 +78,11 @@ impl Core {
     }
 
     /// A client that was too fast has waited long enough.
-    pub(super) fn handle_pace_timer(&mut self, now: Time, id: ConnectionId) {
-        let Some(slot) = self.slot_of(id) else { return };
-        let connection = &mut self.connections[slot as usize];
-        let Some(pace) = connection.pace.as_mut().filter(|pace| pace.is_waiting) else { return };
-        pace.is_waiting = false;
+    pub(super) fn handle_pace_timer(&mut self, now: Time, at: Time, slot: u32) {
+        let Some(connection) = self.connections.get_mut(slot as usize) else { return };
+        let pace = connection.extras.as_mut().and_then(|extras| extras.pace.as_mut());
+        let Some(pace) = pace.filter(|pace| pace.waits_until == Some(at)) else { return };
+        pace.waits_until = None;
         // Nothing could be heard from it meanwhile.
         connection.last_received = now;
         self.watch(slot);

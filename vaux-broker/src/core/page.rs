@@ -35,11 +35,11 @@ impl Core {
     /// How much of a session's queue may be in memory for one more message to be there; `None` if it has to be,
     /// because the store does not have it, or not under this session's number alone.
     pub(super) fn memory_for(&self, session: SessionSlot, delivery: &Delivery) -> Option<usize> {
-        let state = &self.sessions[session.0 as usize];
+        let state = &self.sessions[session];
         let is_recorded = state.is_stored() && self.recorder.is_keeping() && delivery.qos > QoS::AtMostOnce;
         // Who takes part in shared subscriptions may lose messages to others, and get one twice.
-        let may_be_away = is_recorded && state.member.is_none() && delivery.group.is_none();
-        may_be_away.then_some(match state.connection {
+        let may_be_away = is_recorded && state.member().is_none() && delivery.group.is_none();
+        may_be_away.then_some(match state.connection() {
             Some(_) => self.queue_memory.connected_bytes,
             None => self.queue_memory.offline_bytes,
         })
@@ -47,7 +47,7 @@ impl Core {
 
     /// Asks for what of a queue is to be sent soon and is not in memory.
     pub(super) fn request_page(&mut self, session: SessionSlot) {
-        let state = &mut self.sessions[session.0 as usize];
+        let state = &mut self.sessions[session];
         if let Some(mids) = state.queue.next_page(self.queue_memory.connected_bytes) {
             self.page_requests.push(PageRequest { sid: state.sid, mids });
         }
@@ -66,14 +66,14 @@ impl Core {
     /// Part of a queue was read.
     pub fn handle_page(&mut self, now: Time, page: Page) {
         // The session may have ended meanwhile.
-        let Some(&session) = self.by_sid.get(&page.sid) else { return };
-        let missing = self.sessions[session.0 as usize].queue.fill(page);
+        let Some(session) = self.sessions.of_sid(page.sid) else { return };
+        let missing = self.sessions[session].queue.fill(page);
         for _ in 0..missing {
             // Its row stays, for the next start to see and to tell.
             self.drop_for(now, session, DropCause::Damaged, "");
         }
         self.count_in_flight(session);
-        if let Some(slot) = self.sessions[session.0 as usize].connection {
+        if let Some(slot) = self.sessions[session].connection() {
             self.pump(now, slot);
         }
     }

@@ -3,11 +3,9 @@
 
 use std::sync::Arc;
 
-use slab::Slab;
-
 use super::Core;
 use crate::rights::{Action, Authorize, Grants, Subject};
-use crate::session::{Session, SessionSlot};
+use crate::session::{Session, SessionSlot, SessionTable};
 
 impl Core {
     /// Other rights, for connected clients, too, and for what waits for them.
@@ -18,7 +16,7 @@ impl Core {
 
     /// Whether the owner of a session may do this now. `topic` is as the client knows it, without the mount.
     pub(super) fn may(&self, session: SessionSlot, action: Action, topic: &str) -> bool {
-        let state = &self.sessions[session.0 as usize];
+        let state = &self.sessions[session];
         allows(&*self.rights, state.grants.as_ref(), &subject(state), action, topic)
     }
 
@@ -30,12 +28,12 @@ impl Core {
 
 /// The same, for whoever has borrowed another part of core.
 pub(super) fn may_receive(
-    sessions: &Slab<Session>,
+    sessions: &SessionTable,
     rights: &dyn Authorize,
     session: SessionSlot,
     topic: &str,
 ) -> bool {
-    let state = &sessions[session.0 as usize];
+    let state = &sessions[session];
     // What begins with `$` has no mount.
     let topic = topic.strip_prefix(&*state.key.mount).unwrap_or(topic);
     allows(rights, state.grants.as_ref(), &subject(state), Action::Receive, topic)
@@ -59,6 +57,6 @@ fn subject(session: &Session) -> Subject<'_> {
     Subject {
         identity: &session.identity,
         client_id: &session.key.client_id,
-        listener: session.listener.as_deref(),
+        listener: session.listener.as_ref().map(|listener| &*listener.name),
     }
 }

@@ -7,6 +7,7 @@ use vaux_mqtt::protocol::Receipt;
 use vaux_mqtt::topic::levels;
 use vaux_mqtt::{Error, QoS, ReasonCode, Version};
 
+use super::connection::Aliases;
 use super::deliver::Publication;
 use super::incident::DropCause;
 use super::{Core, Pressure, control};
@@ -38,7 +39,7 @@ impl Core {
         self.counters.messages_received += 1;
         self.counters.payload_bytes_received += publish.payload.len() as u64;
         let session = self.connections[slot as usize].session;
-        self.sessions[session.0 as usize].traffic.messages_in += 1;
+        self.connections[slot as usize].traffic.messages_in += 1;
         let topic = self.resolve_topic(slot, publish)?;
         let topic = topic.as_deref().unwrap_or(publish.topic);
         let plan = self.plan_publish(slot, session, publish, topic)?;
@@ -47,7 +48,7 @@ impl Core {
             return Ok(());
         };
         if let Some(top) = &mut self.top {
-            top.count(topic, &self.sessions[session.0 as usize].key.client_id, publish.payload.len());
+            top.count(topic, &self.sessions[session].key.client_id, publish.payload.len());
         }
         self.observe_session(now, EventKind::Publish, session, Some(topic));
         if topic == control::TOPIC {
@@ -55,7 +56,7 @@ impl Core {
         }
         let mut scratch = Vec::new();
         let content = Content {
-            publisher: self.sessions[session.0 as usize].sid,
+            publisher: self.sessions[session].sid,
             qos: publish.qos,
             retain: publish.retain,
             expires_at: self.message_expires_at(now, publish),
@@ -104,10 +105,14 @@ impl Core {
             return Ok(None);
         }
         let version = connection.version;
-        let topic = match &mut connection.aliases {
-            Some(aliases) => aliases.inbound.resolve(publish.topic, alias),
-            None if alias.is_some() => Err(Rule::TopicAliasTooLarge),
+        let topic = match alias {
             None => Ok(publish.topic),
+            Some(_) => {
+                let maximum = connection.topic_alias_maximum;
+                let aliases = &mut connection.extras.get_or_insert_default().aliases;
+                let aliases = aliases.get_or_insert_with(|| Box::new(Aliases::new(maximum, 0)));
+                aliases.inbound.resolve(publish.topic, alias)
+            }
         };
         let topic = topic.map_err(|rule| Error::new(rule, version, 0))?;
         Ok(Some(format!("{}{topic}", connection.listener.mount)))
@@ -122,7 +127,7 @@ impl Core {
         mounted_topic: &str,
     ) -> Result<Plan, Error> {
         let connection = &self.connections[slot as usize];
-        let state = &self.sessions[session.0 as usize];
+        let state = &self.sessions[session];
         let limits = &self.settings.limits;
         let violation = |rule| Error::new(rule, connection.version, 0);
         if publish.qos > connection.listener.maximum_qos {
@@ -177,7 +182,7 @@ impl Core {
         reason: ReasonCode,
         mut needs: Sequence,
     ) {
-        let state = &mut self.sessions[session.0 as usize];
+        let state = &mut self.sessions[session];
         let mut packet_type = PacketType::PubAck;
         if qos == QoS::ExactlyOnce {
             packet_type = PacketType::PubRec;
@@ -212,12 +217,12 @@ impl Core {
         let is_exactly_once = publish.qos == QoS::ExactlyOnce;
         if is_exactly_once && version != Version::V5 && matches!(plan, Plan::Refuse(_)) {
             // The exchange goes on to its end: the client cannot be told that there is none.
-            self.sessions[session.0 as usize].inbound.receive(publish.qos, packet_id);
+            self.sessions[session].inbound.receive(publish.qos, packet_id);
         }
         let packet_type = if is_exactly_once { PacketType::PubRec } else { PacketType::PubAck };
         let needs = match plan {
             // It stands for the message that came first, perhaps on another connection.
-            Plan::Duplicate if self.sessions[session.0 as usize].is_stored() => self.recorder.latest(),
+            Plan::Duplicate if self.sessions[session].is_stored() => self.recorder.latest(),
             _ => Sequence::NONE,
         };
         self.send_explained_ack(slot, packet_type, &Ack::new(packet_id, reason), text, needs);
@@ -261,7 +266,7 @@ impl Core {
             reason_string = Some(Property::ReasonString(text.unwrap_or(ack.reason.name())));
         }
         let explained = Ack { properties: Properties::from_slice(reason_string.as_slice()), ..ack.clone() };
-        let fits = explained.encoded_len(version) <= connection.maximum_packet_size;
+        let fits = connection.takes(explained.encoded_len(version));
         let ack = if fits { &explained } else { ack };
         self.acknowledge(slot, needs, |out| ack.encode(packet_type, version, out));
     }

@@ -63,13 +63,14 @@ impl Core {
         self.resend(now, slot, session);
         self.drain_queue(now, slot, session);
         while self.replay(now, slot, session) {}
+        self.connections[slot as usize].settle();
     }
 
     fn resend(&mut self, now: Time, slot: u32, session: SessionSlot) {
         let version = self.connections[slot as usize].version;
         let max_outbox_bytes = self.settings.limits.max_outbox_bytes;
         while has_outbox_room(&self.connections[slot as usize], max_outbox_bytes) {
-            let outbound = &mut self.sessions[session.0 as usize].outbound;
+            let outbound = &mut self.sessions[session].outbound;
             let (packet_id, qos, delivery) = match outbound.next_resend() {
                 None => return,
                 Some(Resend::PubRel(packet_id)) => {
@@ -83,7 +84,7 @@ impl Core {
             // A transient session keeps no messages, and is never resumed.
             let Some(delivery) = delivery else { continue };
             if !self.may_receive(session, delivery.message.content().topic) {
-                self.sessions[session.0 as usize].outbound.forget(packet_id);
+                self.sessions[session].outbound.forget(packet_id);
                 self.drop_for(now, session, DropCause::NotAuthorized, delivery.message.content().topic);
                 self.finish_delivery(session, Some(&delivery));
                 continue;
@@ -94,7 +95,7 @@ impl Core {
             };
             if !self.send_kept(now, slot, &delivery, qos, Some(packet_id), true, needs) {
                 // Too large for the client as it is now: as if it had been delivered.
-                self.sessions[session.0 as usize].outbound.forget(packet_id);
+                self.sessions[session].outbound.forget(packet_id);
                 self.drop_for(now, session, DropCause::TooLarge, delivery.message.content().topic);
                 self.finish_delivery(session, Some(&delivery));
             }
@@ -104,7 +105,7 @@ impl Core {
     /// What has to be durable before an exchange of QoS 2 goes on: what was recorded of it on another connection may
     /// still be under way.
     fn needs_for_resend(&self, session: SessionSlot) -> Sequence {
-        match self.sessions[session.0 as usize].is_stored() {
+        match self.sessions[session].is_stored() {
             true => self.recorder.latest(),
             false => Sequence::NONE,
         }
@@ -113,13 +114,13 @@ impl Core {
     fn drain_queue(&mut self, now: Time, slot: u32, session: SessionSlot) {
         let max_outbox_bytes = self.settings.limits.max_outbox_bytes;
         while has_outbox_room(&self.connections[slot as usize], max_outbox_bytes) {
-            let state = &self.sessions[session.0 as usize];
+            let state = &self.sessions[session];
             if state.queue.is_empty() || !self.has_send_room(session) {
                 break;
             }
             // What is not in memory is asked for below.
-            let Some(delivery) = self.sessions[session.0 as usize].queue.pop() else { break };
-            if delivery.message.content().is_expired(now) {
+            let Some(delivery) = self.sessions[session].queue.pop() else { break };
+            if delivery.message.expires_at <= now {
                 self.drop_for(now, session, DropCause::Expired, delivery.message.content().topic);
                 self.finish_delivery(session, Some(&delivery));
                 continue;
@@ -144,7 +145,7 @@ impl Core {
         }
         let is_kept = self.keeps_sent(session) || delivery.group.is_some();
         let kept = is_kept.then(|| delivery.clone());
-        let state = &mut self.sessions[session.0 as usize];
+        let state = &mut self.sessions[session];
         let Some(packet_id) = state.outbound.send(qos, kept) else { return state.queue.push_front(delivery) };
         let mut needs = Sequence::NONE;
         if state.is_stored() {
@@ -154,7 +155,7 @@ impl Core {
             needs = if qos == QoS::ExactlyOnce { sent } else { needs };
         }
         if !self.send_kept(now, slot, &delivery, qos, Some(packet_id), false, needs) {
-            self.sessions[session.0 as usize].outbound.forget(packet_id);
+            self.sessions[session].outbound.forget(packet_id);
             self.drop_for(now, session, DropCause::TooLarge, delivery.message.content().topic);
             self.finish_delivery(session, Some(&delivery));
         }
@@ -199,9 +200,10 @@ impl Core {
     /// Sends a chunk of the first replay. False when nothing more can be done now.
     fn replay(&mut self, now: Time, slot: u32, session: SessionSlot) -> bool {
         let connection = &mut self.connections[slot as usize];
-        let Some(mut replay) = connection.replays.pop_front() else { return false };
+        let Some(extras) = &mut connection.extras else { return false };
+        let Some(mut replay) = extras.replays.pop_front() else { return false };
         if connection.outbox.len() >= REPLAY_BYTES {
-            connection.replays.push_front(replay);
+            extras.replays.push_front(replay);
             return false;
         }
         let ReplaySource::Retained(position) = &mut replay.source else {
@@ -212,9 +214,9 @@ impl Core {
             // One at a time: how many the window takes is known only as they are sent.
             _ => 1,
         };
-        let is_behind = !self.sessions[session.0 as usize].queue.is_empty();
+        let is_behind = !self.sessions[session].queue.is_empty();
         if replay.qos > QoS::AtMostOnce && (is_behind || !self.has_send_room(session)) {
-            self.connections[slot as usize].replays.push_front(replay);
+            self.connections[slot as usize].extras_mut().replays.push_front(replay);
             return false;
         }
         let Ok(filter) = TopicFilter::new(&replay.filter) else { return true };
@@ -226,7 +228,7 @@ impl Core {
             }
         }
         if !is_done {
-            self.connections[slot as usize].replays.push_front(replay);
+            self.connections[slot as usize].extras_mut().replays.push_front(replay);
         }
         true
     }
@@ -239,14 +241,14 @@ impl Core {
             return true;
         }
         if *is_awaited {
-            self.connections[slot as usize].replays.push_front(replay);
+            self.connections[slot as usize].extras_mut().replays.push_front(replay);
             return false;
         }
         *is_awaited = true;
         let (worker, index) = (*worker, *index);
         let reports =
             Reports { connection, filter: replay.filter.clone(), index: Some(index), messages: Vec::new() };
-        self.connections[slot as usize].replays.push_front(replay);
+        self.connections[slot as usize].extras_mut().replays.push_front(replay);
         // What lives here comes back at once.
         self.send_on_tour(now, worker..worker + 1, Errand::Reports(Box::new(reports)));
         WorkerId(worker) == self.worker
@@ -257,7 +259,7 @@ impl Core {
         let Ok(filter) = TopicFilter::new(&reports.filter) else { return };
         let mut index = reports.index.unwrap_or(0);
         while index < self.sessions.capacity() && reports.messages.len() < REPLAY_CHUNK {
-            if self.sessions.contains(index) {
+            if self.sessions.get(SessionSlot(index as u32)).is_some() {
                 reports.messages.extend(self.session_message(SessionSlot(index as u32), filter));
             }
             index += 1;
@@ -270,10 +272,8 @@ impl Core {
         let Some(slot) = self.slot_of(reports.connection) else { return };
         let connection = &mut self.connections[slot as usize];
         // Whoever unsubscribed meanwhile, or was lost, waits for nothing.
-        let Some(replay) = connection.replays.front_mut().filter(|replay| replay.filter == reports.filter)
-        else {
-            return;
-        };
+        let first = connection.extras.as_mut().and_then(|extras| extras.replays.front_mut());
+        let Some(replay) = first.filter(|replay| replay.filter == reports.filter) else { return };
         let ReplaySource::Sessions { worker, index, is_awaited: is_awaited @ true } = &mut replay.source
         else {
             return;
@@ -338,7 +338,7 @@ impl Core {
             true => replay.qos,
             false => replay.qos.min(message.qos),
         };
-        let is_recorded = self.sessions[session.0 as usize].is_stored() && qos > QoS::AtMostOnce;
+        let is_recorded = self.sessions[session].is_stored() && qos > QoS::AtMostOnce;
         // The store knows deliveries by the number of the message: the copy that is sent live, or for another
         // subscription, is another delivery.
         let message = match is_recorded {
@@ -356,7 +356,7 @@ impl Core {
 
     /// A durable session has a message, or will never get it: its record goes.
     pub(super) fn finish_delivery(&mut self, session: SessionSlot, delivery: Option<&Delivery>) {
-        let state = &self.sessions[session.0 as usize];
+        let state = &self.sessions[session];
         if let Some(delivery) = delivery
             && state.is_stored()
         {
@@ -368,7 +368,7 @@ impl Core {
 
     /// Whether another message with QoS above 0 may be sent: the window has room, in messages and in bytes.
     pub(super) fn has_send_room(&self, session: SessionSlot) -> bool {
-        let outbound = &self.sessions[session.0 as usize].outbound;
+        let outbound = &self.sessions[session].outbound;
         let max_bytes = self.settings.limits.max_inflight_bytes;
         outbound.has_room()
             && max_bytes.is_none_or(|max| {
@@ -379,13 +379,13 @@ impl Core {
 
     /// Whether a session keeps what it sent until it is acknowledged: to send it again, or to know its size.
     pub(super) fn keeps_sent(&self, session: SessionSlot) -> bool {
-        let state = &self.sessions[session.0 as usize];
+        let state = &self.sessions[session];
         state.is_durable() || state.is_stored() || self.settings.limits.max_inflight_bytes.is_some()
     }
 
     /// Lists a session among those whose queues are summed up. It leaves the list when its queue is found empty.
     pub(super) fn list_backlog(&mut self, session: SessionSlot) {
-        let state = &mut self.sessions[session.0 as usize];
+        let state = &mut self.sessions[session];
         if !std::mem::replace(&mut state.is_backlogged, true) {
             self.backlogged.push(session);
         }
@@ -393,8 +393,8 @@ impl Core {
 
     /// Tells publishers how busy a member of shared subscriptions is.
     pub(super) fn count_in_flight(&mut self, session: SessionSlot) {
-        let state = &self.sessions[session.0 as usize];
-        if let Some(member) = &state.member {
+        let state = &self.sessions[session];
+        if let Some(member) = state.member() {
             let count = state.outbound.len() + state.queue.len();
             member.in_flight.store(u32::try_from(count).unwrap_or(u32::MAX), Ordering::Relaxed);
         }

@@ -9,8 +9,6 @@ use vaux_mqtt::protocol::{InFlight, SendState};
 use vaux_mqtt::{PacketId, QoS};
 
 use super::Core;
-use super::timeout::Timer;
-use crate::router::local::LocalSubscription;
 use crate::session::{Delivery, SessionSlot, SessionSubscription, Stored};
 use crate::store::{Record, SessionRecord, StoredSession, Waiting};
 use crate::time::Time;
@@ -21,7 +19,7 @@ impl Core {
         let StoredSession { session: record, subscriptions, deliveries, waiting, releasing, received } =
             stored;
         let session = self.insert_session_with(record.sid, record.key.clone(), record.identity.clone());
-        let state = &mut self.sessions[session.0 as usize];
+        let state = &mut self.sessions[session];
         state.grants = record.grants.clone();
         state.stored = if record.expiry_ms > 0 { Stored::Session } else { Stored::Will };
         received.into_iter().for_each(|packet_id| state.inbound.restore(packet_id));
@@ -39,7 +37,7 @@ impl Core {
         for subscription in subscriptions {
             self.restore_subscription(now, session, subscription);
         }
-        if !self.sessions[session.0 as usize].queue.is_empty() {
+        if !self.sessions[session].queue.is_empty() {
             self.list_backlog(session);
         }
         self.count_in_flight(session);
@@ -49,37 +47,20 @@ impl Core {
     /// What a session holds of shared subscriptions that it has left is offered to their members, once they are all
     /// there.
     fn look_at_shared(&mut self, now: Time, session: SessionSlot) {
-        let state = &mut self.sessions[session.0 as usize];
+        let state = &mut self.sessions[session];
         if state.queue.iter().any(|delivery| delivery.group.is_some()) {
-            state.member.get_or_insert_default();
-            let sid = state.sid;
-            self.set_timer(now, Timer::Session(sid));
+            state.more_mut().member.get_or_insert_default();
+            self.watch_session(now, session);
         }
-    }
-
-    /// Forgets retained messages that expired meanwhile, and watches the others. For one worker, once all is restored.
-    pub fn watch_retained(&mut self, now: Time) {
-        self.set_timer(now, Timer::Retained);
     }
 
     fn restore_subscription(&mut self, now: Time, session: SessionSlot, subscription: SessionSubscription) {
-        match &subscription.share_name {
-            Some(share_name) => {
-                self.join_group(session, share_name, &subscription);
-            }
-            None => {
-                let SessionSubscription { options, identifier, .. } = subscription;
-                self.table.insert(&subscription.filter, LocalSubscription { session, options, identifier });
-                self.shared.interest.add(&subscription.filter, self.worker);
-                self.remember_stored(session, &subscription);
-            }
-        }
+        self.link_subscription(session, &subscription);
         self.count_subscription(now, &subscription);
-        self.sessions[session.0 as usize].subscriptions.insert(subscription);
     }
 
     fn restore_deadlines(&mut self, now: Time, session: SessionSlot, record: SessionRecord) {
-        let state = &mut self.sessions[session.0 as usize];
+        let state = &mut self.sessions[session];
         let SessionRecord { sid, expiry_ms, is_connected, .. } = record;
         state.expiry_ms = expiry_ms;
         state.ends_at = if is_connected { now.plus_ms(expiry_ms) } else { record.ends_at };
@@ -94,10 +75,7 @@ impl Core {
         if is_connected {
             self.recorder.record(|| Record::Absent { sid, expiry_ms, ends_at, will_due_at });
         }
-        self.set_timer(ends_at, Timer::Session(sid));
-        if will_due_at < ends_at {
-            self.set_timer(will_due_at, Timer::Session(sid));
-        }
+        self.watch_absence(session);
     }
 }
 

@@ -1,5 +1,7 @@
 //! Retained messages: setting them, and replaying them to new subscriptions.
 
+use std::sync::Arc;
+
 use vaux_mqtt::topic::TopicFilter;
 
 use super::Core;
@@ -7,12 +9,10 @@ use super::deliver::Publication;
 use super::observe::VAUX;
 use super::permission::allows;
 use super::pump::{Replay, ReplaySource};
-use super::timeout::Timer;
 use crate::retained::{Kept, NoRoom, Position, Source};
 use crate::rights::{Action, Subject};
 use crate::session::{Identifiers, SessionSlot, SessionSubscription};
 use crate::store::{Record, Sequence};
-use crate::time::Time;
 
 impl Core {
     /// Sets or removes the retained message of the publication's topic, before it is matched: a subscriber then sees
@@ -31,20 +31,18 @@ impl Core {
         let limits = &self.settings.limits;
         let (max_messages, max_bytes) = (limits.max_retained_messages, limits.max_retained_bytes);
         self.shared.retained.set(message, source, max_messages, max_bytes)?;
-        if expires_at != Time::NEVER {
-            self.set_timer(expires_at, Timer::Retained);
-        }
+        self.watch_retained(expires_at);
         let topic = publication.content.topic;
         Ok(self.recorder.record(|| Record::Retained { topic: topic.into() }))
     }
 
     /// Who publishes, to be asked about later.
     pub(super) fn source_of(&self, session: SessionSlot) -> Source {
-        let state = &self.sessions[session.0 as usize];
+        let state = &self.sessions[session];
         Source {
             key: state.key.clone(),
             identity: state.identity.clone(),
-            listener: state.listener.clone(),
+            listener: state.listener.as_ref().map(|listener| Arc::clone(&listener.name)),
             grants: state.grants.clone(),
         }
     }
@@ -69,7 +67,7 @@ impl Core {
         }
         let tells_sessions = self.tells_sessions();
         let mut begin = |source| {
-            self.connections[slot as usize].replays.push_back(Replay {
+            self.connections[slot as usize].extras_mut().replays.push_back(Replay {
                 filter: subscription.filter.clone(),
                 source,
                 qos: subscription.options.qos,

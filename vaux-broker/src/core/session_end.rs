@@ -3,7 +3,6 @@
 use std::sync::atomic::Ordering;
 
 use super::incident::DropCause;
-use super::timeout::Timer;
 use super::{Core, deliver::Publication};
 use crate::rights::Action;
 use crate::session::{SessionSlot, Stored};
@@ -13,26 +12,21 @@ use crate::time::Time;
 impl Core {
     /// The session lost its connection.
     pub(super) fn begin_absence(&mut self, now: Time, session: SessionSlot) {
-        if !self.sessions[session.0 as usize].is_durable() {
+        if !self.sessions[session].is_durable() {
             return self.end_session(now, session);
         }
         self.record_absence(now, session);
         self.report_later(session);
-        let state = &self.sessions[session.0 as usize];
-        let (sid, ends_at) = (state.sid, state.ends_at);
-        let will_due_at = state.will.as_ref().map(|will| will.due_at);
-        self.set_timer(ends_at, Timer::Session(sid));
-        match will_due_at {
-            Some(due_at) if due_at <= now => self.publish_will(now, session),
-            Some(due_at) => self.set_timer(due_at, Timer::Session(sid)),
-            None => {}
+        if self.sessions[session].will.as_ref().is_some_and(|will| will.due_at <= now) {
+            self.publish_will(now, session);
         }
+        self.watch_absence(session);
         self.repick_of(now, session);
     }
 
     /// Notes when a session without connection ends, and when its will is due.
     pub(super) fn record_absence(&mut self, now: Time, session: SessionSlot) {
-        let state = &mut self.sessions[session.0 as usize];
+        let state = &mut self.sessions[session];
         let (sid, expiry_ms, ends_at) = (state.sid, state.expiry_ms, now.plus_ms(state.expiry_ms));
         state.ends_at = ends_at;
         let will_due_at = state.will.as_mut().map_or(Time::NEVER, |will| {
@@ -46,7 +40,7 @@ impl Core {
 
     /// Publishes the will of a session, if it has one and its owner may still publish there.
     pub(super) fn publish_will(&mut self, now: Time, session: SessionSlot) {
-        let state = &mut self.sessions[session.0 as usize];
+        let state = &mut self.sessions[session];
         let Some(will) = state.will.take() else { return };
         let (sid, mount_len) = (state.sid, state.key.mount.len());
         if state.stored != Stored::Nothing {
@@ -68,24 +62,20 @@ impl Core {
     pub(super) fn end_session(&mut self, now: Time, session: SessionSlot) {
         self.publish_will(now, session);
         self.report_end(session);
-        let state = &mut self.sessions[session.0 as usize];
+        let state = &mut self.sessions[session];
         let sid = state.sid;
         if std::mem::take(&mut state.stored) != Stored::Nothing {
             self.recorder.record(|| Record::SessionEnded { sid });
         }
-        let texts: Vec<Box<str>> =
-            self.sessions[session.0 as usize].subscriptions.iter().map(|one| one.text.clone()).collect();
-        for text in texts {
-            self.remove_subscription(session, &text);
+        for subscription in self.sessions[session].subscriptions.take() {
+            self.unlink_subscription(session, &subscription);
         }
         self.repick_of(now, session);
-        let state = self.sessions.remove(session.0 as usize);
+        let state = self.sessions.remove(session);
         if state.is_backlogged {
             self.backlogged.retain(|slot| *slot != session);
         }
         self.shared.user_sessions.remove(&state.identity);
-        self.by_key.remove(&state.key);
-        self.by_sid.remove(&state.sid);
         self.shared.sessions.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -28,7 +28,7 @@ pub(super) struct Refresh {
 impl Core {
     /// What is known of a session.
     pub(super) fn session_report(&self, session: SessionSlot) -> Map<String, Value> {
-        let state = &self.sessions[session.0 as usize];
+        let state = &self.sessions[session];
         let mut report = Map::new();
         let mut put = |name: &str, value: Value| report.insert(name.to_owned(), value);
         put("client_id", json!(*state.key.client_id));
@@ -36,9 +36,9 @@ impl Core {
             put("mount", json!(*state.key.mount));
         }
         put("user", json!(user_of(&state.identity)));
-        put("connected", json!(state.connection.is_some()));
-        let connection = state.connection.map(|slot| &self.connections[slot as usize]);
-        put("address", json!(connection.map(|connection| connection.peer.to_string())));
+        put("connected", json!(state.connection().is_some()));
+        let connection = state.connection().map(|slot| &self.connections[slot as usize]);
+        put("address", json!(connection.map(|connection| connection.peer.get().to_string())));
         put("listener", json!(connection.map(|connection| &*connection.listener.name)));
         put("version", json!(connection.map(|connection| version_name(connection.version))));
         put("clean_start", json!(connection.map(|connection| connection.clean_start)));
@@ -54,7 +54,7 @@ impl Core {
         put("messages_out", json!(traffic.messages_out));
         put("bytes_in", json!(traffic.bytes_in));
         put("bytes_out", json!(traffic.bytes_out));
-        put("dropped", json!(state.dropped));
+        put("dropped", json!(state.more().map_or(0, |more| more.dropped)));
         let will_topic = state.will.as_ref().map(|will| &will.topic[state.key.mount.len()..]);
         put("will_topic", json!(will_topic));
         report
@@ -62,9 +62,11 @@ impl Core {
 
     /// What went through a session, with what its connection has counted.
     fn traffic(&self, state: &Session) -> Traffic {
-        let connection = state.connection.map(|slot| &self.connections[slot as usize]);
-        let counted = connection.map_or(0, |connection| connection.messages_out);
-        Traffic { messages_out: state.traffic.messages_out + counted, ..state.traffic }
+        let mut traffic = state.more().map_or_else(Traffic::default, |more| more.traffic);
+        if let Some(slot) = state.connection() {
+            traffic.add(self.connections[slot as usize].traffic);
+        }
+        traffic
     }
 
     /// The report as a message. `None` when its topic does not match the filter.
@@ -73,7 +75,7 @@ impl Core {
         session: SessionSlot,
         filter: TopicFilter<'_>,
     ) -> Option<(String, Vec<u8>)> {
-        let topic = session_topic(&self.sessions[session.0 as usize].key.client_id);
+        let topic = session_topic(&self.sessions[session].key.client_id);
         let is_wanted = TopicName::new(&topic).is_ok_and(|name| filter.matches(name));
         is_wanted.then(|| (topic, Value::Object(self.session_report(session)).to_string().into_bytes()))
     }
@@ -81,7 +83,7 @@ impl Core {
     /// Something that is told of the session has changed.
     pub(super) fn report_later(&mut self, session: SessionSlot) {
         if self.tells_sessions() {
-            let sid = self.sessions[session.0 as usize].sid;
+            let sid = self.sessions[session].sid;
             self.observations.changes.push_back(SessionChange::Changed(sid));
         }
     }
@@ -89,7 +91,7 @@ impl Core {
     /// The session is gone.
     pub(super) fn report_end(&mut self, session: SessionSlot) {
         if self.tells_sessions() {
-            let client_id = self.sessions[session.0 as usize].key.client_id.clone();
+            let client_id = self.sessions[session].key.client_id.clone();
             self.observations.changes.push_back(SessionChange::Ended(client_id));
         }
     }
@@ -102,7 +104,7 @@ impl Core {
     pub(super) fn publish_change(&mut self, now: Time, change: &SessionChange) {
         match change {
             SessionChange::Changed(sid) => {
-                if let Some(&session) = self.by_sid.get(sid) {
+                if let Some(session) = self.sessions.of_sid(*sid) {
                     self.publish_report(now, session);
                 }
             }
@@ -113,11 +115,11 @@ impl Core {
     }
 
     fn publish_report(&mut self, now: Time, session: SessionSlot) {
-        let topic = session_topic(&self.sessions[session.0 as usize].key.client_id);
+        let topic = session_topic(&self.sessions[session].key.client_id);
         let report = Value::Object(self.session_report(session)).to_string();
-        let state = &self.sessions[session.0 as usize];
+        let state = &self.sessions[session];
         let activity = activity(state, &self.traffic(state));
-        self.sessions[session.0 as usize].reported = activity;
+        self.sessions[session].more_mut().reported = activity;
         self.publish_own(now, &topic, report.as_bytes(), false);
     }
 
@@ -141,8 +143,8 @@ impl Core {
             let session = SessionSlot(index as u32);
             let is_news = self
                 .sessions
-                .get(index)
-                .is_some_and(|state| state.reported != activity(state, &self.traffic(state)));
+                .get(session)
+                .is_some_and(|state| reported(state) != activity(state, &self.traffic(state)));
             if is_news {
                 self.report_later(session);
             }
@@ -158,7 +160,13 @@ impl Core {
 /// A number that changes with every figure of the report.
 fn activity(state: &Session, traffic: &Traffic) -> u64 {
     let Traffic { messages_in, messages_out, bytes_in, bytes_out } = *traffic;
-    messages_in + messages_out + bytes_in + bytes_out + state.dropped + state.queue.bytes() as u64
+    let dropped = state.more().map_or(0, |more| more.dropped);
+    messages_in + messages_out + bytes_in + bytes_out + dropped + state.queue.bytes() as u64
+}
+
+/// What that number was when the session was reported last.
+fn reported(state: &Session) -> u64 {
+    state.more().map_or(0, |more| more.reported)
 }
 
 /// Where a session is told about.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use vaux_mqtt::{QoS, Version};
 
 use crate::config::{Config, Limits, ListenerConfig, Mqtt, SysConfig, UsernameFrom};
+use crate::session::Mount;
 
 /// What holds for all connections.
 #[derive(Clone, Debug, Default)]
@@ -39,7 +40,7 @@ pub struct ListenerSettings {
     /// The highest QoS of messages.
     pub maximum_qos: QoS,
     /// What is put in front of topics.
-    pub mount: Arc<str>,
+    pub mount: Mount,
     /// How assigned client identifiers begin.
     pub auto_id_prefix: Box<str>,
 }

@@ -76,7 +76,7 @@ impl Core {
             };
             return self.post(member.home, Letter::Picked(Box::new(picked)));
         }
-        let Some(&session) = self.by_sid.get(&member.sid) else { return };
+        let Some(session) = self.sessions.of_sid(member.sid) else { return };
         if !is_repicked && !self.may_receive(session, publication.content.topic) {
             let members = self.shared.interest.members(group);
             let strategy = self.settings.mqtt.shared_strategy;
@@ -139,8 +139,8 @@ impl Core {
     }
 
     fn keep_with(&mut self, now: Time, picked: &Picked) {
-        let session = self.by_sid.get(&picked.sid).copied();
-        match session.filter(|session| self.sessions[session.0 as usize].is_durable()) {
+        let session = self.sessions.of_sid(picked.sid);
+        match session.filter(|session| self.sessions[*session].is_durable()) {
             Some(session) => {
                 let terms = terms_of(picked.qos, picked.retain_as_published, picked.identifier);
                 self.frames.clear();
@@ -159,19 +159,14 @@ impl Core {
     /// Offers what a session holds of shared subscriptions to other members: it is offline, has ended, or has
     /// unsubscribed. Called for sessions that hold nothing, too.
     pub(super) fn repick_of(&mut self, now: Time, session: SessionSlot) {
-        let state = &mut self.sessions[session.0 as usize];
-        if state.member.is_none() {
+        let state = &mut self.sessions[session];
+        if state.member().is_none() {
             return;
         }
-        let is_online = state.connection.is_some();
+        let is_online = state.connection().is_some();
         let sid = state.sid;
-        let still_member: Vec<Box<str>> = state
-            .subscriptions
-            .iter()
-            .filter(|subscription| subscription.share_name.is_some())
-            .map(|subscription| subscription.text.clone())
-            .collect();
-        let left = |group: &GroupKey| !still_member.iter().any(|text| is_text_of(text, group));
+        let still_member: Vec<Arc<GroupKey>> = state.subscriptions.groups().cloned().collect();
+        let left = |group: &Arc<GroupKey>| !still_member.contains(group);
         let to_offer =
             |group: &Option<Arc<GroupKey>>| group.as_ref().is_some_and(|group| !is_online || left(group));
         let sent = state.outbound.extract(|entry| {
@@ -189,14 +184,14 @@ impl Core {
                 kept.push(delivery);
             }
         }
-        let state = &self.sessions[session.0 as usize];
+        let state = &self.sessions[session];
         let (keeps, is_stored) = (state.is_durable() && !is_ending, state.is_stored());
         if keeps && !kept.is_empty() {
             self.list_backlog(session);
         }
         for delivery in kept.into_iter().rev() {
             if keeps {
-                self.sessions[session.0 as usize].queue.push_front(delivery);
+                self.sessions[session].queue.push_front(delivery);
                 continue;
             }
             if is_stored {
@@ -213,7 +208,7 @@ impl Core {
         let group = delivery.group.clone()?;
         if delivery.message.content().is_expired(now) {
             self.forget_held(holder, &delivery);
-            if let Some(&session) = self.by_sid.get(&holder) {
+            if let Some(session) = self.sessions.of_sid(holder) {
                 self.drop_for(now, session, DropCause::Expired, delivery.message.content().topic);
             }
             return None;
@@ -234,7 +229,7 @@ impl Core {
 
     /// A session no longer holds a message.
     fn forget_held(&mut self, holder: u64, delivery: &Delivery) {
-        if self.by_sid.get(&holder).is_some_and(|session| self.sessions[session.0 as usize].is_stored()) {
+        if self.sessions.of_sid(holder).is_some_and(|session| self.sessions[session].is_stored()) {
             let mid = delivery.message.mid;
             self.recorder.record(|| Record::Delivered { sid: holder, mid });
         }
@@ -242,19 +237,12 @@ impl Core {
 
     /// A member has come online: those who are offline offer what they hold.
     pub(super) fn offer_shared(&mut self, session: SessionSlot) {
-        let state = &self.sessions[session.0 as usize];
-        if state.member.is_none() {
+        let state = &self.sessions[session];
+        if state.member().is_none() {
             return;
         }
         let sid = state.sid;
-        let keys: Vec<GroupKey> = state
-            .subscriptions
-            .iter()
-            .filter_map(|subscription| {
-                let share_name = subscription.share_name.clone()?;
-                Some(GroupKey { share_name, filter: subscription.filter.clone() })
-            })
-            .collect();
+        let keys: Vec<Arc<GroupKey>> = state.subscriptions.groups().cloned().collect();
         for key in keys {
             for member in self.shared.interest.members(&key).iter() {
                 let holds = member.state.in_flight.load(Ordering::Relaxed) > 0;
@@ -265,20 +253,22 @@ impl Core {
         }
     }
 
-    /// Makes a session a member. True when it was none.
+    /// Makes a session a member.
     pub(super) fn join_group(
         &mut self,
         session: SessionSlot,
         share_name: &str,
         subscription: &SessionSubscription,
-    ) -> bool {
+    ) -> Arc<GroupKey> {
         let max_inflight = self.settings.limits.max_inflight;
-        let state = &mut self.sessions[session.0 as usize];
-        let member_state = Arc::clone(state.member.get_or_insert_with(|| {
+        let state = &mut self.sessions[session];
+        let (is_online, is_durable) = (state.connection().is_some(), state.is_durable());
+        let window = state.outbound.window().min(max_inflight);
+        let member_state = Arc::clone(state.more_mut().member.get_or_insert_with(|| {
             let member = MemberState::default();
-            member.online.store(state.connection.is_some(), Ordering::Relaxed);
-            member.durable.store(state.expiry_ms > 0, Ordering::Relaxed);
-            member.window.store(u32::from(state.outbound.window().min(max_inflight)), Ordering::Relaxed);
+            member.online.store(is_online, Ordering::Relaxed);
+            member.durable.store(is_durable, Ordering::Relaxed);
+            member.window.store(u32::from(window), Ordering::Relaxed);
             Arc::new(member)
         }));
         let member = Member {
@@ -297,15 +287,6 @@ impl Core {
 pub(super) fn terms_of(qos: QoS, retain_as_published: bool, identifier: u32) -> Terms {
     let identifiers = Identifiers::new((identifier != 0).then_some(identifier).into_iter());
     Terms { qos, retain_as_published, identifiers }
-}
-
-/// Whether a filter as a client wrote it stands for a shared subscription. Its mount, which the client did not write,
-/// is not compared: a session has one.
-fn is_text_of(text: &str, group: &GroupKey) -> bool {
-    text.strip_prefix("$share/")
-        .and_then(|rest| rest.strip_prefix(&*group.share_name))
-        .and_then(|rest| rest.strip_prefix('/'))
-        .is_some_and(|filter| group.filter.ends_with(filter))
 }
 
 /// Picks a member, looking from `turn` on: online with room, else online, else offline and durable. Never `except`.

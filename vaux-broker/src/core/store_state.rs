@@ -39,7 +39,7 @@ impl Core {
         let connected =
             self.connections.iter().filter(|(_, connection)| connection.phase == Phase::Connected);
         let slots: Vec<u32> = connected
-            .filter(|(_, connection)| self.sessions[connection.session.0 as usize].stored != Stored::Nothing)
+            .filter(|(_, connection)| self.sessions[connection.session].stored != Stored::Nothing)
             .map(|(slot, _)| slot as u32)
             .collect();
         for slot in slots {

@@ -3,8 +3,6 @@
 //! A subscription is first put into the tables, then the retained messages are read: a message that is published in
 //! between is seen live, retained, or both, never neither.
 
-use std::sync::atomic::Ordering;
-
 use serde_json::json;
 use vaux_mqtt::error::Rule;
 use vaux_mqtt::packet::{RetainHandling, SubAck, Subscribe, Subscription, UnsubAck, Unsubscribe};
@@ -17,9 +15,7 @@ use super::observe::Ending;
 use super::publish::{check_user_properties, is_too_deep};
 use crate::observe::EventKind;
 use crate::rights::Action;
-use crate::router::interest::StoredSubscriber;
-use crate::router::local::LocalSubscription;
-use crate::session::{SessionSlot, SessionSubscription};
+use crate::session::SessionSubscription;
 use crate::store::{Record, Sequence};
 use crate::time::Time;
 
@@ -131,7 +127,7 @@ impl Core {
     /// Checks one subscription, without changing anything: the QoS that is granted, or why it is refused.
     fn plan_subscription(&self, slot: u32, subscription: &Subscription<'_>) -> Result<QoS, ReasonCode> {
         let connection = &self.connections[slot as usize];
-        let session = &self.sessions[connection.session.0 as usize];
+        let session = &self.sessions[connection.session];
         let limits = &self.settings.limits;
         let filter = TopicFilter::new(subscription.filter).map_err(|_| ReasonCode::TopicFilterInvalid)?;
         let plain = filter.shared().map_or(filter, |shared| shared.filter);
@@ -147,8 +143,9 @@ impl Core {
         if filter.has_wildcard() && !mqtt.wildcard_subscription_available {
             return Err(ReasonCode::WildcardSubscriptionsNotSupported);
         }
-        let is_new = !session.subscriptions.contains(subscription.filter);
-        if is_new && session.subscriptions.len() >= limits.max_subscriptions_per_client {
+        if session.subscriptions.len() >= limits.max_subscriptions_per_client
+            && self.place_of(connection.session, filter).is_none()
+        {
             return Err(ReasonCode::QuotaExceeded);
         }
         if !self.may(connection.session, Action::Subscribe, plain.as_str()) {
@@ -172,18 +169,7 @@ impl Core {
         let mut options = subscription.options;
         options.qos = qos;
         let added = SessionSubscription::new(filter, &connection.listener.mount, options, identifier);
-        let is_new = match &added.share_name {
-            Some(share_name) => self.join_group(session, share_name, &added),
-            None => {
-                let local = LocalSubscription { session, options, identifier };
-                let is_new = self.table.insert(&added.filter, local);
-                if is_new {
-                    self.shared.interest.add(&added.filter, self.worker);
-                }
-                self.remember_stored(session, &added);
-                is_new
-            }
-        };
+        let is_new = self.link_subscription(session, &added);
         if is_new {
             self.count_subscription(now, &added);
         }
@@ -193,8 +179,7 @@ impl Core {
             event.insert("qos".to_owned(), json!(qos.bits()));
         });
         self.report_later(session);
-        let state = &mut self.sessions[session.0 as usize];
-        state.subscriptions.insert(added.clone());
+        let state = &self.sessions[session];
         let needs = match state.is_stored() {
             true => {
                 let sid = state.sid;
@@ -211,57 +196,6 @@ impl Core {
         (needs, replay)
     }
 
-    /// Counts a subscription that is new.
-    pub(super) fn count_subscription(&mut self, now: Time, subscription: &SessionSubscription) {
-        self.subscriptions += 1;
-        self.shared_subscriptions += usize::from(subscription.share_name.is_some());
-        if subscription.filter.starts_with("$SYS/") {
-            self.shared.sys_watchers.fetch_add(1, Ordering::Relaxed);
-            self.announce_watcher(now);
-        }
-    }
-
-    /// Tells other workers of a subscription whose deliveries they have to record.
-    pub(super) fn remember_stored(&self, session: SessionSlot, subscription: &SessionSubscription) {
-        let state = &self.sessions[session.0 as usize];
-        if self.shared.workers == 1 || !state.is_stored() {
-            return;
-        }
-        let subscriber = StoredSubscriber {
-            sid: state.sid,
-            home: self.worker,
-            options: subscription.options,
-            identifier: subscription.identifier,
-        };
-        self.shared.interest.remember(&subscription.filter, subscriber);
-    }
-
-    /// Takes a subscription out of all tables. `None` when the session has none with this filter.
-    pub(super) fn remove_subscription(&mut self, session: SessionSlot, text: &str) -> Option<Sequence> {
-        let state = &mut self.sessions[session.0 as usize];
-        let removed = state.subscriptions.remove(text)?;
-        let (sid, is_stored) = (state.sid, state.is_stored());
-        self.subscriptions -= 1;
-        self.shared_subscriptions -= usize::from(removed.share_name.is_some());
-        if removed.filter.starts_with("$SYS/") {
-            self.shared.sys_watchers.fetch_sub(1, Ordering::Relaxed);
-        }
-        match &removed.share_name {
-            Some(share_name) => self.shared.interest.leave(share_name, &removed.filter, sid),
-            None => {
-                self.table.remove(&removed.filter, session);
-                self.shared.interest.remove(&removed.filter, self.worker);
-                if self.shared.workers > 1 && self.recorder.is_keeping() {
-                    self.shared.interest.forget(&removed.filter, sid);
-                }
-            }
-        }
-        Some(match is_stored {
-            true => self.recorder.record(|| Record::Unsubscribed { sid, filter: removed.text }),
-            false => Sequence::NONE,
-        })
-    }
-
     fn answer_subscribe(&mut self, slot: u32, subscribe: &Subscribe<'_>, codes: &[u8], needs: Sequence) {
         let connection = &self.connections[slot as usize];
         let version = connection.version;
@@ -275,7 +209,7 @@ impl Core {
             properties: Properties::from_slice(reason_string.as_slice()),
             reason_codes: codes,
         };
-        if suback.encoded_len(version) > connection.maximum_packet_size {
+        if !connection.takes(suback.encoded_len(version)) {
             suback.properties = Properties::EMPTY;
         }
         self.acknowledge(slot, needs, |out| suback.encode(version, out));

@@ -166,7 +166,7 @@ impl Core {
         let sessions = &mut self.sessions;
         let (mut queued_messages, mut queued_bytes) = (0, 0);
         self.backlogged.retain(|slot| {
-            let state = &mut sessions[slot.0 as usize];
+            let state = &mut sessions[*slot];
             state.is_backlogged = !state.queue.is_empty();
             queued_messages += state.queue.len() as u64;
             queued_bytes += state.queue.bytes() as u64;

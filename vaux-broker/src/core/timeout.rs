@@ -1,16 +1,16 @@
 //! Deadlines: keep alive, slow readers and writers, the ends of sessions, wills, retained messages.
 //!
-//! A connection has at most one timer that counts. It is not moved when packets arrive, but looks again when it fires:
-//! a packet costs no work on timers.
+//! A connection has at most one timer that counts, and so has a session without one. It is not moved when packets arrive,
+//! but looks again when it fires: a packet costs no work on timers.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use vaux_mqtt::error::Rule;
 
+use super::Core;
 use super::connection::Phase;
 use super::observe::Ending;
-use super::{ConnectionId, Core};
 use crate::observe::EventKind;
 use crate::session::SessionSlot;
 use crate::store::Record;
@@ -22,13 +22,14 @@ pub(super) struct Timers(BinaryHeap<Reverse<(Time, Timer)>>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Timer {
-    Connection(ConnectionId),
+    /// A connection. Which of those that had the slot, the time tells.
+    Connection(u32),
     /// A client that published too fast may go on.
-    Pace(ConnectionId),
+    Pace(u32),
     /// How much memory there is.
     Memory,
-    /// A session without connection, by its number.
-    Session(u64),
+    /// A session without connection. Which of those that had the slot, the time tells.
+    Session(SessionSlot),
     Retained,
     /// Figures of the whole broker.
     Survey,
@@ -50,26 +51,42 @@ impl Core {
             }
             self.timers.0.pop();
             match timer {
-                Timer::Connection(id) => self.handle_connection_timer(now, at, id),
-                Timer::Session(sid) => {
-                    if let Some(&session) = self.by_sid.get(&sid) {
-                        self.handle_session_timer(now, session);
-                    }
-                }
-                Timer::Pace(id) => self.handle_pace_timer(now, id),
+                Timer::Connection(slot) => self.handle_connection_timer(now, at, slot),
+                Timer::Session(session) => self.handle_session_timer(now, at, session),
+                Timer::Pace(slot) => self.handle_pace_timer(now, at, slot),
                 Timer::Memory => self.handle_memory_timer(now),
                 Timer::Survey => self.handle_survey_timer(now),
                 Timer::Refresh => self.refresh_sessions(now),
-                Timer::Retained => {
-                    let recorder = &mut self.recorder;
-                    let next = self.shared.retained.remove_expired(now, |message| {
-                        recorder.record(|| Record::Retained { topic: message.content().topic.into() });
-                    });
-                    if let Some(next) = next {
-                        self.set_timer(next, Timer::Retained);
-                    }
-                }
+                Timer::Retained => self.handle_retained_timer(now),
             }
+        }
+    }
+
+    fn handle_retained_timer(&mut self, now: Time) {
+        self.retained_timer_at = Time::NEVER;
+        let recorder = &mut self.recorder;
+        let next = self.shared.retained.remove_expired(now, |message| {
+            recorder.record(|| Record::Retained { topic: message.content().topic.into() });
+        });
+        if let Some(next) = next {
+            self.watch_retained(next);
+        }
+    }
+
+    /// Looks for retained messages that have expired, at `at` at the latest.
+    pub fn watch_retained(&mut self, at: Time) {
+        if at < self.retained_timer_at {
+            self.retained_timer_at = at;
+            self.set_timer(at, Timer::Retained);
+        }
+    }
+
+    /// Looks at a session without connection, at `at` at the latest.
+    pub(super) fn watch_session(&mut self, at: Time, session: SessionSlot) {
+        let timer_at = &mut self.sessions[session].more_mut().timer_at;
+        if timer_at.is_none_or(|timer_at| at < timer_at) {
+            *timer_at = Some(at);
+            self.set_timer(at, Timer::Session(session));
         }
     }
 
@@ -81,7 +98,6 @@ impl Core {
 
     /// Makes sure that the connection is looked at by its deadline.
     pub(super) fn watch(&mut self, slot: u32) {
-        let id = self.connection_id(slot);
         let limits = &self.settings.limits;
         let connect_timeout_ms = limits.connect_timeout.as_millis() as u64;
         let write_stall_ms = limits.write_stall.as_millis() as u64;
@@ -89,30 +105,24 @@ impl Core {
         let deadline = connection.deadline(connect_timeout_ms, write_stall_ms);
         if deadline < connection.timer_at {
             connection.timer_at = deadline;
-            self.set_timer(deadline, Timer::Connection(id));
+            self.set_timer(deadline, Timer::Connection(slot));
         }
     }
 
-    fn handle_connection_timer(&mut self, now: Time, at: Time, id: ConnectionId) {
-        let Some(slot) = self.slot_of(id) else { return };
+    fn handle_connection_timer(&mut self, now: Time, at: Time, slot: u32) {
         let limits = &self.settings.limits;
         let connect_timeout_ms = limits.connect_timeout.as_millis() as u64;
         let write_stall_ms = limits.write_stall.as_millis() as u64;
-        let connection = &mut self.connections[slot as usize];
-        if connection.timer_at != at {
-            return;
-        }
+        let connection = self.connections.get_mut(slot as usize);
+        let Some(connection) = connection.filter(|connection| connection.timer_at == at) else { return };
         connection.timer_at = Time::NEVER;
         if connection.deadline(connect_timeout_ms, write_stall_ms) > now {
             return self.watch(slot);
         }
         let is_stalled = !connection.outbox.is_empty();
-        let proof_at = connection
-            .exchange
-            .as_ref()
-            .map_or(Time::NEVER, |exchange| exchange.deadline(connect_timeout_ms));
+        let proof_at = connection.proof_deadline(connect_timeout_ms);
         match connection.phase {
-            Phase::Connected if connection.admitted_until <= now => {
+            Phase::Connected if connection.admitted_until() <= now => {
                 self.handle_expired_admission(now, slot);
             }
             Phase::Connected if proof_at <= now => {
@@ -127,7 +137,7 @@ impl Core {
                 self.abort(slot);
             }
             Phase::AwaitConnect | Phase::AwaitAuth | Phase::Authenticating => {
-                let peer = connection.peer;
+                let peer = connection.peer.get();
                 let text = "the client was not connected in time";
                 self.handle_refused_socket(now, peer, "connect-timeout", text, Some("connect_timeout"));
                 self.abort(slot);
@@ -136,9 +146,13 @@ impl Core {
         }
     }
 
-    fn handle_session_timer(&mut self, now: Time, session: SessionSlot) {
-        let state = &self.sessions[session.0 as usize];
-        if state.connection.is_some() {
+    fn handle_session_timer(&mut self, now: Time, at: Time, session: SessionSlot) {
+        let Some(state) = self.sessions.get_mut(session) else { return };
+        if state.more().is_none_or(|more| more.timer_at != Some(at)) {
+            return;
+        }
+        state.more_mut().timer_at = None;
+        if state.connection().is_some() {
             return;
         }
         if state.ends_at <= now {
@@ -151,5 +165,16 @@ impl Core {
             self.publish_will(now, session);
         }
         self.repick_of(now, session);
+        self.watch_absence(session);
+    }
+
+    /// Looks at a session without connection when its will is due, and when it ends.
+    pub(super) fn watch_absence(&mut self, session: SessionSlot) {
+        let state = &self.sessions[session];
+        let will_due_at = state.will.as_ref().map_or(Time::NEVER, |will| will.due_at);
+        let at = state.ends_at.min(will_due_at);
+        if at != Time::NEVER {
+            self.watch_session(at, session);
+        }
     }
 }

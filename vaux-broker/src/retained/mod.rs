@@ -9,6 +9,7 @@ mod scan;
 mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 use std::sync::{Arc, PoisonError};
 
 use vaux_mqtt::topic::TopicFilter;
@@ -146,14 +147,16 @@ impl Retained {
     ) -> Vec<Kept> {
         let messages = self.messages.read().unwrap_or_else(PoisonError::into_inner);
         let mut found = Vec::new();
-        while found.len() < count {
-            let Some((key, kept)) = scan::next(&messages.by_topic, filter, position.0.as_ref()) else {
-                break;
-            };
-            position.0 = Some(Arc::clone(key));
+        let mut last = None;
+        scan::scan(&messages.by_topic, filter, position.0.as_ref(), |key, kept| {
+            last = Some(key);
             if !kept.message.content().is_expired(now) {
                 found.push(kept.clone());
             }
+            if found.len() < count { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        if let Some(last) = last {
+            position.0 = Some(Arc::clone(last));
         }
         found
     }

@@ -1,7 +1,7 @@
 //! Matching a filter against topics in order, by seeking.
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
+use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 
 use vaux_mqtt::topic::{TopicFilter, levels};
@@ -16,29 +16,62 @@ pub(super) fn key(topic: &str) -> Key {
     topic.bytes().map(|byte| if byte == b'/' { SEPARATOR } else { byte }).collect()
 }
 
-/// The first entry behind `after` whose topic matches `filter`.
-pub(super) fn next<'a, V>(
+/// The entries behind `after` whose topics match `filter`, as long as `found` wants more.
+pub(super) fn scan<'a, V>(
     topics: &'a BTreeMap<Key, V>,
     filter: TopicFilter<'_>,
     after: Option<&Key>,
-) -> Option<(&'a Key, &'a V)> {
+    mut found: impl FnMut(&'a Key, &'a V) -> ControlFlow<()>,
+) {
     if !filter.has_wildcard() {
-        let (key, value) = topics.get_key_value(&key(filter.as_str()))?;
-        return if after.is_none_or(|after| **after < **key) { Some((key, value)) } else { None };
+        if let Some((key, value)) = topics.get_key_value(&key(filter.as_str()))
+            && after.is_none_or(|after| **after < **key)
+        {
+            // There is no other.
+            let _ = found(key, value);
+        }
+        return;
     }
     let filter: Vec<&[u8]> = levels(filter.as_str()).map(str::as_bytes).collect();
-    let mut bound = match after {
+    let first = match after {
         Some(after) => Bound::Excluded(Arc::clone(after)),
         None => Bound::Included(start(&filter)),
     };
-    loop {
-        let (key, value) = topics.range((bound, Bound::Unbounded)).next()?;
+    let mut entries = topics.range::<Key, _>((first, Bound::Unbounded));
+    while let Some((key, value)) = entries.next() {
+        if is_match(&filter, key) {
+            if found(key, value).is_break() {
+                return;
+            }
+            continue;
+        }
         match compare(&filter, key) {
-            Step::Match => return Some((key, value)),
-            Step::Seek(target) => bound = Bound::Included(target.into()),
-            Step::End => return None,
+            Step::Match => {}
+            Step::Seek(target) => {
+                entries = topics.range::<Key, _>((Bound::Included(Key::from(target)), Bound::Unbounded));
+            }
+            Step::End => return,
         }
     }
+}
+
+/// Whether a topic matches: what most that are looked at do, found without anything that is only needed to go on
+/// elsewhere.
+fn is_match(filter: &[&[u8]], key: &Key) -> bool {
+    if key.first() == Some(&b'$') && filter.first().is_some_and(|level| is_wildcard(level)) {
+        return false;
+    }
+    let mut key_levels = key.split(|&byte| byte == SEPARATOR);
+    for wanted in filter {
+        match (*wanted, key_levels.next()) {
+            (b"#", _) => return true,
+            (_, None) => return false,
+            (b"+", Some(_)) => {}
+            (wanted, Some(level)) if wanted == level => {}
+            _ => return false,
+        }
+    }
+    key_levels.next().is_none()
 }
 
 enum Step {

@@ -13,7 +13,7 @@ use vaux_mqtt::packet::SubscriptionOptions;
 use vaux_mqtt::topic::TopicName;
 
 use super::interest::{Group, GroupKey, Interest, Interested, StoredSubscriber};
-use super::local::{LocalSubscription, LocalTable};
+use super::local::{LocalSlot, LocalSubscription, LocalTable};
 use crate::core::WorkerId;
 use crate::session::{Identifiers, SessionSlot};
 
@@ -157,8 +157,8 @@ impl TopicCache {
         let Ok(name) = TopicName::new(topic) else { return Rc::default() };
         let Interested { workers, groups, stored } = interest.matches(name);
         let matched = Rc::new(Matched {
-            local: targets(&local.matches(name), may_receive),
-            remote: workers.into_iter().filter(|worker| *worker != self.worker).collect(),
+            local: targets(&local.subscriptions(self.slots_here(&workers)), may_receive),
+            remote: self.others(&workers),
             groups: groups.into_iter().map(|group| self.matched_group(group)).collect(),
             stored: self.stored_targets(&stored),
         });
@@ -174,6 +174,18 @@ impl TopicCache {
             self.bytes += cost;
         }
         matched
+    }
+
+    /// Where the filters stand in the table of this worker.
+    fn slots_here(&self, workers: &[(WorkerId, LocalSlot)]) -> impl Iterator<Item = LocalSlot> {
+        workers.iter().filter(|(worker, _)| *worker == self.worker).map(|(_, slot)| *slot)
+    }
+
+    /// The other workers, each once. They come sorted.
+    fn others(&self, workers: &[(WorkerId, LocalSlot)]) -> Box<[WorkerId]> {
+        let each = workers.chunk_by(|(one, _), (other, _)| one == other);
+        let each = each.filter_map(|of_one| of_one.first().map(|(worker, _)| *worker));
+        each.filter(|worker| *worker != self.worker).collect()
     }
 
     /// Takes the subscriptions of each session together, those that live here left out. They come sorted by session.

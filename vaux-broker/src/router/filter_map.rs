@@ -1,94 +1,150 @@
 //! A map from topic filters to values that finds all filters matching a topic.
 //!
-//! Filters without wildcards stand in one hash table. Filters with wildcards form a trie whose nodes stand in one
-//! flat table, keyed by a hash of the whole prefix: following a level is one look-up, with no nested maps. Seeds are
-//! random, so that clients cannot choose filters that collide; a filter's text is compared before it counts as a
-//! match.
+//! Filters have numbers, by which others refer to them. Filters without wildcards stand in one hash table. Filters with
+//! wildcards form a trie whose nodes stand in one flat table, keyed by a hash of the whole prefix: following a level is
+//! one look-up, with no nested maps. Seeds are random, so that clients cannot choose filters that collide; two prefixes
+//! may still share a node, so a filter's text is compared before it counts as a match.
+//!
+//! There may be millions of them: tables hold numbers, and a text is kept once.
 
 use std::hash::BuildHasher;
 
-use hashbrown::{DefaultHashBuilder, HashMap};
+use hashbrown::{DefaultHashBuilder, HashTable};
 use vaux_mqtt::topic::{TopicFilter, TopicName, levels};
+
+use crate::slots::Slots;
+
+/// The number of a filter in its map. Given out again once the filter is removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FilterId(u32);
 
 /// Filters (never shared ones) with a value each.
 #[derive(Debug)]
 pub struct FilterMap<V> {
-    exact: HashMap<Box<str>, V>,
-    nodes: HashMap<u64, Node>,
-    wildcards: HashMap<Box<str>, V>,
+    filters: Slots<Filter<V>>,
+    /// Those without wildcards.
+    exact: HashTable<FilterId>,
+    nodes: HashTable<Node>,
     hasher: DefaultHashBuilder,
 }
 
-/// A prefix of filters with wildcards.
-#[derive(Debug, Default)]
+#[derive(Debug)]
+struct Filter<V> {
+    text: Box<str>,
+    /// The filter behind this one in the list of its node.
+    next: u32,
+    value: V,
+}
+
+/// A prefix of filters with wildcards; several, if they have one key.
+#[derive(Debug)]
 struct Node {
+    key: u32,
     /// Filters that go on from here with `+`.
     plus: u32,
     /// Filters that go on from here with a level of text.
     literal: u32,
-    /// Filters that end here. More than one only if two prefixes have one hash.
-    ends: Vec<Box<str>>,
-    /// Filters that end here with `/#`, the same.
-    ends_with_hash: Vec<Box<str>>,
+    /// The list of filters that end here.
+    ends: u32,
+    /// The list of filters that end here with `/#`.
+    ends_with_hash: u32,
 }
 
+/// The end of a list.
+const NONE: u32 = u32::MAX;
+
+const ROOT: u64 = 0;
+
 impl Node {
+    fn new(key: u32) -> Node {
+        Node { key, plus: 0, literal: 0, ends: NONE, ends_with_hash: NONE }
+    }
+
     fn is_unused(&self) -> bool {
-        self.plus == 0 && self.literal == 0 && self.ends.is_empty() && self.ends_with_hash.is_empty()
+        self.plus == 0 && self.literal == 0 && self.ends == NONE && self.ends_with_hash == NONE
+    }
+
+    /// The list that a filter is in that ends with this level.
+    fn list_mut(&mut self, last_level: &str) -> &mut u32 {
+        if last_level == "#" { &mut self.ends_with_hash } else { &mut self.ends }
     }
 }
 
 impl<V> Default for FilterMap<V> {
     fn default() -> Self {
         FilterMap {
-            exact: HashMap::new(),
-            nodes: HashMap::new(),
-            wildcards: HashMap::new(),
+            filters: Slots::default(),
+            exact: HashTable::new(),
+            nodes: HashTable::new(),
             hasher: DefaultHashBuilder::default(),
         }
     }
 }
 
-const ROOT: u64 = 0;
-
 impl<V> FilterMap<V> {
-    /// The value of exactly this filter.
-    pub fn get(&self, filter: &str) -> Option<&V> {
-        self.exact.get(filter).or_else(|| self.wildcards.get(filter))
+    /// The number of exactly this filter.
+    pub fn find(&self, filter: &str) -> Option<FilterId> {
+        if !has_wildcard(filter) {
+            let is_it = |id: &FilterId| *self.text(*id) == *filter;
+            return self.exact.find(self.hasher.hash_one(filter), is_it).copied();
+        }
+        let (prefix, last_level) = self.split(filter);
+        let node = self.node(prefix)?;
+        let first = if last_level == "#" { node.ends_with_hash } else { node.ends };
+        self.list(first).find(|id| *self.text(*id) == *filter)
     }
 
-    /// The value of exactly this filter.
-    pub fn get_mut(&mut self, filter: &str) -> Option<&mut V> {
-        if has_wildcard(filter) { self.wildcards.get_mut(filter) } else { self.exact.get_mut(filter) }
-    }
-
-    /// The value of exactly this filter, made if it is new.
-    pub fn get_or_default(&mut self, filter: &str) -> &mut V
+    /// The number of exactly this filter, which is added if it is new.
+    pub fn insert(&mut self, filter: &str) -> FilterId
     where
         V: Default,
     {
-        if !has_wildcard(filter) {
-            return self.exact.entry(filter.into()).or_default();
+        if let Some(id) = self.find(filter) {
+            return id;
         }
-        if !self.wildcards.contains_key(filter) {
-            self.link(filter);
+        let added = Filter { text: filter.into(), next: NONE, value: V::default() };
+        let id = FilterId(self.filters.insert(added) as u32);
+        if has_wildcard(filter) {
+            self.link(filter, id);
+        } else {
+            let (filters, hasher) = (&self.filters, &self.hasher);
+            let hash = |id: &FilterId| hasher.hash_one(&*filters[id.0 as usize].text);
+            self.exact.insert_unique(hasher.hash_one(filter), id, hash);
         }
-        self.wildcards.entry(filter.into()).or_default()
+        id
     }
 
-    /// Removes a filter.
-    pub fn remove(&mut self, filter: &str) -> Option<V> {
-        if !has_wildcard(filter) {
-            return self.exact.remove(filter);
+    /// Removes a filter. There must be one with this number.
+    pub fn remove(&mut self, id: FilterId) -> V {
+        let removed = self.filters.remove(id.0 as usize);
+        if has_wildcard(&removed.text) {
+            self.unlink(&removed.text, id, removed.next);
+        } else if let Ok(entry) =
+            self.exact.find_entry(self.hasher.hash_one(&*removed.text), |other| *other == id)
+        {
+            entry.remove();
         }
-        let value = self.wildcards.remove(filter)?;
-        self.unlink(filter);
-        Some(value)
+        removed.value
+    }
+
+    /// The text of a filter. There must be one with this number.
+    pub fn text(&self, id: FilterId) -> &str {
+        &self.filters[id.0 as usize].text
+    }
+
+    /// The value of a filter. There must be one with this number.
+    pub fn value(&self, id: FilterId) -> &V {
+        &self.filters[id.0 as usize].value
+    }
+
+    /// The value of a filter. There must be one with this number.
+    pub fn value_mut(&mut self, id: FilterId) -> &mut V {
+        &mut self.filters[id.0 as usize].value
     }
 
     /// How many filters there are.
     pub fn len(&self) -> usize {
-        self.exact.len() + self.wildcards.len()
+        self.filters.len()
     }
 
     /// Whether there is no filter.
@@ -96,10 +152,12 @@ impl<V> FilterMap<V> {
         self.len() == 0
     }
 
-    /// Calls `found` with every filter that matches `topic`, and its value.
-    pub fn for_each_match<'a>(&'a self, topic: TopicName<'_>, mut found: impl FnMut(&'a str, &'a V)) {
-        if let Some((filter, value)) = self.exact.get_key_value(topic.as_str()) {
-            found(filter, value);
+    /// Calls `found` with every filter that matches `topic`.
+    pub fn for_each_match<'a>(&'a self, topic: TopicName<'_>, mut found: impl FnMut(FilterId, &'a V)) {
+        if !self.exact.is_empty()
+            && let Some(id) = self.find(topic.as_str())
+        {
+            found(id, self.value(id));
         }
         if self.nodes.is_empty() {
             return;
@@ -107,23 +165,25 @@ impl<V> FilterMap<V> {
         let hashes: Vec<u64> = levels(topic.as_str()).map(|level| self.level_hash(level)).collect();
         let mut ends = Vec::new();
         self.walk(ROOT, &hashes, topic.is_dollar(), &mut ends);
-        for filter in ends {
-            let matches = TopicFilter::new(filter).is_ok_and(|filter| filter.matches(topic));
-            if let (true, Some(value)) = (matches, self.wildcards.get(filter)) {
-                found(filter, value);
+        // Two prefixes of the topic may share a node.
+        ends.sort_unstable();
+        ends.dedup();
+        for id in ends {
+            if TopicFilter::new(self.text(id)).is_ok_and(|filter| filter.matches(topic)) {
+                found(id, self.value(id));
             }
         }
     }
 
     /// Collects the filters that end on the way along `hashes`. `at_dollar` says that this is the first level of a
     /// topic starting with `$`, which wildcards do not match.
-    fn walk<'a>(&'a self, prefix: u64, hashes: &[u64], at_dollar: bool, ends: &mut Vec<&'a str>) {
-        let Some(node) = self.nodes.get(&prefix) else { return };
+    fn walk(&self, prefix: u64, hashes: &[u64], at_dollar: bool, ends: &mut Vec<FilterId>) {
+        let Some(node) = self.node(prefix) else { return };
         if !at_dollar {
-            ends.extend(node.ends_with_hash.iter().map(|filter| &**filter));
+            ends.extend(self.list(node.ends_with_hash));
         }
         let Some((&level, rest)) = hashes.split_first() else {
-            ends.extend(node.ends.iter().map(|filter| &**filter));
+            ends.extend(self.list(node.ends));
             return;
         };
         if node.literal > 0 {
@@ -134,47 +194,80 @@ impl<V> FilterMap<V> {
         }
     }
 
-    fn link(&mut self, filter: &str) {
-        let mut prefix = ROOT;
-        for level in levels(filter) {
-            let next = extend(prefix, self.level_hash(level));
-            let node = self.nodes.entry(prefix).or_default();
-            match level {
-                "#" => {
-                    node.ends_with_hash.push(filter.into());
-                    return;
-                }
-                "+" => node.plus += 1,
-                _ => node.literal += 1,
-            }
-            prefix = next;
-        }
-        self.nodes.entry(prefix).or_default().ends.push(filter.into());
+    fn link(&mut self, filter: &str, id: FilterId) {
+        let (prefix, last_level) = self.split(filter);
+        self.for_each_step(filter, |count| *count += 1);
+        let list = self.node_mut(prefix).list_mut(last_level);
+        let next = std::mem::replace(list, id.0);
+        self.filters[id.0 as usize].next = next;
     }
 
-    fn unlink(&mut self, filter: &str) {
-        let mut prefix = ROOT;
-        for level in levels(filter) {
-            let next = extend(prefix, self.level_hash(level));
-            self.change_node(prefix, |node| match level {
-                "#" => node.ends_with_hash.retain(|end| **end != *filter),
-                "+" => node.plus -= 1,
-                _ => node.literal -= 1,
-            });
-            if level == "#" {
-                return;
+    fn unlink(&mut self, filter: &str, id: FilterId, next: u32) {
+        let (prefix, last_level) = self.split(filter);
+        let list = self.node_mut(prefix).list_mut(last_level);
+        if *list == id.0 {
+            *list = next;
+        } else {
+            let first = *list;
+            let before = self.list(first).find(|other| self.filters[other.0 as usize].next == id.0);
+            if let Some(before) = before {
+                self.filters[before.0 as usize].next = next;
             }
-            prefix = next;
         }
-        self.change_node(prefix, |node| node.ends.retain(|end| **end != *filter));
+        self.for_each_step(filter, |count| *count -= 1);
+        self.drop_unused(prefix);
     }
 
-    fn change_node(&mut self, prefix: u64, change: impl FnOnce(&mut Node)) {
-        let Some(node) = self.nodes.get_mut(&prefix) else { return };
-        change(node);
-        if node.is_unused() {
-            self.nodes.remove(&prefix);
+    /// Changes on the way to the node where `filter` ends how many filters take each step.
+    fn for_each_step(&mut self, filter: &str, change: impl Fn(&mut u32)) {
+        let mut prefix = ROOT;
+        for level in levels(filter) {
+            let node = match level {
+                "#" => return,
+                _ => self.node_mut(prefix),
+            };
+            change(if level == "+" { &mut node.plus } else { &mut node.literal });
+            self.drop_unused(prefix);
+            prefix = extend(prefix, self.level_hash(level));
         }
+    }
+
+    fn drop_unused(&mut self, prefix: u64) {
+        let key = key_of(prefix);
+        let is_it = |node: &Node| node.key == key && node.is_unused();
+        if let Ok(entry) = self.nodes.find_entry(spread(key), is_it) {
+            entry.remove();
+        }
+    }
+
+    /// The prefix of the node where a filter ends, and the filter's last level.
+    fn split<'a>(&self, filter: &'a str) -> (u64, &'a str) {
+        let (mut prefix, mut last_level) = (ROOT, "");
+        for level in levels(filter) {
+            last_level = level;
+            if level != "#" {
+                prefix = extend(prefix, self.level_hash(level));
+            }
+        }
+        (prefix, last_level)
+    }
+
+    fn node(&self, prefix: u64) -> Option<&Node> {
+        let key = key_of(prefix);
+        self.nodes.find(spread(key), |node| node.key == key)
+    }
+
+    /// The node of a prefix, made if there is none.
+    fn node_mut(&mut self, prefix: u64) -> &mut Node {
+        let key = key_of(prefix);
+        let entry = self.nodes.entry(spread(key), |node| node.key == key, |node| spread(node.key));
+        entry.or_insert_with(|| Node::new(key)).into_mut()
+    }
+
+    /// The filters of a list, from its first on.
+    fn list(&self, first: u32) -> impl Iterator<Item = FilterId> {
+        let id = |number: u32| (number != NONE).then_some(FilterId(number));
+        std::iter::successors(id(first), move |last| id(self.filters[last.0 as usize].next))
     }
 
     fn level_hash(&self, level: &str) -> u64 {
@@ -192,20 +285,33 @@ fn extend(prefix: u64, level: u64) -> u64 {
     (product as u64) ^ ((product >> 64) as u64) ^ level.rotate_left(32)
 }
 
+/// What a node remembers of its prefix.
+fn key_of(prefix: u64) -> u32 {
+    (prefix >> 32) as u32
+}
+
+/// A hash of a key, which is random already: all that is missing is bits at the top.
+fn spread(key: u32) -> u64 {
+    u64::from(key).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn matches(map: &FilterMap<u32>, topic: &str) -> Vec<String> {
         let mut found = Vec::new();
-        map.for_each_match(TopicName::new(topic).unwrap(), |filter, _| found.push(filter.to_owned()));
+        map.for_each_match(TopicName::new(topic).unwrap(), |id, _| found.push(map.text(id).to_owned()));
         found.sort();
         found
     }
 
     fn map(filters: &[&str]) -> FilterMap<u32> {
         let mut map = FilterMap::default();
-        filters.iter().for_each(|filter| *map.get_or_default(filter) += 1);
+        for filter in filters {
+            let id = map.insert(filter);
+            *map.value_mut(id) += 1;
+        }
         map
     }
 
@@ -228,9 +334,26 @@ mod tests {
     fn removed_filters_leave_no_nodes() {
         let filters = ["a/+/c", "a/+/#", "a/#", "#", "+"];
         let mut map = map(&filters);
-        filters.iter().for_each(|filter| assert_eq!(map.remove(filter), Some(1)));
-        assert_eq!(map.remove("a/#"), None);
+        for filter in filters {
+            let id = map.find(filter).unwrap();
+            assert_eq!(map.remove(id), 1);
+            assert_eq!(map.find(filter), None);
+        }
         assert!(map.is_empty() && map.nodes.is_empty());
+    }
+
+    /// A node of which two filters end that have nothing to do with each other.
+    #[test]
+    fn filters_that_share_a_node_are_told_apart() {
+        let mut map = map(&["a/+", "b/+/c/#"]);
+        let (one, other) = (map.find("a/+").unwrap(), map.find("b/+/c/#").unwrap());
+        // As if both prefixes had one key: each filter is in the list of the other's node, too.
+        map.filters[one.0 as usize].next = other.0;
+        assert_eq!(matches(&map, "a/x"), ["a/+"]);
+        assert_eq!(map.find("b/+"), None);
+        map.remove(one);
+        assert_eq!(matches(&map, "a/x"), [""; 0]);
+        assert_eq!(matches(&map, "b/x/c"), ["b/+/c/#"]);
     }
 
     proptest::proptest! {
@@ -242,8 +365,12 @@ mod tests {
             topic in "[ab$](/[ab]?){0,3}",
         ) {
             let mut map = FilterMap::<u32>::default();
-            filters.iter().for_each(|filter| { map.get_or_default(filter); });
-            removed.iter().for_each(|filter| { map.remove(filter); });
+            filters.iter().for_each(|filter| { map.insert(filter); });
+            for filter in &removed {
+                if let Some(id) = map.find(filter) {
+                    map.remove(id);
+                }
+            }
             let name = TopicName::new(&topic).unwrap();
             let expected: Vec<String> = filters
                 .into_iter()

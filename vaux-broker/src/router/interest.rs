@@ -1,5 +1,5 @@
-//! What the workers share about subscriptions: which workers have any subscriber of a filter, and the members of
-//! shared subscriptions.
+//! What the workers share about subscriptions: which workers have any subscriber of a filter and where, and the members
+//! of shared subscriptions.
 //!
 //! Read-mostly: publishers look here only when their topic cache misses. Each change raises the epoch after it is
 //! made, so that a cache entry that carries the epoch loaded before its look-up is never newer than it says.
@@ -11,7 +11,8 @@ use vaux_mqtt::QoS;
 use vaux_mqtt::packet::SubscriptionOptions;
 use vaux_mqtt::topic::TopicName;
 
-use super::FilterMap;
+use super::local::LocalSlot;
+use super::{FilterId, FilterMap};
 use crate::core::WorkerId;
 use crate::sync::{AtomicU64, RwLock};
 
@@ -22,19 +23,55 @@ pub struct Interest {
     epoch: AtomicU64,
 }
 
-/// What is known of one filter.
+/// What is known of one filter. Most have subscribers on one worker, and nothing else.
 #[derive(Debug, Default)]
 struct Entry {
-    /// Workers with subscriptions that are not shared, and how many.
-    workers: Vec<(WorkerId, u32)>,
+    worker: WorkerId,
+    /// Where the filter stands in the table of `worker`. `None`: it has no subscriptions that are not shared.
+    slot: Option<LocalSlot>,
+    more: Option<Box<More>>,
+}
+
+#[derive(Debug, Default)]
+struct More {
+    /// Other workers with subscriptions that are not shared.
+    workers: Vec<(WorkerId, LocalSlot)>,
     groups: Vec<Group>,
     /// Sessions that are stored, with subscriptions that are not shared.
     stored: Vec<StoredSubscriber>,
 }
 
 impl Entry {
+    /// The workers with subscriptions that are not shared.
+    fn workers(&self) -> impl Iterator<Item = (WorkerId, LocalSlot)> {
+        let first = self.slot.map(|slot| (self.worker, slot));
+        first.into_iter().chain(self.more.iter().flat_map(|more| more.workers.iter().copied()))
+    }
+
+    fn groups(&self) -> &[Group] {
+        self.more.as_ref().map_or(&[], |more| &more.groups)
+    }
+
+    fn stored(&self) -> &[StoredSubscriber] {
+        self.more.as_ref().map_or(&[], |more| &more.stored)
+    }
+
+    fn more_mut(&mut self) -> &mut More {
+        self.more.get_or_insert_default()
+    }
+
     fn is_unused(&self) -> bool {
-        self.workers.is_empty() && self.groups.is_empty() && self.stored.is_empty()
+        self.slot.is_none() && self.more.is_none()
+    }
+
+    /// Changes what only some filters have, and gives its memory back when nothing is left.
+    fn change_more<R>(&mut self, change: impl FnOnce(&mut More) -> R) -> Option<R> {
+        let more = self.more.as_mut()?;
+        let result = change(more);
+        if more.workers.is_empty() && more.groups.is_empty() && more.stored.is_empty() {
+            self.more = None;
+        }
+        Some(result)
     }
 }
 
@@ -119,8 +156,8 @@ pub struct StoredSubscriber {
 /// What a topic matches anywhere.
 #[derive(Debug, Default)]
 pub struct Interested {
-    /// Workers with subscriptions that are not shared, each once.
-    pub workers: Vec<WorkerId>,
+    /// Workers with subscriptions that are not shared, once for each filter, and where it stands in their tables.
+    pub workers: Vec<(WorkerId, LocalSlot)>,
     /// Shared subscriptions.
     pub groups: Vec<Group>,
     /// Sessions that are stored, once for each subscription, those of one session together.
@@ -133,76 +170,87 @@ impl Interest {
         self.epoch.load(Ordering::Acquire)
     }
 
-    /// A worker has one more subscription with this filter.
-    pub fn add(&self, filter: &str, worker: WorkerId) {
-        let is_new_worker = self.change(|filters| {
-            let workers = &mut filters.get_or_default(filter).workers;
-            match workers.iter_mut().find(|(other, _)| *other == worker) {
-                Some((_, count)) => {
-                    *count += 1;
-                    false
-                }
-                None => {
-                    workers.reserve_exact(1);
-                    workers.push((worker, 1));
-                    true
-                }
-            }
-        });
-        self.raise_epoch_if(is_new_worker);
+    /// Where a filter stands in the table of a worker that has subscriptions with it.
+    pub fn local_slot(&self, filter: &str, worker: WorkerId) -> Option<LocalSlot> {
+        let filters = self.filters.read().unwrap_or_else(PoisonError::into_inner);
+        let mut workers = filters.value(filters.find(filter)?).workers();
+        workers.find(|(other, _)| *other == worker).map(|(_, slot)| slot)
     }
 
-    /// A worker has one subscription less with this filter.
-    pub fn remove(&self, filter: &str, worker: WorkerId) {
-        let was_last = self.change(|filters| {
-            let Some(entry) = filters.get_mut(filter) else { return false };
-            let Some(index) = entry.workers.iter().position(|(other, _)| *other == worker) else {
-                return false;
-            };
-            entry.workers[index].1 -= 1;
-            if entry.workers[index].1 > 0 {
-                return false;
+    /// The text of a filter that somebody subscribed with.
+    pub fn text(&self, filter: FilterId) -> Box<str> {
+        self.filters.read().unwrap_or_else(PoisonError::into_inner).text(filter).into()
+    }
+
+    /// Whether the text of a filter that somebody subscribed with begins like this.
+    pub fn starts_with(&self, filter: FilterId, beginning: &str) -> bool {
+        let filters = self.filters.read().unwrap_or_else(PoisonError::into_inner);
+        filters.text(filter).starts_with(beginning)
+    }
+
+    /// A worker has its first subscription with this filter, which stands at `slot` in its table.
+    pub fn add(&self, filter: &str, worker: WorkerId, slot: LocalSlot) -> FilterId {
+        let id = self.change(|filters| {
+            let id = filters.insert(filter);
+            let entry = filters.value_mut(id);
+            match entry.slot {
+                None => (entry.worker, entry.slot) = (worker, Some(slot)),
+                Some(_) => {
+                    let workers = &mut entry.more_mut().workers;
+                    workers.reserve_exact(1);
+                    workers.push((worker, slot));
+                }
             }
-            entry.workers.swap_remove(index);
-            if entry.is_unused() {
-                filters.remove(filter);
-            }
-            true
+            id
         });
-        self.raise_epoch_if(was_last);
+        self.raise_epoch();
+        id
+    }
+
+    /// A worker has no subscription any more with this filter.
+    pub fn remove(&self, filter: FilterId, worker: WorkerId) {
+        self.change(|filters| {
+            let entry = filters.value_mut(filter);
+            if entry.worker == worker {
+                entry.slot = None;
+            } else {
+                entry.change_more(|more| more.workers.retain(|(other, _)| *other != worker));
+            }
+            remove_unused(filters, filter);
+        });
+        self.raise_epoch();
     }
 
     /// A stored session subscribed, or subscribed again on other terms.
-    pub fn remember(&self, filter: &str, subscriber: StoredSubscriber) {
+    pub fn remember(&self, filter: FilterId, subscriber: StoredSubscriber) {
         self.change(|filters| {
-            let stored = &mut filters.get_or_default(filter).stored;
+            let stored = &mut filters.value_mut(filter).more_mut().stored;
             match stored.iter_mut().find(|other| other.sid == subscriber.sid) {
                 Some(other) => *other = subscriber,
                 None => {
-                    stored.reserve_exact(1);
+                    if stored.is_empty() {
+                        stored.reserve_exact(1);
+                    }
                     stored.push(subscriber);
                 }
             }
         });
-        self.raise_epoch_if(true);
+        self.raise_epoch();
     }
 
-    /// A stored session unsubscribed.
-    pub fn forget(&self, filter: &str, sid: u64) {
+    /// A stored session is about to unsubscribe.
+    pub fn forget(&self, filter: FilterId, sid: u64) {
         self.change(|filters| {
-            let Some(entry) = filters.get_mut(filter) else { return };
-            entry.stored.retain(|other| other.sid != sid);
-            if entry.is_unused() {
-                filters.remove(filter);
-            }
+            filters.value_mut(filter).change_more(|more| more.stored.retain(|other| other.sid != sid));
         });
-        self.raise_epoch_if(true);
+        self.raise_epoch();
     }
 
-    /// Adds a member to a shared subscription, or replaces it. True when it is new.
-    pub fn join(&self, share_name: &str, filter: &str, member: Member) -> bool {
-        let is_new = self.change(|filters| {
-            let groups = &mut filters.get_or_default(filter).groups;
+    /// Adds a member to a shared subscription, or replaces it.
+    pub fn join(&self, share_name: &str, filter: &str, member: Member) -> Arc<GroupKey> {
+        let key = self.change(|filters| {
+            let id = filters.insert(filter);
+            let groups = &mut filters.value_mut(id).more_mut().groups;
             let group = match groups.iter().position(|group| *group.key.share_name == *share_name) {
                 Some(index) => &mut groups[index],
                 None => {
@@ -212,45 +260,41 @@ impl Interest {
                 }
             };
             let mut members: Vec<Member> = group.members.to_vec();
-            let existing = members.iter().position(|other| other.sid == member.sid);
-            match existing {
-                Some(index) => members[index] = member,
+            match members.iter_mut().find(|other| other.sid == member.sid) {
+                Some(old) => *old = member,
                 None => members.push(member),
             }
             group.members = members.into();
-            existing.is_none()
+            Arc::clone(&group.key)
         });
-        self.raise_epoch_if(true);
-        is_new
+        self.raise_epoch();
+        key
     }
 
     /// Removes a member from a shared subscription.
-    pub fn leave(&self, share_name: &str, filter: &str, sid: u64) {
+    pub fn leave(&self, key: &GroupKey, sid: u64) {
         self.change(|filters| {
-            let Some(entry) = filters.get_mut(filter) else { return };
-            let Some(index) = entry.groups.iter().position(|group| *group.key.share_name == *share_name)
-            else {
-                return;
-            };
-            let group = &mut entry.groups[index];
-            group.members = group.members.iter().filter(|member| member.sid != sid).cloned().collect();
-            if group.members.is_empty() {
-                entry.groups.swap_remove(index);
-            }
-            if entry.is_unused() {
-                filters.remove(filter);
-            }
+            let Some(id) = filters.find(&key.filter) else { return };
+            filters.value_mut(id).change_more(|more| {
+                let is_it = |group: &Group| group.key.share_name == key.share_name;
+                let Some(index) = more.groups.iter().position(is_it) else { return };
+                let group = &mut more.groups[index];
+                group.members = group.members.iter().filter(|member| member.sid != sid).cloned().collect();
+                if group.members.is_empty() {
+                    more.groups.swap_remove(index);
+                }
+            });
+            remove_unused(filters, id);
         });
-        self.raise_epoch_if(true);
+        self.raise_epoch();
     }
 
     /// The present members of a shared subscription.
     pub fn members(&self, key: &GroupKey) -> Arc<[Member]> {
         let filters = self.filters.read().unwrap_or_else(PoisonError::into_inner);
-        filters
-            .get(&key.filter)
-            .and_then(|entry| entry.groups.iter().find(|group| group.key.share_name == key.share_name))
-            .map_or_else(Arc::default, |group| Arc::clone(&group.members))
+        let groups = filters.find(&key.filter).map_or(&[][..], |id| filters.value(id).groups());
+        let group = groups.iter().find(|group| group.key.share_name == key.share_name);
+        group.map_or_else(Arc::default, |group| Arc::clone(&group.members))
     }
 
     /// Who is interested in `topic`.
@@ -258,13 +302,12 @@ impl Interest {
         let filters = self.filters.read().unwrap_or_else(PoisonError::into_inner);
         let mut found = Interested::default();
         filters.for_each_match(topic, |_, entry| {
-            found.workers.extend(entry.workers.iter().map(|(worker, _)| *worker));
-            found.groups.extend(entry.groups.iter().cloned());
-            found.stored.extend_from_slice(&entry.stored);
+            found.workers.extend(entry.workers());
+            found.groups.extend(entry.groups().iter().cloned());
+            found.stored.extend_from_slice(entry.stored());
         });
         found.stored.sort_unstable_by_key(|subscriber| subscriber.sid);
         found.workers.sort_unstable();
-        found.workers.dedup();
         found
     }
 
@@ -274,16 +317,22 @@ impl Interest {
         change(&mut self.filters.write().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn raise_epoch_if(&self, has_changed: bool) {
-        if has_changed {
-            self.epoch.fetch_add(1, Ordering::Release);
-        }
+    fn raise_epoch(&self) {
+        self.epoch.fetch_add(1, Ordering::Release);
+    }
+}
+
+fn remove_unused(filters: &mut FilterMap<Entry>, id: FilterId) {
+    if filters.value(id).is_unused() {
+        filters.remove(id);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::router::local::{LocalSubscription, LocalTable};
+    use crate::session::SessionSlot;
 
     fn member(sid: u64) -> Member {
         Member {
@@ -300,31 +349,44 @@ mod tests {
         TopicName::new("a/b").unwrap()
     }
 
-    #[test]
-    fn a_worker_is_interested_until_its_last_subscription_goes() {
+    fn slot(number: usize) -> LocalSlot {
+        let mut table = LocalTable::default();
+        let options = SubscriptionOptions::default();
+        let subscription = LocalSubscription { session: SessionSlot(0), options, identifier: 0 };
         let interest = Interest::default();
-        interest.add("a/+", WorkerId(1));
-        interest.add("a/+", WorkerId(1));
-        interest.add("a/b", WorkerId(0));
-        assert_eq!(interest.matches(topic()).workers, [WorkerId(0), WorkerId(1)]);
-        interest.remove("a/+", WorkerId(1));
-        assert_eq!(interest.matches(topic()).workers.len(), 2);
-        interest.remove("a/+", WorkerId(1));
-        assert_eq!(interest.matches(topic()).workers, [WorkerId(0)]);
+        let mut add = |_| table.add_filter(subscription, |slot| interest.add("x", WorkerId(0), slot));
+        (0..=number).map(&mut add).last().unwrap()
+    }
+
+    #[test]
+    fn a_worker_is_interested_as_long_as_the_filter_is_in_its_table() {
+        let interest = Interest::default();
+        let id = interest.add("a/+", WorkerId(1), slot(5));
+        interest.add("a/b", WorkerId(0), slot(6));
+        assert_eq!(interest.add("a/+", WorkerId(0), slot(7)), id);
+        let expected = [(WorkerId(0), slot(6)), (WorkerId(0), slot(7)), (WorkerId(1), slot(5))];
+        assert_eq!(interest.matches(topic()).workers, expected);
+        assert_eq!(interest.local_slot("a/+", WorkerId(0)), Some(slot(7)));
+        assert_eq!(interest.local_slot("a/b", WorkerId(1)), None);
+        interest.remove(id, WorkerId(1));
+        assert_eq!(interest.matches(topic()).workers, expected[..2]);
+        interest.remove(id, WorkerId(0));
+        assert_eq!(interest.matches(topic()).workers, expected[..1]);
+        assert_eq!(interest.local_slot("a/+", WorkerId(0)), None);
     }
 
     #[test]
     fn members_join_once_and_leave() {
         let interest = Interest::default();
-        assert!(interest.join("g", "a/b", member(1)));
-        assert!(!interest.join("g", "a/b", member(1)));
-        assert!(interest.join("g", "a/b", member(2)));
+        let key = interest.join("g", "a/b", member(1));
+        assert_eq!(interest.join("g", "a/b", member(1)), key);
+        assert_eq!(interest.join("g", "a/b", member(2)), key);
         let groups = interest.matches(topic()).groups;
         assert_eq!(groups[0].members.len(), 2);
-        interest.leave("g", "a/b", 1);
-        interest.leave("g", "a/b", 2);
+        interest.leave(&key, 1);
+        interest.leave(&key, 2);
         assert!(interest.matches(topic()).groups.is_empty());
-        assert!(interest.members(&groups[0].key).is_empty());
+        assert!(interest.members(&key).is_empty());
     }
 
     #[test]
@@ -332,16 +394,19 @@ mod tests {
         let interest = Interest::default();
         let mut last = interest.epoch();
         let mut has_risen = || std::mem::replace(&mut last, interest.epoch()) != interest.epoch();
-        interest.add("a", WorkerId(0));
+        let id = interest.add("a", WorkerId(0), slot(0));
         assert!(has_risen());
-        interest.add("a", WorkerId(0));
-        assert!(!has_risen());
-        interest.join("g", "a", member(1));
+        let key = interest.join("g", "a", member(1));
         assert!(has_risen());
-        interest.leave("g", "a", 1);
+        let options = SubscriptionOptions::default();
+        interest.remember(id, StoredSubscriber { sid: 1, home: WorkerId(0), options, identifier: 0 });
         assert!(has_risen());
-        interest.remove("a", WorkerId(0));
-        interest.remove("a", WorkerId(0));
+        interest.forget(id, 1);
         assert!(has_risen());
+        interest.leave(&key, 1);
+        assert!(has_risen());
+        interest.remove(id, WorkerId(0));
+        assert!(has_risen());
+        assert!(interest.matches(TopicName::new("a").unwrap()).workers.is_empty());
     }
 }

@@ -1,19 +1,24 @@
 //! A session: what the broker remembers of a client, connected or not. Plain data.
 
 mod delivery;
+mod mount;
 mod queue;
 mod subscriptions;
+mod table;
 
 pub use crate::identity::{Identity, OPERATOR};
 pub use delivery::{Delivery, Identifiers};
+pub use mount::Mount;
 pub use queue::{Queue, Refused};
-pub use subscriptions::{SessionSubscription, Subscriptions};
+pub use subscriptions::{KeptSubscription, Place, SessionSubscription, Subscriptions};
+pub use table::SessionTable;
 
 use std::sync::Arc;
 
 use vaux_mqtt::QoS;
 use vaux_mqtt::protocol::{Inbound, Outbound};
 
+use crate::core::ListenerSettings;
 use crate::message::Content;
 use crate::rights::Grants;
 use crate::router::interest::MemberState;
@@ -27,7 +32,7 @@ pub struct SessionSlot(pub u32);
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SessionKey {
     /// The mount of the listener.
-    pub mount: Arc<str>,
+    pub mount: Mount,
     /// The client identifier.
     pub client_id: Arc<str>,
 }
@@ -42,11 +47,11 @@ pub struct Session {
     /// Whom it belongs to.
     pub identity: Identity,
     /// The listener that it is, or was last, connected to. `None`: not since the broker started.
-    pub listener: Option<Arc<str>>,
+    pub listener: Option<Arc<ListenerSettings>>,
     /// What it may do, if whoever let it in said so: else what all rights say.
     pub grants: Option<Grants>,
-    /// Its connection, while it has one.
-    pub connection: Option<u32>,
+    /// Its connection, or `NO_CONNECTION`.
+    connection: u32,
     /// How long it outlives its connection, in milliseconds. 0: not at all; `u64::MAX`: for ever.
     pub expiry_ms: u64,
     /// When it ends, while it has no connection.
@@ -62,19 +67,31 @@ pub struct Session {
     pub queue: Queue,
     /// What is to be published when the client is lost.
     pub will: Option<Box<Will>>,
-    /// What publishers know of it, once it took part in a shared subscription.
-    pub member: Option<Arc<MemberState>>,
     /// What of it the store has.
     pub stored: Stored,
-    /// What went through it since it began, or since the broker started.
+    /// Whether it is listed among the sessions with a queue.
+    pub is_backlogged: bool,
+    more: Option<Box<More>>,
+}
+
+/// What only some sessions have.
+#[derive(Debug, Default)]
+pub struct More {
+    /// What publishers know of it, once it took part in a shared subscription.
+    pub member: Option<Arc<MemberState>>,
+    /// What went through it since it began, or since the broker started; but on the connection that it has, which counts
+    /// for itself.
     pub traffic: Traffic,
     /// Messages that it did not get.
     pub dropped: u64,
     /// What its figures came to when they were told last.
     pub reported: u64,
-    /// Whether it is listed among the sessions with a queue.
-    pub is_backlogged: bool,
+    /// When it is looked at while it has no connection; other timers are ignored.
+    pub timer_at: Option<Time>,
 }
+
+/// Stands for no connection.
+const NO_CONNECTION: u32 = u32::MAX;
 
 /// What went through a session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -122,6 +139,17 @@ pub struct Will {
     pub due_at: Time,
 }
 
+impl Traffic {
+    /// Adds what went through a connection.
+    pub fn add(&mut self, other: Traffic) {
+        let Traffic { messages_in, messages_out, bytes_in, bytes_out } = other;
+        self.messages_in += messages_in;
+        self.messages_out += messages_out;
+        self.bytes_in += bytes_in;
+        self.bytes_out += bytes_out;
+    }
+}
+
 impl Will {
     /// The message that is published at `now`.
     pub fn content(&self, publisher: u64, now: Time) -> Content<'_> {
@@ -146,7 +174,7 @@ impl Session {
             identity,
             listener: None,
             grants: None,
-            connection: None,
+            connection: NO_CONNECTION,
             expiry_ms: 0,
             ends_at: Time::NEVER,
             subscriptions: Subscriptions::default(),
@@ -154,13 +182,35 @@ impl Session {
             inbound: Inbound::new(),
             queue: Queue::default(),
             will: None,
-            member: None,
             stored: Stored::Nothing,
-            traffic: Traffic::default(),
-            dropped: 0,
-            reported: 0,
             is_backlogged: false,
+            more: None,
         }
+    }
+
+    /// Its connection, while it has one.
+    pub fn connection(&self) -> Option<u32> {
+        (self.connection != NO_CONNECTION).then_some(self.connection)
+    }
+
+    /// Gives it a connection, or takes it away.
+    pub fn set_connection(&mut self, connection: Option<u32>) {
+        self.connection = connection.unwrap_or(NO_CONNECTION);
+    }
+
+    /// What only some sessions have, if this is one of them.
+    pub fn more(&self) -> Option<&More> {
+        self.more.as_deref()
+    }
+
+    /// What only some sessions have, of which this is one from now on.
+    pub fn more_mut(&mut self) -> &mut More {
+        self.more.get_or_insert_default()
+    }
+
+    /// What publishers know of it, once it took part in a shared subscription.
+    pub fn member(&self) -> Option<&Arc<MemberState>> {
+        self.more.as_ref()?.member.as_ref()
     }
 
     /// Whether the session outlives its connection.

@@ -10,9 +10,12 @@ use vaux_mqtt::QoS;
 use super::Delivery;
 use crate::store::Page;
 
-/// A bounded queue. When it is full, QoS 0 goes first, then the newest is refused.
+/// A bounded queue. When it is full, QoS 0 goes first, then the newest is refused. One that is empty takes a pointer.
 #[derive(Debug, Default)]
-pub struct Queue {
+pub struct Queue(Option<Box<Waiting>>);
+
+#[derive(Debug, Default)]
+struct Waiting {
     entries: VecDeque<Entry>,
     bytes: usize,
     /// How many of the bytes are in memory.
@@ -46,22 +49,22 @@ const PAGE_MESSAGES: usize = 4096;
 impl Queue {
     /// How many messages wait.
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.0.as_ref().map_or(0, |waiting| waiting.entries.len())
     }
 
     /// Whether none waits.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.len() == 0
     }
 
     /// Whether a message with QoS 0 waits.
     pub fn holds_qos0(&self) -> bool {
-        self.qos0 > 0
+        self.0.as_ref().is_some_and(|waiting| waiting.qos0 > 0)
     }
 
     /// The bytes that count against the limit.
     pub fn bytes(&self) -> usize {
-        self.bytes
+        self.0.as_ref().map_or(0, |waiting| waiting.bytes)
     }
 
     /// Appends a message within the limits, and gives back those with QoS 0 that were dropped to make room. With
@@ -78,59 +81,59 @@ impl Queue {
         max_bytes: usize,
         memory_bytes: Option<usize>,
     ) -> Result<Vec<Delivery>, Box<Refused>> {
+        let waiting = self.0.get_or_insert_default();
         let size = delivery.message.size_bytes();
-        let is_full = |queue: &Queue| queue.entries.len() >= max_messages || queue.bytes + size > max_bytes;
+        let is_full =
+            |waiting: &Waiting| waiting.entries.len() >= max_messages || waiting.bytes + size > max_bytes;
         let mut dropped = Vec::new();
-        while is_full(self) && self.qos0 > 0 && delivery.qos != QoS::AtMostOnce {
-            dropped.extend(self.take_oldest_qos0());
+        while is_full(waiting) && waiting.qos0 > 0 && delivery.qos != QoS::AtMostOnce {
+            dropped.extend(waiting.take_oldest_qos0());
         }
-        if is_full(self) {
+        if is_full(waiting) {
+            self.shrink();
             return Err(Box::new(Refused(delivery)));
         }
         match memory_bytes {
-            Some(max) if self.away > 0 || self.memory_bytes + size > max => {
-                self.push_away(delivery.message.mid, size);
+            Some(max) if waiting.away > 0 || waiting.memory_bytes + size > max => {
+                waiting.push_away(delivery.message.mid, size);
             }
-            _ => self.restore(delivery),
+            _ => waiting.push_back(delivery),
         }
         Ok(dropped)
     }
 
     /// Appends a message as a store remembers it, whatever the limits: it was let in before.
     pub fn restore(&mut self, delivery: Delivery) {
-        self.count_in(&delivery);
-        self.entries.push_back(Entry::Here(Box::new(delivery)));
+        self.0.get_or_insert_default().push_back(delivery);
     }
 
     /// Appends a message that stays in the store for now, whatever the limits.
     pub fn push_away(&mut self, mid: u64, size_bytes: usize) {
-        self.bytes += size_bytes;
-        self.away += 1;
-        self.entries.push_back(Entry::Away { mid, size_bytes: size_bytes as u32 });
+        self.0.get_or_insert_default().push_away(mid, size_bytes);
     }
 
     /// Puts a message back in front, whatever the limits: it was there before.
     pub fn push_front(&mut self, delivery: Delivery) {
-        self.count_in(&delivery);
-        self.entries.push_front(Entry::Here(Box::new(delivery)));
+        let waiting = self.0.get_or_insert_default();
+        waiting.count_in(&delivery);
+        waiting.entries.push_front(Entry::Here(Box::new(delivery)));
     }
 
     /// Takes the oldest message. `None` when there is none, or when it is not in memory.
     pub fn pop(&mut self) -> Option<Delivery> {
-        if !matches!(self.entries.front()?, Entry::Here(_)) {
+        let waiting = self.0.as_mut()?;
+        if !matches!(waiting.entries.front()?, Entry::Here(_)) {
             return None;
         }
-        let delivery = self.entries.pop_front().and_then(Entry::here)?;
-        self.count_out(&delivery);
-        if self.entries.is_empty() {
-            self.entries = VecDeque::new();
-        }
+        let delivery = waiting.entries.pop_front().and_then(Entry::here)?;
+        waiting.count_out(&delivery);
+        self.shrink();
         Some(delivery)
     }
 
     /// What waits in memory, oldest first.
     pub fn iter(&self) -> impl Iterator<Item = &Delivery> {
-        self.entries.iter().filter_map(|entry| match entry {
+        self.0.iter().flat_map(|waiting| &waiting.entries).filter_map(|entry| match entry {
             Entry::Here(delivery) => Some(&**delivery),
             Entry::Away { .. } => None,
         })
@@ -138,18 +141,52 @@ impl Queue {
 
     /// Takes out the messages that `is_wanted` picks, in their order. Those that are not in memory stay.
     pub fn extract(&mut self, is_wanted: impl Fn(&Delivery) -> bool) -> Vec<Delivery> {
+        let Some(waiting) = &mut self.0 else { return Vec::new() };
         let is_wanted = |entry: &Entry| matches!(entry, Entry::Here(delivery) if is_wanted(delivery));
         let (wanted, kept): (VecDeque<_>, VecDeque<_>) =
-            std::mem::take(&mut self.entries).into_iter().partition(is_wanted);
-        self.entries = kept;
+            std::mem::take(&mut waiting.entries).into_iter().partition(is_wanted);
+        waiting.entries = kept;
         let wanted: Vec<Delivery> = wanted.into_iter().filter_map(Entry::here).collect();
-        wanted.iter().for_each(|delivery| self.count_out(delivery));
+        wanted.iter().for_each(|delivery| waiting.count_out(delivery));
+        self.shrink();
         wanted
     }
 
     /// The numbers of the messages that are to be read now, so that about `max_bytes` are in memory; `None` when
     /// enough are, none is missing, or some are being read already.
     pub fn next_page(&mut self, max_bytes: usize) -> Option<Vec<u64>> {
+        self.0.as_mut()?.next_page(max_bytes)
+    }
+
+    /// Takes in what was read, and says how many messages could not be.
+    pub fn fill(&mut self, page: Page) -> usize {
+        let Some(waiting) = &mut self.0 else { return 0 };
+        let missing = waiting.fill(page);
+        self.shrink();
+        missing
+    }
+
+    /// Gives back all memory once nothing waits, and nothing is being read.
+    fn shrink(&mut self) {
+        if self.0.as_ref().is_some_and(|waiting| waiting.entries.is_empty() && !waiting.is_paging) {
+            self.0 = None;
+        }
+    }
+}
+
+impl Waiting {
+    fn push_back(&mut self, delivery: Delivery) {
+        self.count_in(&delivery);
+        self.entries.push_back(Entry::Here(Box::new(delivery)));
+    }
+
+    fn push_away(&mut self, mid: u64, size_bytes: usize) {
+        self.bytes += size_bytes;
+        self.away += 1;
+        self.entries.push_back(Entry::Away { mid, size_bytes: size_bytes as u32 });
+    }
+
+    fn next_page(&mut self, max_bytes: usize) -> Option<Vec<u64>> {
         // What is in memory behind the first message is of no use before that one is.
         let has_enough =
             self.memory_bytes > max_bytes / 2 && matches!(self.entries.front(), Some(Entry::Here(_)));
@@ -169,8 +206,7 @@ impl Queue {
         Some(mids)
     }
 
-    /// Takes in what was read, and says how many messages could not be.
-    pub fn fill(&mut self, page: Page) -> usize {
+    fn fill(&mut self, page: Page) -> usize {
         self.is_paging = false;
         let mut missing = 0;
         let mut index = 0;

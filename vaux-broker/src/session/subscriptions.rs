@@ -1,13 +1,46 @@
-//! The subscriptions of one session, by filter.
+//! The subscriptions of one session.
+
+use std::sync::Arc;
 
 use vaux_mqtt::packet::SubscriptionOptions;
 use vaux_mqtt::topic::TopicFilter;
 
-/// A session's subscriptions, sorted by filter: small, and found by halving.
-#[derive(Debug, Default)]
-pub struct Subscriptions(Vec<SessionSubscription>);
+use crate::router::interest::GroupKey;
+use crate::router::local::LocalSlot;
 
-/// A subscription as the session remembers it.
+/// A session's subscriptions, in the order in which they were made. Most sessions have one or none.
+#[derive(Debug, Default)]
+pub struct Subscriptions(Several);
+
+#[derive(Debug, Default)]
+enum Several {
+    #[default]
+    None,
+    One(KeptSubscription),
+    Many(Box<[KeptSubscription]>),
+}
+
+/// A subscription as the session remembers it. The text of its filter stands where filters are found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptSubscription {
+    /// Where it stands.
+    pub place: Place,
+    /// How messages are delivered, the QoS as granted.
+    pub options: SubscriptionOptions,
+    /// The subscription identifier, 0 for none.
+    pub identifier: u32,
+}
+
+/// Where a subscription stands, beside its session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In the table of the session's worker.
+    Local(LocalSlot),
+    /// Among the members of a shared subscription.
+    Group(Arc<GroupKey>),
+}
+
+/// A subscription with all its texts, as it is made, stored and told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionSubscription {
     /// The filter as the client wrote it, `$share/…` included.
@@ -40,44 +73,87 @@ impl SessionSubscription {
 impl Subscriptions {
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.as_slice().len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        matches!(self.0, Several::None)
     }
 
-    /// All of them, sorted by filter.
-    pub fn iter(&self) -> impl Iterator<Item = &SessionSubscription> {
-        self.0.iter()
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &KeptSubscription> {
+        self.as_slice().iter()
     }
 
-    /// Whether there is one with this filter, as the client wrote it.
-    pub fn contains(&self, text: &str) -> bool {
-        self.find(text).is_ok()
+    /// The shared subscriptions among them.
+    pub fn groups(&self) -> impl Iterator<Item = &Arc<GroupKey>> {
+        self.iter().filter_map(|one| match &one.place {
+            Place::Group(key) => Some(key),
+            Place::Local(_) => None,
+        })
     }
 
-    /// Adds a subscription, or replaces the one with the same filter.
-    pub fn insert(&mut self, subscription: SessionSubscription) {
-        match self.find(&subscription.text) {
-            Ok(index) => self.0[index] = subscription,
-            Err(index) => {
-                // Many clients have one subscription and no more.
-                if self.0.is_empty() {
-                    self.0.reserve_exact(1);
-                }
-                self.0.insert(index, subscription);
+    /// Whether there is one at this place.
+    pub fn contains(&self, place: &Place) -> bool {
+        self.iter().any(|one| one.place == *place)
+    }
+
+    /// Adds a subscription, or replaces the one at the same place. True when it is new.
+    pub fn insert(&mut self, subscription: KeptSubscription) -> bool {
+        let old = self.as_mut_slice().iter_mut().find(|old| old.place == subscription.place);
+        if let Some(old) = old {
+            *old = subscription;
+            return false;
+        }
+        self.0 = match std::mem::take(&mut self.0) {
+            Several::None => Several::One(subscription),
+            Several::One(first) => Several::Many(Box::new([first, subscription])),
+            Several::Many(many) => {
+                let mut many = many.into_vec();
+                many.reserve_exact(1);
+                many.push(subscription);
+                Several::Many(many.into())
             }
+        };
+        true
+    }
+
+    /// Removes the subscription at this place.
+    pub fn remove(&mut self, place: &Place) -> Option<KeptSubscription> {
+        let index = self.iter().position(|one| one.place == *place)?;
+        let mut all = self.take();
+        let removed = all.remove(index);
+        self.0 = match all.len() {
+            0 => Several::None,
+            1 => all.pop().map_or(Several::None, Several::One),
+            _ => Several::Many(all.into()),
+        };
+        Some(removed)
+    }
+
+    /// Removes all of them.
+    pub fn take(&mut self) -> Vec<KeptSubscription> {
+        match std::mem::take(&mut self.0) {
+            Several::None => Vec::new(),
+            Several::One(one) => vec![one],
+            Several::Many(many) => many.into_vec(),
         }
     }
 
-    /// Removes the subscription with this filter, as the client wrote it.
-    pub fn remove(&mut self, text: &str) -> Option<SessionSubscription> {
-        self.find(text).ok().map(|index| self.0.remove(index))
+    fn as_slice(&self) -> &[KeptSubscription] {
+        match &self.0 {
+            Several::None => &[],
+            Several::One(one) => std::slice::from_ref(one),
+            Several::Many(many) => many,
+        }
     }
 
-    fn find(&self, text: &str) -> Result<usize, usize> {
-        self.0.binary_search_by(|subscription| (*subscription.text).cmp(text))
+    fn as_mut_slice(&mut self) -> &mut [KeptSubscription] {
+        match &mut self.0 {
+            Several::None => &mut [],
+            Several::One(one) => std::slice::from_mut(one),
+            Several::Many(many) => many,
+        }
     }
 }

@@ -2,14 +2,13 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 
 use mio::event::Source;
 use mio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use mio::{Interest, Token};
 
 use super::gate::{Gate, GateLimits};
-use super::link::{Link, Place, Stage};
+use super::link::{Link, Place, Places, Stage};
 use super::{Shard, WAKER};
 use crate::config::Network;
 use crate::core::{ListenerSettings, Overrun, Pressure};
@@ -26,15 +25,13 @@ pub(crate) struct ShardListener {
     pub(crate) web_socket: Option<Arc<WebSocketRules>>,
     /// Whence the PROXY protocol is spoken, and must be.
     pub(crate) proxies: Option<Arc<[Network]>>,
-    /// How many connections of it there are on all workers.
-    pub(crate) connections: Arc<AtomicUsize>,
+    /// How many connections of it, and of the broker, there are on all workers.
+    pub(crate) places: Arc<Places>,
     pub(crate) max_connections: usize,
+    pub(crate) max_all_connections: usize,
     /// What is remembered of connections, on all workers.
     pub(crate) gate: Arc<Gate>,
     pub(crate) max_connections_per_ip: usize,
-    /// How many connections there are on all listeners and workers, and how many there may be.
-    pub(crate) all_connections: Arc<AtomicUsize>,
-    pub(crate) max_all_connections: usize,
 }
 
 /// The socket of a listener.
@@ -140,10 +137,7 @@ impl Shard {
         let both = Interest::READABLE | Interest::WRITABLE;
         let registered = self.poll.registry().register(link.transport.source(), token, both);
         link.is_queued = false;
-        if self.links.len() <= slot as usize {
-            self.links.resize_with(slot as usize + 1, || None);
-        }
-        self.links[slot as usize] = Some(link);
+        self.links.insert(slot, link);
         if let Err(error) = registered {
             tracing::warn!(%error, "cannot watch a connection");
             self.drop_link(now, slot);
@@ -164,9 +158,8 @@ impl ShardListener {
         peer: Peer,
         limits: &GateLimits,
     ) -> Result<(Link, Overrun), NotAdmitted> {
-        let place = Place::take(&self.connections, self.max_connections);
-        let overall = Place::take(&self.all_connections, self.max_all_connections);
-        let places = [place.ok_or(NotAdmitted::FULL)?, overall.ok_or(NotAdmitted::FULL)?];
+        let place = Place::take(&self.places, self.max_connections, self.max_all_connections);
+        let place = place.ok_or(NotAdmitted::FULL)?;
         let mut overrun = self.gate.enter(now, limits)?;
         let is_proxy = |proxies: &Arc<[Network]>| {
             peer.ip().is_some_and(|ip| proxies.iter().any(|network| network.contains(ip)))
@@ -193,7 +186,7 @@ impl ShardListener {
                     NotAdmitted::NO_TLS
                 })?,
         };
-        let mut link = Link::new(transport, stage, places);
+        let mut link = Link::new(transport, stage, place);
         link.seat = seat;
         Ok((link, overrun))
     }

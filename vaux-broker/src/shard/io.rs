@@ -66,7 +66,7 @@ impl Shard {
     }
 
     fn read(&mut self, slot: u32) {
-        let Some(link) = self.links[slot as usize].as_mut() else { return };
+        let Some(link) = self.links.get_mut(slot) else { return };
         match link.stage {
             Stage::Open if link.is_readable && self.core.takes_input(slot) => {}
             Stage::Lingering if link.is_readable => return self.discard(slot),
@@ -81,7 +81,7 @@ impl Shard {
 
     /// Reads into the worker's buffer, behind what was not used before.
     fn read_and_use(&mut self, slot: u32) {
-        let Some(link) = self.links[slot as usize].as_mut() else { return };
+        let Some(link) = self.links.get_mut(slot) else { return };
         let kept = link.unused.len();
         self.buffer[..kept].copy_from_slice(&link.unused);
         let result = ReadResult::of(link.transport.read(&mut self.buffer[kept..]), READ_BYTES - kept);
@@ -97,7 +97,7 @@ impl Shard {
 
     /// Reads behind what was not used before, which grows as a large packet arrives.
     fn read_behind_and_use(&mut self, slot: u32) {
-        let Some(link) = self.links[slot as usize].as_mut() else { return };
+        let Some(link) = self.links.get_mut(slot) else { return };
         let mut bytes = std::mem::take(&mut link.unused);
         let kept = bytes.len();
         bytes.resize(kept + READ_BYTES, 0);
@@ -115,7 +115,7 @@ impl Shard {
 
     /// Learns from a proxy whose connection it is. Nothing of it is read before all of the header is there.
     fn read_proxy_header(&mut self, slot: u32, listener: u16) {
-        let Some(link) = self.links[slot as usize].as_mut() else { return };
+        let Some(link) = self.links.get_mut(slot) else { return };
         let now = self.clock.now();
         let head = &mut self.buffer[..MAX_PROXY_HEADER_BYTES];
         let count = match link.transport.peek(head) {
@@ -171,7 +171,7 @@ impl Shard {
     fn after_read(&mut self, now: Time, slot: u32, result: io::Result<ReadResult>) {
         // First what was read: it may have closed or moved the connection.
         self.run_effects(now);
-        let Some(link) = self.links[slot as usize].as_mut() else { return };
+        let Some(link) = self.links.get_mut(slot) else { return };
         match result {
             Ok(ReadResult::Full(_)) => self.queue_read(slot),
             Ok(ReadResult::Short(_)) if link.is_read_closed || !link.transport.is_drained_by_short_read() => {
@@ -191,7 +191,7 @@ impl Shard {
 
     /// Throws away what arrives after the last packet was written.
     fn discard(&mut self, slot: u32) {
-        let Some(link) = self.links[slot as usize].as_mut() else { return };
+        let Some(link) = self.links.get_mut(slot) else { return };
         match ReadResult::of(link.transport.read(&mut self.buffer), READ_BYTES) {
             Ok(ReadResult::Full(_) | ReadResult::Short(_)) => self.queue_read(slot),
             Ok(ReadResult::Drained) => link.is_readable = false,
@@ -210,7 +210,7 @@ impl Shard {
     }
 
     fn flush(&mut self, now: Time, slot: u32) {
-        let Some(link) = self.links.get_mut(slot as usize).and_then(Option::as_mut) else { return };
+        let Some(link) = self.links.get_mut(slot) else { return };
         if !link.is_writable || link.stage == Stage::Lingering {
             return;
         }
@@ -257,7 +257,7 @@ impl Shard {
     /// All is written. A peer that was sent something last gets to read it before its unread bytes reset the
     /// connection.
     fn finish(&mut self, now: Time, slot: u32, had_bytes: bool) {
-        let Some(link) = self.links[slot as usize].as_mut() else { return };
+        let Some(link) = self.links.get_mut(slot) else { return };
         if !had_bytes || link.transport.shutdown().is_err() {
             return self.drop_link(now, slot);
         }

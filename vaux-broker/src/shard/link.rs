@@ -23,8 +23,8 @@ pub(crate) struct Link {
     /// Whether it is on the list of those to be read again this turn.
     pub(super) is_queued: bool,
     pub(super) stage: Stage,
-    /// Count it among the connections of its listener and of the broker while it lives.
-    pub(super) _places: [Place; 2],
+    /// Counts it among the connections of its listener and of the broker while it lives.
+    pub(super) _place: Place,
     /// Counts it among the connections of its address, where these are limited.
     pub(super) seat: Option<Box<Seat>>,
 }
@@ -42,27 +42,43 @@ pub(super) enum Stage {
     Lingering,
 }
 
+/// How many connections a listener has on all workers, and how many the broker has.
+#[derive(Debug)]
+pub(crate) struct Places {
+    here: AtomicUsize,
+    all: Arc<AtomicUsize>,
+}
+
+impl Places {
+    /// Those of a listener, of a broker that counts all its connections in `all`.
+    pub(crate) fn new(all: &Arc<AtomicUsize>) -> Places {
+        Places { here: AtomicUsize::new(0), all: Arc::clone(all) }
+    }
+}
+
 /// A place among the connections of a listener, given back when dropped.
 #[derive(Debug)]
-pub(super) struct Place(Arc<AtomicUsize>);
+pub(super) struct Place(Arc<Places>);
 
 impl Place {
-    /// Takes a place, if fewer than `max` are taken.
-    pub(super) fn take(count: &Arc<AtomicUsize>, max: usize) -> Option<Place> {
-        let place = Place(Arc::clone(count));
-        let taken = count.fetch_add(1, Ordering::Relaxed);
-        (taken < max).then_some(place)
+    /// Takes a place, if fewer than `max` are taken at the listener and fewer than `max_all` at the broker.
+    pub(super) fn take(places: &Arc<Places>, max: usize, max_all: usize) -> Option<Place> {
+        let place = Place(Arc::clone(places));
+        let taken = places.here.fetch_add(1, Ordering::Relaxed);
+        let all_taken = places.all.fetch_add(1, Ordering::Relaxed);
+        (taken < max && all_taken < max_all).then_some(place)
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.here.fetch_sub(1, Ordering::Relaxed);
+        self.0.all.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 impl Link {
-    pub(super) fn new(transport: Transport, stage: Stage, places: [Place; 2]) -> Link {
+    pub(super) fn new(transport: Transport, stage: Stage, place: Place) -> Link {
         Link {
             transport,
             unused: Vec::new(),
@@ -71,7 +87,7 @@ impl Link {
             is_writable: true,
             is_queued: false,
             stage,
-            _places: places,
+            _place: place,
             seat: None,
         }
     }

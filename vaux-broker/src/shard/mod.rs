@@ -10,6 +10,7 @@ mod commits;
 mod gate;
 mod io;
 mod link;
+mod links;
 mod mailbox;
 mod refusal_log;
 
@@ -33,12 +34,14 @@ use crate::tls;
 pub(crate) use accept::{ListenerSocket, ShardListener};
 pub(crate) use commits::CommitTimes;
 pub(crate) use gate::Gate;
+pub(crate) use link::Places;
 pub(crate) use mailbox::{ListenerTerms, Mail, Mailbox};
 pub use mailbox::{Reply, StepReply};
 
 use asked::Asked;
 use commits::Commits;
 use link::{Link, Stage};
+use links::Links;
 use mailbox::Handover;
 use refusal_log::RefusalLog;
 
@@ -50,7 +53,7 @@ pub(crate) struct Shard {
     clock: Clock,
     listeners: Vec<ShardListener>,
     /// By the slot of the connection in core.
-    links: Vec<Option<Link>>,
+    links: Links,
     mailboxes: Arc<[Arc<Mailbox>]>,
     authenticate: Arc<dyn Authenticate>,
     store: Box<dyn Store>,
@@ -129,7 +132,7 @@ impl Shard {
             poll,
             clock,
             listeners,
-            links: Vec::new(),
+            links: Links::default(),
             mailboxes,
             authenticate,
             store,
@@ -424,11 +427,11 @@ impl Shard {
     }
 
     fn link_mut(&mut self, slot: u32) -> Option<&mut Link> {
-        self.links.get_mut(slot as usize)?.as_mut()
+        self.links.get_mut(slot)
     }
 
     fn take_link(&mut self, slot: u32) -> Option<Link> {
-        self.links.get_mut(slot as usize)?.take()
+        self.links.take(slot)
     }
 
     /// Closes the socket at once and tells core.

@@ -1,5 +1,6 @@
 //! Messages with QoS above 0 that arrive: the receive set of QoS 2 and the receive maximum.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::error::Rule;
@@ -12,12 +13,16 @@ use crate::version::QoS;
 /// Identifiers of QoS 2 messages outlive the connection; the count does not.
 #[derive(Clone, Debug, Default)]
 pub struct Inbound {
-    /// Identifiers of QoS 2 messages between PUBLISH and PUBREL.
-    received: Vec<Received>,
+    /// Identifiers of QoS 2 messages between PUBLISH and PUBREL. Most sessions have none, and there may be very many
+    /// sessions.
+    received: Option<Box<ReceivedIds>>,
     /// Messages with QoS 1 whose PUBACK is not sent yet.
     unacknowledged: u16,
     receive_maximum: u16,
 }
+
+#[derive(Clone, Debug, Default)]
+struct ReceivedIds(Vec<Received>);
 
 #[derive(Clone, Copy, Debug)]
 struct Received {
@@ -44,7 +49,7 @@ impl Inbound {
     pub fn begin_connection(&mut self, receive_maximum: u16) {
         self.receive_maximum = receive_maximum;
         self.unacknowledged = 0;
-        self.received.iter_mut().for_each(|received| received.on_this_connection = false);
+        self.received.iter_mut().flat_map(|ids| &mut ids.0).for_each(|id| id.on_this_connection = false);
     }
 
     /// What an arriving PUBLISH is, without changing anything.
@@ -67,7 +72,7 @@ impl Inbound {
         match qos {
             QoS::AtMostOnce => {}
             QoS::AtLeastOnce => self.unacknowledged = self.unacknowledged.saturating_add(1),
-            QoS::ExactlyOnce => self.received.push(Received { packet_id, on_this_connection: true }),
+            QoS::ExactlyOnce => self.note(Received { packet_id, on_this_connection: true }),
         }
     }
 
@@ -78,31 +83,35 @@ impl Inbound {
 
     /// PUBREL arrived, or PUBREC with a failure is sent: the identifier is free. False when it was not in use.
     pub fn release(&mut self, packet_id: PacketId) -> bool {
-        match self.position(packet_id) {
-            Some(index) => {
-                self.received.swap_remove(index);
-                true
-            }
-            None => false,
-        }
+        let (Some(index), Some(ids)) = (self.position(packet_id), &mut self.received) else { return false };
+        ids.0.swap_remove(index);
+        true
     }
 
     /// Notes an identifier that a store remembers.
     pub fn restore(&mut self, packet_id: PacketId) {
-        self.received.push(Received { packet_id, on_this_connection: false });
+        self.note(Received { packet_id, on_this_connection: false });
     }
 
     /// The identifiers of QoS 2 messages that were not released, in no order.
     pub fn unreleased_ids(&self) -> impl Iterator<Item = PacketId> {
-        self.received.iter().map(|received| received.packet_id)
+        self.received().iter().map(|received| received.packet_id)
+    }
+
+    fn note(&mut self, received: Received) {
+        self.received.get_or_insert_default().0.push(received);
+    }
+
+    fn received(&self) -> &[Received] {
+        self.received.as_ref().map_or(&[], |ids| &ids.0)
     }
 
     fn unreleased(&self) -> usize {
-        self.received.iter().filter(|received| received.on_this_connection).count()
+        self.received().iter().filter(|received| received.on_this_connection).count()
     }
 
     fn position(&self, packet_id: PacketId) -> Option<usize> {
-        self.received.iter().position(|received| received.packet_id == packet_id)
+        self.received().iter().position(|received| received.packet_id == packet_id)
     }
 }
 

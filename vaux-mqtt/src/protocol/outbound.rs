@@ -1,5 +1,6 @@
 //! Messages with QoS above 0 on their way to the peer: packet identifiers, send window, redelivery.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
@@ -18,12 +19,15 @@ use crate::version::QoS;
 pub struct Outbound<M> {
     in_flight: VecDeque<InFlight<M>>,
     /// How many entries of `in_flight` were sent on this connection.
-    sent: usize,
+    sent: u32,
     window: u16,
     last_id: Option<PacketId>,
-    /// Identifiers that SUBSCRIBE and UNSUBSCRIBE hold.
-    requests: Vec<PacketId>,
+    /// Identifiers that SUBSCRIBE and UNSUBSCRIBE hold. A server has none: there may be very many of its sessions.
+    requests: Option<Box<Requests>>,
 }
+
+#[derive(Clone, Debug, Default)]
+struct Requests(Vec<PacketId>);
 
 /// A message whose exchange is not complete.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,7 +80,7 @@ pub enum Resend<'a, M> {
 
 impl<M> Default for Outbound<M> {
     fn default() -> Self {
-        Outbound { in_flight: VecDeque::new(), sent: 0, window: 0, last_id: None, requests: Vec::new() }
+        Outbound { in_flight: VecDeque::new(), sent: 0, window: 0, last_id: None, requests: None }
     }
 }
 
@@ -91,7 +95,7 @@ impl<M> Outbound<M> {
     pub fn begin_connection(&mut self, window: u16) {
         self.sent = 0;
         self.window = window;
-        self.requests.clear();
+        self.requests = None;
     }
 
     /// How many messages may be unacknowledged on this connection.
@@ -101,12 +105,12 @@ impl<M> Outbound<M> {
 
     /// Whether another message may be sent: everything was sent again, and the window is not full.
     pub fn has_room(&self) -> bool {
-        self.is_all_sent() && self.sent < usize::from(self.window)
+        self.is_all_sent() && self.sent < u32::from(self.window)
     }
 
     /// Whether everything in flight was sent on this connection.
     pub fn is_all_sent(&self) -> bool {
-        self.sent == self.in_flight.len()
+        self.sent as usize == self.in_flight.len()
     }
 
     /// Takes a packet identifier for a message with QoS above 0 that is sent now. `None` without room.
@@ -130,14 +134,15 @@ impl<M> Outbound<M> {
     /// Takes a packet identifier for SUBSCRIBE or UNSUBSCRIBE, `None` when all are in use.
     pub fn reserve_id(&mut self) -> Option<PacketId> {
         let packet_id = self.next_id()?;
-        self.requests.push(packet_id);
+        self.requests.get_or_insert_default().0.push(packet_id);
         Some(packet_id)
     }
 
     /// Frees the identifier of a request that was answered; false when it was none.
     pub fn release_id(&mut self, packet_id: PacketId) -> bool {
-        let Some(index) = self.requests.iter().position(|&id| id == packet_id) else { return false };
-        self.requests.swap_remove(index);
+        let Some(requests) = &mut self.requests else { return false };
+        let Some(index) = requests.0.iter().position(|&id| id == packet_id) else { return false };
+        requests.0.swap_remove(index);
         true
     }
 
@@ -184,8 +189,8 @@ impl<M> Outbound<M> {
     /// The next packet to send again, in the order of first sending and as far as the window allows. PUBREL needs no
     /// room in it.
     pub fn next_resend(&mut self) -> Option<Resend<'_, M>> {
-        let is_full = self.sent >= usize::from(self.window);
-        let entry = self.in_flight.get_mut(self.sent)?;
+        let is_full = self.sent >= u32::from(self.window);
+        let entry = self.in_flight.get_mut(self.sent as usize)?;
         let packet_id = entry.packet_id;
         let resend = match (entry.state, entry.message.as_mut()) {
             (SendState::AwaitPubAck | SendState::AwaitPubRec, _) if is_full => return None,
@@ -228,7 +233,7 @@ impl<M> Outbound<M> {
         let mut index = 0;
         while index < self.in_flight.len() {
             if is_wanted(&self.in_flight[index]) {
-                if index < self.sent {
+                if index < self.sent as usize {
                     self.sent -= 1;
                 }
                 extracted.extend(self.in_flight.remove(index));
@@ -248,7 +253,8 @@ impl<M> Outbound<M> {
 
     /// The identifier after the last one, skipping those in use. `None` when all are.
     fn next_id(&mut self) -> Option<PacketId> {
-        if self.in_flight.len() + self.requests.len() >= usize::from(u16::MAX) {
+        let requests = self.requests.as_ref().map_or(&[][..], |requests| &requests.0);
+        if self.in_flight.len() + requests.len() >= usize::from(u16::MAX) {
             return None;
         }
         let mut candidate = self.last_id.map_or(PacketId::FIRST, PacketId::next);
@@ -256,7 +262,7 @@ impl<M> Outbound<M> {
         // oldest ones, in their order. Requests have no order, but are few.
         let mut oldest = self.in_flight.iter().map(|entry| entry.packet_id).peekable();
         loop {
-            if oldest.next_if_eq(&candidate).is_none() && !self.requests.contains(&candidate) {
+            if oldest.next_if_eq(&candidate).is_none() && !requests.contains(&candidate) {
                 break;
             }
             candidate = candidate.next();
@@ -276,7 +282,7 @@ impl<M> Outbound<M> {
     }
 
     fn remove(&mut self, index: usize) -> Option<M> {
-        if index < self.sent {
+        if index < self.sent as usize {
             self.sent -= 1;
         }
         self.in_flight.remove(index)?.message

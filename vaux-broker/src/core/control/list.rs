@@ -22,7 +22,7 @@ impl Core {
         let Request::Sessions { cursor, .. } = &ask.request else { return };
         let start = self.start_of(*cursor);
         for index in start.index as usize..self.sessions.capacity() {
-            if !self.sessions.contains(index) {
+            if self.sessions.get(SessionSlot(index as u32)).is_none() {
                 continue;
             }
             if ask.is_page_full() {
@@ -44,7 +44,7 @@ impl Core {
             None => start.index as usize..self.sessions.capacity(),
         };
         for index in indexes {
-            let Some(state) = self.sessions.get(index) else { continue };
+            let Some(state) = self.sessions.get(SessionSlot(index as u32)) else { continue };
             let skipped = if index == start.index as usize { start.offset as usize } else { 0 };
             for (offset, subscription) in state.subscriptions.iter().enumerate().skip(skipped) {
                 if ask.is_page_full() {
@@ -52,7 +52,8 @@ impl Core {
                     ask.next = Some(next.to_json());
                     return;
                 }
-                ask.push(subscription_json(&state.key.client_id, subscription));
+                let subscription = self.full_subscription(SessionSlot(index as u32), subscription);
+                ask.push(subscription_json(&state.key.client_id, &subscription));
             }
         }
     }

@@ -24,7 +24,7 @@ use super::{Core, Effect};
 use crate::message::Content;
 use crate::retained::Source;
 use crate::rights::{Action, Grants, Subject};
-use crate::session::{Identity, SessionKey, SessionSlot};
+use crate::session::{Identity, Mount, SessionKey, SessionSlot};
 use crate::store::{Sequence, StoreState};
 use crate::time::Time;
 
@@ -62,7 +62,7 @@ struct Requester {
     client_id: Arc<str>,
     listener: Arc<str>,
     /// What its listener puts in front of topics.
-    mount: Arc<str>,
+    mount: Mount,
     response_topic: Option<Box<str>>,
     correlation_data: Option<Box<[u8]>>,
     qos: QoS,
@@ -88,13 +88,13 @@ impl Core {
     /// A request that a client published, and may publish.
     pub(super) fn handle_control(&mut self, now: Time, slot: u32, publish: &Publish<'_>) {
         let connection = &self.connections[slot as usize];
-        let state = &self.sessions[connection.session.0 as usize];
+        let state = &self.sessions[connection.session];
         let requester = Requester {
             identity: state.identity.clone(),
             grants: state.grants.clone(),
             client_id: Arc::clone(&state.key.client_id),
             listener: Arc::clone(&connection.listener.name),
-            mount: Arc::clone(&connection.listener.mount),
+            mount: connection.listener.mount.clone(),
             response_topic: publish.properties.response_topic().map(Into::into),
             correlation_data: publish.properties.correlation_data().map(Into::into),
             qos: publish.qos,
@@ -125,7 +125,7 @@ impl Core {
     /// Does this worker's part of a request.
     pub(super) fn serve_ask(&mut self, now: Time, ask: &mut Ask) -> Sequence {
         let session = ask.request.session().map(|(mount, client_id)| {
-            let session = self.by_key.get(&key_of(mount, client_id)).copied();
+            let session = self.sessions.of_key(&key_of(mount, client_id));
             session.ok_or_else(|| {
                 let text = "there is no session of this client";
                 Answer::fault(ask.request.command(), Fault::NotFound, text)
@@ -156,11 +156,12 @@ impl Core {
     /// What concerns one session, which lives here.
     fn serve_one(&mut self, now: Time, ask: &mut Ask, session: SessionSlot) -> Sequence {
         let done = Answer::done(ask.request.command());
-        let connection = self.sessions[session.0 as usize].connection;
+        let connection = self.sessions[session].connection();
         let mut answer = done;
         match &ask.request {
             Request::Session { .. } => {
-                let filters = self.sessions[session.0 as usize].subscriptions.iter().map(|one| &*one.text);
+                let subscriptions = self.sessions[session].subscriptions.iter();
+                let filters = subscriptions.map(|one| self.full_subscription(session, one).text);
                 let filters = json!(filters.collect::<Vec<_>>());
                 let mut report = self.session_report(session);
                 report.insert("filters".to_owned(), filters);
@@ -176,14 +177,14 @@ impl Core {
             Request::DeleteSession { .. } => {
                 if let Some(slot) = connection {
                     // It ends with its connection then.
-                    self.sessions[session.0 as usize].expiry_ms = 0;
+                    self.sessions[session].expiry_ms = 0;
                     self.kick(now, slot, &Ending::DELETED);
                 } else {
                     self.end_session(now, session);
                 }
             }
             Request::Trace { on, .. } => match connection {
-                Some(slot) => self.connections[slot as usize].is_traced = *on,
+                Some(slot) => self.connections[slot as usize].extras_mut().is_traced = *on,
                 None => {
                     let text = "the client is not connected";
                     answer = Answer::fault(ask.request.command(), Fault::NotFound, text);
@@ -326,7 +327,7 @@ impl Asker {
 impl Requester {
     fn source(&self) -> Source {
         Source {
-            key: SessionKey { mount: Arc::clone(&self.mount), client_id: Arc::clone(&self.client_id) },
+            key: SessionKey { mount: self.mount.clone(), client_id: Arc::clone(&self.client_id) },
             identity: self.identity.clone(),
             listener: Some(Arc::clone(&self.listener)),
             grants: self.grants.clone(),

@@ -33,7 +33,7 @@ use crate::config::{ListenerConfig, ListenerKind};
 use crate::peer::Peer;
 use crate::retained::Kept;
 use crate::rights::DefaultRights;
-use crate::session::Identity;
+use crate::session::{Identity, Session};
 
 /// Brokers' workers and their clients.
 struct Sim {

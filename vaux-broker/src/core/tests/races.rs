@@ -7,6 +7,7 @@ use shuttle::thread;
 
 use super::*;
 use crate::message::{Content, Message};
+use crate::router::local::{LocalSubscription, LocalTable};
 use crate::store::Record;
 use crate::sync::race;
 
@@ -113,7 +114,10 @@ fn the_wrong_order_is_noticed() {
         });
         // The tree must be read behind this.
         let is_retained = shared.retained.message("a").is_some();
-        shared.interest.add("a", WorkerId(0));
+        let mut table = LocalTable::default();
+        let options = SubscriptionOptions::default();
+        let subscription = LocalSubscription { session: SessionSlot(0), options, identifier: 0 };
+        table.add_filter(subscription, |slot| shared.interest.add("a", WorkerId(0), slot));
         let is_live = publisher.join().unwrap();
         assert!(is_retained || is_live, "seen neither live nor retained");
     });

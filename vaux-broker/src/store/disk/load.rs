@@ -207,7 +207,7 @@ impl Loader<'_> {
             let identifier = row.get(3).map_err(|_| Damaged)?;
             let filter = TopicFilter::new(&filter).map_err(|_| Damaged)?;
             if let Some(stored) = loader.owner(sid) {
-                let mount = Arc::clone(&stored.session.key.mount);
+                let mount = stored.session.key.mount.clone();
                 stored.subscriptions.push(SessionSubscription::new(filter, &mount, options, identifier));
             }
             Ok(())
@@ -332,11 +332,11 @@ fn read_session(row: &Row<'_>) -> Result<SessionRecord, Damaged> {
 }
 
 fn read_session_with(row: &Row<'_>, grants: Option<Grants>) -> rusqlite::Result<SessionRecord> {
-    let text = |index| row.get::<_, String>(index).map(Arc::from);
+    let (mount, client_id): (String, String) = (row.get(1)?, row.get(2)?);
     let user: Option<String> = row.get(3)?;
     Ok(SessionRecord {
         sid: restored(row.get(0)?),
-        key: SessionKey { mount: text(1)?, client_id: text(2)? },
+        key: SessionKey { mount: mount.as_str().into(), client_id: client_id.into() },
         identity: user.map_or(Identity::Anonymous, |name| Identity::User(name.into())),
         grants,
         expiry_ms: restored(row.get(4)?),

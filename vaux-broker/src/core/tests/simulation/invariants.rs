@@ -57,10 +57,9 @@ impl World {
             for (slot, session) in core.sessions.iter() {
                 let is_at_home = self.shared.home_of(&session.key) == core.worker;
                 let is_only_one = keys.insert(&session.key.client_id);
-                let connection = session.connection.map(|slot| &core.connections[slot as usize]);
+                let connection = session.connection().map(|slot| &core.connections[slot as usize]);
                 let is_bound = connection.is_none_or(|connection| {
-                    connection.phase == super::super::Phase::Connected
-                        && connection.session == SessionSlot(slot as u32)
+                    connection.phase == super::super::Phase::Connected && connection.session == slot
                 });
                 if !is_at_home || !is_only_one || !is_bound {
                     broken.push(session.key.client_id.to_string());
@@ -92,7 +91,7 @@ impl World {
         }
         for core in self.workers.iter().map(|worker| &worker.core) {
             let waits = |session: &Session| !session.queue.is_empty() || !session.outbound.is_empty();
-            let mut connected = core.sessions.iter().filter(|(_, session)| session.connection.is_some());
+            let mut connected = core.sessions.iter().filter(|(_, session)| session.connection().is_some());
             if let Some((_, session)) = connected.find(|(_, session)| waits(session)) {
                 return Some(format!("messages for {}", session.key.client_id));
             }
@@ -108,7 +107,7 @@ impl World {
         let mut stuck = None;
         for session in cores().flat_map(|core| core.sessions.iter().map(|(_, session)| session)) {
             let waiting = session.queue.iter().filter_map(|delivery| delivery.group.as_ref());
-            for group in waiting.filter(|_| session.connection.is_none()) {
+            for group in waiting.filter(|_| session.connection().is_none()) {
                 let members = self.shared.interest.members(group);
                 // One that has left keeps what nobody was there to take.
                 let is_member = members.iter().any(|member| member.sid == session.sid);
@@ -263,15 +262,15 @@ impl World {
         let mut wrong = Vec::new();
         let mut sids = BTreeSet::new();
         for core in self.workers.iter().map(|worker| &worker.core) {
-            for (_, session) in core.sessions.iter().filter(|(_, session)| session.stored != Stored::Nothing)
-            {
+            let stored = core.sessions.iter().filter(|(_, session)| session.stored != Stored::Nothing);
+            for (slot, session) in stored {
                 let sid = session.sid;
                 sids.insert(sid);
                 let Some(stored) = on_disk.sessions.iter().find(|stored| stored.session.sid == sid) else {
                     wrong.push(format!("session {} is not there", session.key.client_id));
                     continue;
                 };
-                if let Some(difference) = difference(session, stored) {
+                if let Some(difference) = difference(core, slot, stored) {
                     wrong.push(format!("{} of {}", difference, session.key.client_id));
                 }
             }
@@ -314,7 +313,7 @@ impl World {
         let cores = || self.workers.iter().map(|worker| &worker.core);
         let sessions: usize = cores().map(|core| core.sessions.len()).sum();
         let connected: usize = cores()
-            .map(|core| core.sessions.iter().filter(|(_, session)| session.connection.is_some()).count())
+            .map(|core| core.sessions.iter().filter(|(_, session)| session.connection().is_some()).count())
             .sum();
         let counted = self.shared.sessions.load(Ordering::Relaxed);
         let counted_active = self.shared.active_sessions.load(Ordering::Relaxed);
@@ -329,15 +328,18 @@ impl World {
 }
 
 /// What differs between a session and its rows.
-fn difference(session: &Session, stored: &crate::store::StoredSession) -> Option<&'static str> {
+fn difference(core: &Core, slot: SessionSlot, stored: &crate::store::StoredSession) -> Option<&'static str> {
+    let session = &core.sessions[slot];
     let is_stored = session.stored == Stored::Session;
     if session.will.is_some() != stored.session.will.is_some() {
         return Some("the will");
     }
-    if session.expiry_ms != stored.session.expiry_ms && session.connection.is_none() {
+    if session.expiry_ms != stored.session.expiry_ms && session.connection().is_none() {
         return Some("the expiry");
     }
-    let subscriptions: Vec<_> = session.subscriptions.iter().filter(|_| is_stored).cloned().collect();
+    let subscriptions = session.subscriptions.iter().filter(|_| is_stored);
+    let mut subscriptions: Vec<_> = subscriptions.map(|one| core.full_subscription(slot, one)).collect();
+    subscriptions.sort_by(|one, other| one.text.cmp(&other.text));
     if subscriptions != stored.subscriptions {
         return Some("the subscriptions");
     }

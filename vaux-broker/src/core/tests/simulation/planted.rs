@@ -121,8 +121,9 @@ fn a_retained_message_that_is_stale_after_a_crash_is_noticed() {
 #[test]
 fn a_session_that_is_at_two_homes_is_noticed() {
     let found = found_after(200, |world| {
-        let keys = world.workers[0].core.by_key.keys().next().cloned();
-        let Some(key) = keys.filter(|_| world.workers.len() > 1) else { return false };
+        let first = world.workers[0].core.sessions.iter().next();
+        let key = first.map(|(_, session)| session.key.clone());
+        let Some(key) = key.filter(|_| world.workers.len() > 1) else { return false };
         let identity = Identity::Anonymous;
         world.workers[1].core.insert_session_with(1_000_000, key, identity);
         true
@@ -133,7 +134,7 @@ fn a_session_that_is_at_two_homes_is_noticed() {
 #[test]
 fn a_will_that_is_forgotten_is_noticed() {
     let found = found_after(2_000, |world| {
-        spoil(world, |session| session.connection.is_some() && session.will.take().is_some())
+        spoil(world, |session| session.connection().is_some() && session.will.take().is_some())
     });
     assert_found(&found, &[12]);
 }
@@ -144,8 +145,8 @@ fn a_session_that_ends_early_is_noticed() {
         let now = world.now;
         let cores = world.workers.iter_mut().map(|worker| &mut worker.core);
         let mut all = cores.flat_map(|core| {
-            let away = core.sessions.iter().find(|(_, session)| session.connection.is_none());
-            let away = away.map(|(slot, _)| SessionSlot(slot as u32));
+            let away = core.sessions.iter().find(|(_, session)| session.connection().is_none());
+            let away = away.map(|(slot, _)| slot);
             away.map(|away| core.end_session(now, away))
         });
         all.next().is_some()
