@@ -1,7 +1,7 @@
 //! Messages with QoS above 0 that arrive: the receive set of QoS 2 and the receive maximum.
 
 use alloc::boxed::Box;
-use alloc::vec::Vec;
+use alloc::collections::VecDeque;
 
 use crate::error::Rule;
 use crate::packet::PacketId;
@@ -21,8 +21,14 @@ pub struct Inbound {
     receive_maximum: u16,
 }
 
+/// A client of version 3 may have all 65,535 identifiers here, so nothing in it is looked for one by one.
 #[derive(Clone, Debug, Default)]
-struct ReceivedIds(Vec<Received>);
+struct ReceivedIds {
+    /// In the order of the identifiers: new ones mostly go to the back, released ones mostly come from the front.
+    ids: VecDeque<Received>,
+    /// How many of them arrived on this connection.
+    current: usize,
+}
 
 #[derive(Clone, Copy, Debug)]
 struct Received {
@@ -49,7 +55,10 @@ impl Inbound {
     pub fn begin_connection(&mut self, receive_maximum: u16) {
         self.receive_maximum = receive_maximum;
         self.unacknowledged = 0;
-        self.received.iter_mut().flat_map(|ids| &mut ids.0).for_each(|id| id.on_this_connection = false);
+        if let Some(received) = &mut self.received {
+            received.ids.iter_mut().for_each(|id| id.on_this_connection = false);
+            received.current = 0;
+        }
     }
 
     /// What an arriving PUBLISH is, without changing anything.
@@ -58,10 +67,12 @@ impl Inbound {
     ///
     /// The receive maximum is exceeded.
     pub fn check(&self, qos: QoS, packet_id: PacketId) -> Result<Receipt, Rule> {
-        if qos == QoS::ExactlyOnce && self.position(packet_id).is_some() {
+        let received = self.received.as_ref();
+        if qos == QoS::ExactlyOnce && received.is_some_and(|received| received.find(packet_id).is_ok()) {
             return Ok(Receipt::Duplicate);
         }
-        if self.unreleased() + usize::from(self.unacknowledged) >= usize::from(self.receive_maximum) {
+        let unreleased = received.map_or(0, |received| received.current);
+        if unreleased + usize::from(self.unacknowledged) >= usize::from(self.receive_maximum) {
             return Err(Rule::ReceiveMaximumExceeded);
         }
         Ok(Receipt::New)
@@ -83,9 +94,7 @@ impl Inbound {
 
     /// PUBREL arrived, or PUBREC with a failure is sent: the identifier is free. False when it was not in use.
     pub fn release(&mut self, packet_id: PacketId) -> bool {
-        let (Some(index), Some(ids)) = (self.position(packet_id), &mut self.received) else { return false };
-        ids.0.swap_remove(index);
-        true
+        self.received.as_mut().is_some_and(|received| received.remove(packet_id))
     }
 
     /// Notes an identifier that a store remembers.
@@ -93,25 +102,39 @@ impl Inbound {
         self.note(Received { packet_id, on_this_connection: false });
     }
 
-    /// The identifiers of QoS 2 messages that were not released, in no order.
+    /// The identifiers of QoS 2 messages that were not released, in their order.
     pub fn unreleased_ids(&self) -> impl Iterator<Item = PacketId> {
-        self.received().iter().map(|received| received.packet_id)
+        self.received.iter().flat_map(|received| &received.ids).map(|received| received.packet_id)
     }
 
     fn note(&mut self, received: Received) {
-        self.received.get_or_insert_default().0.push(received);
+        self.received.get_or_insert_default().insert(received);
+    }
+}
+
+impl ReceivedIds {
+    /// Where an identifier is, or where it would be.
+    fn find(&self, packet_id: PacketId) -> Result<usize, usize> {
+        // The usual case, and the only look that it takes.
+        if self.ids.back().is_none_or(|last| last.packet_id < packet_id) {
+            return Err(self.ids.len());
+        }
+        self.ids.binary_search_by_key(&packet_id, |received| received.packet_id)
     }
 
-    fn received(&self) -> &[Received] {
-        self.received.as_ref().map_or(&[], |ids| &ids.0)
+    fn insert(&mut self, received: Received) {
+        if let Err(index) = self.find(received.packet_id) {
+            self.ids.insert(index, received);
+            self.current += usize::from(received.on_this_connection);
+        }
     }
 
-    fn unreleased(&self) -> usize {
-        self.received().iter().filter(|received| received.on_this_connection).count()
-    }
-
-    fn position(&self, packet_id: PacketId) -> Option<usize> {
-        self.received().iter().position(|received| received.packet_id == packet_id)
+    fn remove(&mut self, packet_id: PacketId) -> bool {
+        let Some(removed) = self.find(packet_id).ok().and_then(|index| self.ids.remove(index)) else {
+            return false;
+        };
+        self.current -= usize::from(removed.on_this_connection);
+        true
     }
 }
 
@@ -162,5 +185,19 @@ mod tests {
         inbound.begin_connection(1);
         assert_eq!(inbound.check(QoS::ExactlyOnce, ID), Ok(Receipt::Duplicate));
         assert_eq!(inbound.check(QoS::ExactlyOnce, ID.next()), Ok(Receipt::New));
+    }
+
+    #[test]
+    fn identifiers_may_come_and_go_in_any_order() {
+        let mut inbound = connected(u16::MAX);
+        let id = |number| PacketId::new(number).unwrap();
+        for number in [65_535, 1, 7, 3, 2] {
+            assert_eq!(inbound.check(QoS::ExactlyOnce, id(number)), Ok(Receipt::New));
+            inbound.receive(QoS::ExactlyOnce, id(number));
+        }
+        assert!(inbound.release(id(3)) && !inbound.release(id(4)) && inbound.release(id(65_535)));
+        assert!(inbound.unreleased_ids().eq([id(1), id(2), id(7)]));
+        assert_eq!(inbound.check(QoS::ExactlyOnce, id(7)), Ok(Receipt::Duplicate));
+        assert_eq!(inbound.check(QoS::ExactlyOnce, id(3)), Ok(Receipt::New));
     }
 }
