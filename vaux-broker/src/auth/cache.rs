@@ -5,21 +5,21 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use aws_lc_rs::hmac;
 use hashbrown::HashSet;
 
+use super::digest::{Digest, Digester};
 use super::hash::PasswordHash;
 
 /// The passwords that were found right lately.
 #[derive(Debug)]
 pub(super) struct Cache {
-    key: hmac::Key,
+    digester: Digester,
     generations: Mutex<Generations>,
 }
 
 /// What stands for a user with a password and the hash that it was found to fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Proof([u8; 16]);
+pub(super) struct Proof(Digest);
 
 /// When the new is full it becomes the old, and what was the old is forgotten.
 #[derive(Debug, Default)]
@@ -33,22 +33,12 @@ const MAX_PROOFS: usize = 1 << 16;
 
 impl Cache {
     pub(super) fn new() -> Cache {
-        let key = hmac::Key::new(hmac::HMAC_SHA256, &super::random::<32>());
-        Cache { key, generations: Mutex::default() }
+        Cache { digester: Digester::new(), generations: Mutex::default() }
     }
 
     pub(super) fn proof(&self, name: &str, password: &[u8], hash: &PasswordHash) -> Proof {
-        let mut context = hmac::Context::with_key(&self.key);
-        // The length keeps name and password apart.
-        context.update(&(name.len() as u64).to_be_bytes());
-        context.update(name.as_bytes());
-        context.update(&(password.len() as u64).to_be_bytes());
-        context.update(password);
-        context.update(hash.to_string().as_bytes());
-        let tag = context.sign();
-        let mut proof = [0; 16];
-        proof.copy_from_slice(&tag.as_ref()[..16]);
-        Proof(proof)
+        let hash = hash.to_string();
+        Proof(self.digester.digest([name.as_bytes(), password, hash.as_bytes()].map(Some)))
     }
 
     /// A number that nobody can foresee, the same for the same name.
@@ -60,7 +50,7 @@ impl Cache {
 
     /// A secret that belongs to a name, the same for the same name.
     pub(super) fn secret(&self, name: &str) -> [u8; 32] {
-        hmac::sign(&self.key, name.as_bytes()).as_ref().try_into().expect("HMAC-SHA-256 has 32 bytes")
+        self.digester.secret(name)
     }
 
     pub(super) fn contains(&self, proof: Proof) -> bool {

@@ -8,6 +8,7 @@
 mod access;
 mod acl;
 mod cache;
+mod digest;
 mod file;
 mod hash;
 mod http;

@@ -1,27 +1,23 @@
 //! Answers that are good for a while, so that clients that come back do not trouble the service.
 //!
-//! What is kept of a client is a keyed hash of all that the service was told of it; the key is random and never leaves
-//! the process. Refusals are not kept: who was let in a moment later should not have to wait.
+//! What is kept of a client is a digest of all that the service was told of it. Refusals are not kept: who was let in a moment later should not have to wait.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use aws_lc_rs::hmac;
 use hashbrown::HashMap;
 
 use super::Answer;
+use crate::auth::digest::{Digest, Digester};
 use crate::core::ConnectRequest;
 
 /// What the service said lately.
 #[derive(Debug)]
 pub(super) struct Cache {
-    key: hmac::Key,
+    digester: Digester,
     keep: Duration,
     generations: Mutex<Generations>,
 }
-
-/// What stands for a client and all that it said.
-type Digest = [u8; 16];
 
 /// When the new is full it becomes the old, and what was the old is forgotten.
 #[derive(Debug, Default)]
@@ -40,8 +36,7 @@ const MAX_BYTES: usize = 8 << 20;
 impl Cache {
     /// Keeps answers for so long. 0: not at all.
     pub(super) fn new(keep: Duration) -> Cache {
-        let key = hmac::Key::new(hmac::HMAC_SHA256, &crate::auth::random::<32>());
-        Cache { key, keep, generations: Mutex::default() }
+        Cache { digester: Digester::new(), keep, generations: Mutex::default() }
     }
 
     pub(super) fn get(&self, request: &ConnectRequest, now: Instant) -> Option<Answer> {
@@ -74,17 +69,7 @@ impl Cache {
             Some(request.listener.name.as_bytes()),
             request.certificate_common_name.as_deref().map(str::as_bytes),
         ];
-        let mut context = hmac::Context::with_key(&self.key);
-        for part in parts {
-            // The length keeps them apart; what is absent is as long as nothing can be.
-            let len = part.map_or(u64::MAX, |part| part.len() as u64);
-            context.update(&len.to_be_bytes());
-            context.update(part.unwrap_or_default());
-        }
-        let tag = context.sign();
-        let mut digest = [0; 16];
-        digest.copy_from_slice(&tag.as_ref()[..16]);
-        digest
+        self.digester.digest(parts)
     }
 }
 
