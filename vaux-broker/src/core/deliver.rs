@@ -313,7 +313,8 @@ impl Core {
         let connection = &mut self.connections[slot as usize];
         let takes_form = terms.identifiers.is_empty() && connection.takes_forms();
         if !takes_form {
-            return self.write_own_publish(now, &content, slot, terms, qos, retain, packet_id);
+            let manner = self.manner(slot, &content, terms, qos, retain, packet_id);
+            return self.write_own_publish(now, slot, &content, manner);
         }
         let form = self.frames.form(&content, connection.version, qos, retain, now);
         if !connection.takes(form.packet_len as usize) {
@@ -332,18 +333,7 @@ impl Core {
     }
 
     /// The same, to a client that gets the message in a form of its own.
-    #[expect(clippy::too_many_arguments, reason = "one message, one receiver, and how they come together")]
-    fn write_own_publish(
-        &mut self,
-        now: Time,
-        content: &Content<'_>,
-        slot: u32,
-        terms: &Terms,
-        qos: QoS,
-        retain: bool,
-        packet_id: Option<PacketId>,
-    ) -> bool {
-        let manner = self.manner(slot, content, terms, qos, retain, packet_id);
+    fn write_own_publish(&mut self, now: Time, slot: u32, content: &Content<'_>, manner: Manner<'_>) -> bool {
         if self.holds_publishes(slot) {
             return self.hold_publish(now, slot, content, manner, Sequence::NONE);
         }
