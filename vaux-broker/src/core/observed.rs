@@ -26,7 +26,8 @@ impl Core {
         self.observed.as_mut().map(|observed| std::mem::take(&mut observed.events)).unwrap_or_default()
     }
 
-    /// Something happened to a session.
+    /// Something happened to a session. Said of every message, so that it is nothing without an observer.
+    #[inline]
     pub(super) fn observe_session(
         &mut self,
         now: Time,
@@ -34,6 +35,12 @@ impl Core {
         session: SessionSlot,
         topic: Option<&str>,
     ) {
+        if self.observed.is_some() {
+            self.collect(now, kind, session, topic);
+        }
+    }
+
+    fn collect(&mut self, now: Time, kind: EventKind, session: SessionSlot, topic: Option<&str>) {
         let Some(observed) = &mut self.observed else { return };
         if kind == EventKind::Publish && !observed.wants_publishes {
             return;

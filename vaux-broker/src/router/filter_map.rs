@@ -85,13 +85,18 @@ impl<V> FilterMap<V> {
     /// The number of exactly this filter.
     pub fn find(&self, filter: &str) -> Option<FilterId> {
         if !has_wildcard(filter) {
-            let is_it = |id: &FilterId| *self.text(*id) == *filter;
-            return self.exact.find(self.hasher.hash_one(filter), is_it).copied();
+            return self.find_exact(filter);
         }
         let (prefix, last_level) = self.split(filter);
         let node = self.node(prefix)?;
         let first = if last_level == "#" { node.ends_with_hash } else { node.ends };
         self.list(first).find(|id| *self.text(*id) == *filter)
+    }
+
+    /// The number of a filter without wildcards.
+    fn find_exact(&self, filter: &str) -> Option<FilterId> {
+        let is_it = |id: &FilterId| *self.text(*id) == *filter;
+        self.exact.find(self.hasher.hash_one(filter), is_it).copied()
     }
 
     /// The number of exactly this filter, which is added if it is new.
@@ -155,7 +160,7 @@ impl<V> FilterMap<V> {
     /// Calls `found` with every filter that matches `topic`.
     pub fn for_each_match<'a>(&'a self, topic: TopicName<'_>, mut found: impl FnMut(FilterId, &'a V)) {
         if !self.exact.is_empty()
-            && let Some(id) = self.find(topic.as_str())
+            && let Some(id) = self.find_exact(topic.as_str())
         {
             found(id, self.value(id));
         }

@@ -27,6 +27,7 @@ use crate::core::{
 };
 use crate::measure;
 use crate::observe;
+use crate::session::Identity;
 use crate::store::{Store, StoredSession};
 use crate::time::Time;
 use crate::tls;
@@ -258,10 +259,7 @@ impl Shard {
                 self.core.handle_redirect(now, reason, &server_reference);
             }
             Mail::Review => {
-                let authenticate = &*self.authenticate;
-                let still_holds =
-                    |listener: &str, identity: &_, proof| authenticate.still_holds(listener, identity, proof);
-                self.core.handle_review(now, &still_holds);
+                self.core.handle_review(now, &still_holds(&*self.authenticate));
             }
             Mail::Rights(rights) => self.core.handle_rights(rights),
             Mail::Settings(settings) => self.core.handle_settings(now, settings),
@@ -312,10 +310,7 @@ impl Shard {
     /// A client that was let in may have been so by what did not count any more.
     fn review(&mut self, now: Time, slot: Option<u32>) {
         let Some(slot) = slot else { return };
-        let authenticate = &*self.authenticate;
-        let still_holds =
-            |listener: &str, identity: &_, proof| authenticate.still_holds(listener, identity, proof);
-        self.core.review(now, slot, &still_holds);
+        self.core.review(now, slot, &still_holds(&*self.authenticate));
     }
 
     fn end_turn(&mut self, now: Time) {
@@ -442,4 +437,9 @@ impl Shard {
             self.run_effects(now);
         }
     }
+}
+
+/// Asks whether what a client proved who it is by still counts.
+fn still_holds(authenticate: &dyn Authenticate) -> impl Fn(&str, &Identity, u64) -> bool {
+    |listener, identity, proof| authenticate.still_holds(listener, identity, proof)
 }
