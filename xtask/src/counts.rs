@@ -51,7 +51,8 @@ const COUNTED: &str = "--toggle-collect=hot::counted*";
 /// What allocates, by the names that the C library gives it.
 const ALLOCATORS: [&str; 6] = ["malloc", "calloc", "realloc", "posix_memalign", "aligned_alloc", "memalign"];
 
-/// What is optimized. What it stands on is shared with other builds, so that not everything is built twice.
+/// What is optimized, each in one piece: divided into several, a new module elsewhere would change what is inlined here.
+/// What it stands on is shared with other builds, so that not everything is built twice.
 const OPTIMIZED: [&str; 2] = ["vaux-mqtt", "vaux-broker"];
 
 /// What is written down.
@@ -108,7 +109,7 @@ fn program() -> Outcome<PathBuf> {
     // The whole workspace decides on the features of what both stand on.
     let mut words = ["build", "--locked", "--workspace", "--bench", "hot"].map(str::to_owned).to_vec();
     for package in OPTIMIZED {
-        for setting in ["opt-level=3", "codegen-units=4", "debug-assertions=false", "overflow-checks=false"] {
+        for setting in ["opt-level=3", "codegen-units=1", "debug-assertions=false", "overflow-checks=false"] {
             words.extend(["--config".to_owned(), format!("profile.dev.package.{package}.{setting}")]);
         }
     }
