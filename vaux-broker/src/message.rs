@@ -1,28 +1,52 @@
 //! A message as the broker keeps it: what does not depend on who receives it.
 
+use std::ops::Deref;
+
+use triomphe::ThinArc;
 use vaux_mqtt::QoS;
 use vaux_mqtt::packet::Publish;
 use vaux_mqtt::property::{Properties, Property};
 
 use crate::time::Time;
 
-/// A message that is queued, retained, sent to several subscribers or to another worker. Shared by `Arc`.
+/// A message that is queued, retained, sent to several subscribers or to another worker. All clones are one message.
+///
+/// It lies in one piece: what a message costs that waits in a long queue is mostly how many places of memory have to be
+/// fetched for it.
+#[derive(Clone, Debug)]
+pub struct Message(ThinArc<Head, u8>);
+
+/// What a message is, apart from its bytes.
 #[derive(Debug)]
-pub struct Message {
+pub struct Head {
     /// The number of the message, never used again.
     pub mid: u64,
     /// The session that published it, 0 for none.
     pub publisher: u64,
+    /// When it is of no use any more.
+    pub expires_at: Time,
+    /// A payload too large to be copied twice. Any other stands behind topic and properties.
+    large: Option<Box<Large>>,
+    topic_len: u32,
+    properties_len: u32,
     /// The QoS it was published with.
     pub qos: QoS,
     /// Whether it was published to be retained.
     pub retain: bool,
-    /// When it is of no use any more.
-    pub expires_at: Time,
-    /// Topic, properties and payload, one behind the other.
-    bytes: Box<[u8]>,
-    topic_len: u32,
-    properties_len: u32,
+}
+
+#[derive(Debug)]
+struct Large(Box<[u8]>);
+
+/// Topic, properties and payload of up to so many bytes are put together before memory is taken for them.
+const SMALL_BYTES: usize = 1024;
+
+impl Deref for Message {
+    type Target = Head;
+
+    fn deref(&self) -> &Head {
+        &self.0.header.header
+    }
 }
 
 /// A message on its way through core, borrowed from the packet that brought it or from a [`Message`].
@@ -50,26 +74,29 @@ pub struct Content<'a> {
 impl Message {
     /// Copies `content`.
     pub fn new(mid: u64, content: &Content<'_>) -> Message {
-        let mut bytes =
-            Vec::with_capacity(content.topic.len() + content.properties.len() + content.payload.len());
-        bytes.extend_from_slice(content.topic.as_bytes());
-        bytes.extend_from_slice(content.properties);
-        bytes.extend_from_slice(content.payload);
-        Message {
+        let Content { topic, properties, payload, .. } = *content;
+        let head = |large| Head {
             mid,
             publisher: content.publisher,
+            expires_at: content.expires_at,
+            large,
+            topic_len: topic.len() as u32,
+            properties_len: properties.len() as u32,
             qos: content.qos,
             retain: content.retain,
-            expires_at: content.expires_at,
-            bytes: bytes.into_boxed_slice(),
-            topic_len: content.topic.len() as u32,
-            properties_len: content.properties.len() as u32,
+        };
+        let parts = [topic.as_bytes(), properties, payload];
+        let mut buffer = [0; SMALL_BYTES];
+        if let Some(small) = join(parts, &mut buffer) {
+            return Message(ThinArc::from_header_and_slice(head(None), small));
         }
+        let large = Box::new(Large(payload.into()));
+        Message(ThinArc::from_header_and_slice(head(Some(large)), &parts[..2].concat()))
     }
 
     /// What the message holds.
     pub fn content(&self) -> Content<'_> {
-        let (topic, rest) = self.bytes.split_at(self.topic_len as usize);
+        let (topic, rest) = self.0.slice.split_at(self.topic_len as usize);
         let (properties, payload) = rest.split_at(self.properties_len as usize);
         Content {
             publisher: self.publisher,
@@ -78,24 +105,37 @@ impl Message {
             expires_at: self.expires_at,
             topic: std::str::from_utf8(topic).expect("the topic was copied from a string"),
             properties,
-            payload,
+            payload: self.large.as_ref().map_or(payload, |large| &large.0),
         }
     }
 
     /// The payload.
     pub fn payload(&self) -> &[u8] {
-        &self.bytes[(self.topic_len + self.properties_len) as usize..]
+        let payload = &self.0.slice[(self.topic_len + self.properties_len) as usize..];
+        self.large.as_ref().map_or(payload, |large| &large.0)
     }
 
     /// What the message counts against limits of bytes: its own bytes and what keeps them.
     pub fn size_bytes(&self) -> usize {
-        Message::size_bytes_with(self.bytes.len())
+        let large = self.large.as_ref().map_or(0, |large| large.0.len());
+        Message::size_bytes_with(self.0.slice.len() + large)
     }
 
     /// What a message with so many bytes of its own counts.
     pub(crate) fn size_bytes_with(bytes: usize) -> usize {
-        size_of::<Message>() + bytes
+        // How often it is shared, and how many bytes follow.
+        2 * size_of::<usize>() + size_of::<Head>() + bytes
     }
+}
+
+/// The parts one behind the other, if there is room for all of them.
+fn join<'b>(parts: [&[u8]; 3], buffer: &'b mut [u8]) -> Option<&'b [u8]> {
+    let mut len = 0;
+    for part in parts {
+        buffer.get_mut(len..len + part.len())?.copy_from_slice(part);
+        len += part.len();
+    }
+    Some(&buffer[..len])
 }
 
 impl Content<'_> {

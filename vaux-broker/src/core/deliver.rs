@@ -25,7 +25,7 @@ use crate::time::Time;
 pub(super) struct Publication<'a> {
     pub(super) content: Content<'a>,
     /// The message as something that can be kept, made when somebody has to keep it.
-    message: Option<Arc<Message>>,
+    message: Option<Message>,
     /// Sessions of this worker that the publisher's worker has recorded to get it.
     pub(super) recorded: &'a [u64],
     needs: Sequence,
@@ -45,8 +45,8 @@ impl<'a> Publication<'a> {
     }
 
     /// A message that exists already.
-    pub(super) fn of(message: &'a Arc<Message>) -> Self {
-        Publication { message: Some(Arc::clone(message)), ..Publication::new(message.content()) }
+    pub(super) fn of(message: &'a Message) -> Self {
+        Publication { message: Some(message.clone()), ..Publication::new(message.content()) }
     }
 
     /// The same, recorded by another worker for these sessions already.
@@ -60,9 +60,9 @@ impl<'a> Publication<'a> {
     }
 
     /// The message as something that can be kept.
-    pub(super) fn share(&mut self, shared: &Shared) -> Arc<Message> {
+    pub(super) fn share(&mut self, shared: &Shared) -> Message {
         let content = &self.content;
-        Arc::clone(self.message.get_or_insert_with(|| Arc::new(Message::new(shared.next_mid(), content))))
+        self.message.get_or_insert_with(|| Message::new(shared.next_mid(), content)).clone()
     }
 }
 

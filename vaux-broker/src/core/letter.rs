@@ -30,9 +30,9 @@ pub enum Letter {
     /// A message for all who subscribed there, its bytes in the parcel.
     Small(Small),
     /// A message for all who subscribed there that is large, or kept for somebody here already.
-    Message(Arc<Message>),
+    Message(Message),
     /// The same, and these sessions are recorded to get it.
-    Recorded(Arc<Message>, Box<[u64]>),
+    Recorded(Message, Box<[u64]>),
     /// A message for a member of a shared subscription.
     Picked(Box<Picked>),
     /// A member of these shared subscriptions has come online: offline members give up what waits for them.
@@ -63,7 +63,7 @@ pub struct Small {
 #[derive(Debug)]
 pub struct Picked {
     /// The message.
-    pub message: Arc<Message>,
+    pub message: Message,
     /// The member.
     pub sid: u64,
     /// The shared subscription.

@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
-use std::sync::Arc;
 
 use crate::message::Message;
 
@@ -30,7 +29,7 @@ struct Front {
 #[derive(Debug)]
 enum Segment {
     Bytes(Vec<u8>),
-    Payload(Arc<Message>),
+    Payload(Message),
 }
 
 impl Segment {
@@ -73,7 +72,7 @@ impl Outbox {
     }
 
     /// Appends the payload of a message without copying it.
-    pub fn push_payload(&mut self, message: Arc<Message>) {
+    pub fn push_payload(&mut self, message: Message) {
         let front = self.front.get_or_insert_default();
         front.len += self.tail.len() + message.payload().len();
         if !self.tail.is_empty() {
@@ -159,7 +158,7 @@ mod tests {
     use crate::message::Content;
     use crate::time::Time;
 
-    fn message(payload: &[u8]) -> Arc<Message> {
+    fn message(payload: &[u8]) -> Message {
         let content = Content {
             publisher: 0,
             qos: QoS::AtMostOnce,
@@ -169,7 +168,7 @@ mod tests {
             properties: &[],
             payload,
         };
-        Arc::new(Message::new(1, &content))
+        Message::new(1, &content)
     }
 
     fn outbox() -> Outbox {

@@ -1,7 +1,6 @@
 //! Sending what waits, as the send window and the outbox have room: messages in flight again after a session was
 //! resumed, then the queue, then retained messages.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use vaux_mqtt::packet::{Ack, PacketType};
@@ -332,7 +331,7 @@ impl Core {
         slot: u32,
         session: SessionSlot,
         replay: &Replay,
-        message: Arc<Message>,
+        message: Message,
     ) {
         let qos = match self.settings.mqtt.upgrade_outgoing_qos {
             true => replay.qos,
@@ -342,7 +341,7 @@ impl Core {
         // The store knows deliveries by the number of the message: the copy that is sent live, or for another
         // subscription, is another delivery.
         let message = match is_recorded {
-            true => Arc::new(Message::new(self.shared.next_mid(), &message.content())),
+            true => Message::new(self.shared.next_mid(), &message.content()),
             false => message,
         };
         let delivery =

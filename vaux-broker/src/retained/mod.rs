@@ -43,14 +43,14 @@ struct Messages {
 #[derive(Clone, Debug)]
 pub struct Kept {
     /// The message.
-    pub message: Arc<Message>,
+    pub message: Message,
     /// Who published it. `None`: the broker, or its operator from outside.
     pub source: Option<Arc<Source>>,
 }
 
 impl Kept {
     /// A message of the broker itself.
-    pub fn own(message: Arc<Message>) -> Kept {
+    pub fn own(message: Message) -> Kept {
         Kept { message, source: None }
     }
 }
@@ -92,7 +92,7 @@ impl Retained {
     /// More messages or bytes than the limits would be kept. Nothing changes then.
     pub fn set(
         &self,
-        message: Arc<Message>,
+        message: Message,
         source: Option<&Source>,
         max_messages: usize,
         max_bytes: usize,
@@ -119,7 +119,7 @@ impl Retained {
     }
 
     /// Sets a message of the broker itself, whose topic no client may publish under.
-    pub fn set_own(&self, message: Arc<Message>) {
+    pub fn set_own(&self, message: Message) {
         let mut messages = self.messages.write().unwrap_or_else(PoisonError::into_inner);
         let key = scan::key(message.content().topic);
         messages.remove(&key);
@@ -177,7 +177,7 @@ impl Retained {
     }
 
     /// The retained message of a topic.
-    pub fn message(&self, topic: &str) -> Option<Arc<Message>> {
+    pub fn message(&self, topic: &str) -> Option<Message> {
         self.kept(topic).map(|kept| kept.message)
     }
 

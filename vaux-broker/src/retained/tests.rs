@@ -8,7 +8,7 @@ use super::*;
 use crate::message::Content;
 use crate::session::{Identity, SessionKey};
 
-fn message(topic: &str, payload: &[u8], expires_at: Time) -> Arc<Message> {
+fn message(topic: &str, payload: &[u8], expires_at: Time) -> Message {
     let content = Content {
         publisher: 0,
         qos: QoS::AtMostOnce,
@@ -18,7 +18,7 @@ fn message(topic: &str, payload: &[u8], expires_at: Time) -> Arc<Message> {
         properties: &[],
         payload,
     };
-    Arc::new(Message::new(1, &content))
+    Message::new(1, &content)
 }
 
 fn retained(topics: &[&str]) -> Retained {

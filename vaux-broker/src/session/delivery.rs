@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use triomphe::ThinArc;
 use vaux_mqtt::QoS;
 
 use crate::message::Message;
@@ -11,7 +12,7 @@ use crate::router::interest::GroupKey;
 #[derive(Clone, Debug)]
 pub struct Delivery {
     /// The message.
-    pub message: Arc<Message>,
+    pub message: Message,
     /// The QoS that it is delivered with.
     pub qos: QoS,
     /// The RETAIN flag that it is delivered with.
@@ -24,13 +25,17 @@ pub struct Delivery {
 
 /// Subscription identifiers, mostly none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Identifiers(Option<Arc<[u32]>>);
+pub struct Identifiers(Option<ThinArc<(), u32>>);
 
 impl Identifiers {
     /// The identifiers, which are above 0.
     pub fn new(identifiers: impl Iterator<Item = u32>) -> Self {
         let mut identifiers = identifiers.peekable();
-        Identifiers(if identifiers.peek().is_some() { Some(identifiers.collect()) } else { None })
+        if identifiers.peek().is_none() {
+            return Identifiers(None);
+        }
+        let identifiers: Vec<u32> = identifiers.collect();
+        Identifiers(Some(ThinArc::from_header_and_slice((), &identifiers)))
     }
 
     /// Whether there is none.
@@ -40,6 +45,6 @@ impl Identifiers {
 
     /// The identifiers.
     pub fn as_slice(&self) -> &[u32] {
-        self.0.as_deref().unwrap_or_default()
+        self.0.as_ref().map_or(&[], |identifiers| &identifiers.slice)
     }
 }

@@ -31,7 +31,7 @@ struct Waiting {
 /// A message that waits. Small, for there may be very many.
 #[derive(Debug)]
 enum Entry {
-    Here(Box<Delivery>),
+    Here(Delivery),
     /// The store has it.
     Away {
         mid: u64,
@@ -116,7 +116,7 @@ impl Queue {
     pub fn push_front(&mut self, delivery: Delivery) {
         let waiting = self.0.get_or_insert_default();
         waiting.count_in(&delivery);
-        waiting.entries.push_front(Entry::Here(Box::new(delivery)));
+        waiting.entries.push_front(Entry::Here(delivery));
     }
 
     /// Takes the oldest message. `None` when there is none, or when it is not in memory.
@@ -134,7 +134,7 @@ impl Queue {
     /// What waits in memory, oldest first.
     pub fn iter(&self) -> impl Iterator<Item = &Delivery> {
         self.0.iter().flat_map(|waiting| &waiting.entries).filter_map(|entry| match entry {
-            Entry::Here(delivery) => Some(&**delivery),
+            Entry::Here(delivery) => Some(delivery),
             Entry::Away { .. } => None,
         })
     }
@@ -177,7 +177,7 @@ impl Queue {
 impl Waiting {
     fn push_back(&mut self, delivery: Delivery) {
         self.count_in(&delivery);
-        self.entries.push_back(Entry::Here(Box::new(delivery)));
+        self.entries.push_back(Entry::Here(delivery));
     }
 
     fn push_away(&mut self, mid: u64, size_bytes: usize) {
@@ -222,7 +222,7 @@ impl Waiting {
             match delivery {
                 Some(delivery) => {
                     self.count_in(&delivery);
-                    self.entries[index] = Entry::Here(Box::new(delivery));
+                    self.entries[index] = Entry::Here(delivery);
                     index += 1;
                 }
                 None => {
@@ -261,7 +261,7 @@ impl Waiting {
 impl Entry {
     fn here(self) -> Option<Delivery> {
         match self {
-            Entry::Here(delivery) => Some(*delivery),
+            Entry::Here(delivery) => Some(delivery),
             Entry::Away { .. } => None,
         }
     }
@@ -269,7 +269,6 @@ impl Entry {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
 
     use super::*;
     use crate::message::{Content, Message};
@@ -286,7 +285,7 @@ mod tests {
             properties: &[],
             payload: &[0; 100],
         };
-        let message = Arc::new(Message::new(mid, &content));
+        let message = Message::new(mid, &content);
         Delivery { message, qos, retain: false, identifiers: Identifiers::default(), group: None }
     }
 

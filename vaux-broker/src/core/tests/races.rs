@@ -88,7 +88,7 @@ fn a_message_is_seen_live_or_retained_by_one_who_subscribes_meanwhile() {
     });
 }
 
-fn retained_message(mid: u64) -> Arc<Message> {
+fn retained_message(mid: u64) -> Message {
     let content = Content {
         publisher: 0,
         qos: QoS::AtMostOnce,
@@ -98,7 +98,7 @@ fn retained_message(mid: u64) -> Arc<Message> {
         properties: &[],
         payload: b"x",
     };
-    Arc::new(Message::new(mid, &content))
+    Message::new(mid, &content)
 }
 
 /// The order that a publisher or a subscriber must not have. That it is noticed shows that the orders are tried.
@@ -124,7 +124,7 @@ fn the_wrong_order_is_noticed() {
 }
 
 /// A retained message, if there is one.
-type Kept = Option<Arc<Message>>;
+type Kept = Option<Message>;
 
 /// Two workers set the retained message of one topic, and a store writes what they submit. Returns what is in the tree
 /// and on the disk in the end, as `written` chooses from what was submitted and what the tree holds.
@@ -150,7 +150,7 @@ fn race_for_a_topic(written: fn(Kept, Kept) -> Kept) {
             *on_disk.lock().unwrap() = written(held, shared.retained.message("a"));
         }
         publishers.into_iter().for_each(|publisher| publisher.join().unwrap());
-        let payload = |message: Option<Arc<Message>>| message.map(|message| message.payload().to_vec());
+        let payload = |message: Option<Message>| message.map(|message| message.payload().to_vec());
         let on_disk = payload(on_disk.lock().unwrap().clone());
         assert_eq!(on_disk, payload(shared.retained.message("a")), "the disk holds another message");
     });

@@ -3,7 +3,6 @@
 //! Every row with contents carries a checksum. What cannot be read is left out and reported: the rest is good.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use hashbrown::HashMap;
 use rusqlite::types::ValueRef;
@@ -92,7 +91,7 @@ struct Found {
     /// Whether some delivery wants to have it in memory.
     is_wanted: bool,
     /// The message, if so.
-    message: Option<Arc<Message>>,
+    message: Option<Message>,
 }
 
 /// A delivery that is to be in memory with its message.

@@ -145,7 +145,7 @@ pub(super) fn read_grants(row: &Row<'_>, index: usize) -> Result<Option<Grants>,
 }
 
 /// Reads a message.
-pub(super) fn read_message(row: &Row<'_>) -> Result<Arc<Message>, Damaged> {
+pub(super) fn read_message(row: &Row<'_>) -> Result<Message, Damaged> {
     let number = |index| row.get::<_, i64>(index).map_err(|_| Damaged);
     let topic = row.get_ref(4).ok().and_then(|topic| topic.as_str().ok()).ok_or(Damaged)?;
     let bytes = |index| row.get_ref(index).ok().and_then(|value| value.as_blob().ok()).ok_or(Damaged);
@@ -159,7 +159,7 @@ pub(super) fn read_message(row: &Row<'_>) -> Result<Arc<Message>, Damaged> {
         properties: bytes(5)?,
         payload: bytes(6)?,
     };
-    Ok(Arc::new(Message::new(restored(number(0)?), &content)))
+    Ok(Message::new(restored(number(0)?), &content))
 }
 
 /// What a message counts against limits of bytes, without reading more of it than that.
@@ -184,7 +184,7 @@ pub(super) fn may_wait(row: &Row<'_>) -> bool {
 }
 
 /// Reads how a message is delivered.
-pub(super) fn read_delivery(row: &Row<'_>, message: Arc<Message>) -> Result<Delivery, Damaged> {
+pub(super) fn read_delivery(row: &Row<'_>, message: Message) -> Result<Delivery, Damaged> {
     Ok(read_manner(row)?.of(message))
 }
 
@@ -198,7 +198,7 @@ pub(super) struct Manner {
 }
 
 impl Manner {
-    pub(super) fn of(self, message: Arc<Message>) -> Delivery {
+    pub(super) fn of(self, message: Message) -> Delivery {
         let Manner { qos, retain, identifiers, group } = self;
         Delivery { message, qos, retain, identifiers, group }
     }

@@ -87,7 +87,7 @@ fn write_contents(connection: &rusqlite::Connection, loaded: &Loaded) -> rusqlit
     let mut batch = batch::Batch::default();
     for Kept { message, source } in retained {
         // There is no limit on what was let in before.
-        let _ = tree.set(std::sync::Arc::clone(message), source.as_deref(), usize::MAX, usize::MAX);
+        let _ = tree.set(message.clone(), source.as_deref(), usize::MAX, usize::MAX);
         batch.add(Record::Retained { topic: message.content().topic.into() });
     }
     for stored in sessions {

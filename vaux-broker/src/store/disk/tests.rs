@@ -22,7 +22,7 @@ use crate::session::{Delivery, Identifiers, Identity, SessionKey, SessionSubscri
 use crate::store::{Record, SessionRecord};
 use crate::time::Time;
 
-fn message(mid: u64, topic: &str, payload: &[u8]) -> Arc<Message> {
+fn message(mid: u64, topic: &str, payload: &[u8]) -> Message {
     let content = Content {
         publisher: 9,
         qos: QoS::AtLeastOnce,
@@ -32,7 +32,7 @@ fn message(mid: u64, topic: &str, payload: &[u8]) -> Arc<Message> {
         properties: &[1, 1],
         payload,
     };
-    Arc::new(Message::new(mid, &content))
+    Message::new(mid, &content)
 }
 
 fn delivery(mid: u64, qos: QoS) -> Delivery {

@@ -91,7 +91,7 @@ fn a_message_that_is_changed_is_noticed() {
         spoil(world, |session| {
             let Some(mut delivery) = session.queue.pop() else { return false };
             let content = Content { payload: b"0:changed", ..delivery.message.content() };
-            delivery.message = Arc::new(Message::new(delivery.message.mid, &content));
+            delivery.message = Message::new(delivery.message.mid, &content);
             session.queue.push_front(delivery);
             true
         })
