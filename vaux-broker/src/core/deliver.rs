@@ -522,8 +522,7 @@ fn fit_own<'a>(
     mut manner: Manner<'a>,
     now: Time,
 ) -> Option<(Manner<'a>, usize)> {
-    manner.topic =
-        content.topic.strip_prefix(&*connection.listener.mount).filter(|topic| !topic.is_empty())?;
+    manner.topic = connection.listener.mount.strip(content.topic).filter(|topic| !topic.is_empty())?;
     let len = with_own_packet(content, &manner, now, |publish| publish.encoded_len(manner.version));
     connection.takes(len).then_some((manner, len))
 }

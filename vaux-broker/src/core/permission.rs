@@ -35,7 +35,7 @@ pub(super) fn may_receive(
 ) -> bool {
     let state = &sessions[session];
     // What begins with `$` has no mount.
-    let topic = topic.strip_prefix(&*state.key.mount).unwrap_or(topic);
+    let topic = state.key.mount.strip(topic).unwrap_or(topic);
     allows(rights, state.grants.as_ref(), &subject(state), Action::Receive, topic)
 }
 

@@ -12,6 +12,19 @@ pub struct Mount(Option<Arc<Text>>);
 
 struct Text(Box<str>);
 
+impl Mount {
+    /// A topic as clients know it. `None`: it is not one of theirs.
+    #[inline]
+    pub fn strip<'t>(&self, topic: &'t str) -> Option<&'t str> {
+        match &self.0 {
+            // To compare nothing with nothing is slow: for an empty text there is no valid address, and a processor
+            // that masks its loads has to find that out, at a tenth of what a message costs.
+            None => Some(topic),
+            Some(text) => topic.strip_prefix(&*text.0),
+        }
+    }
+}
+
 impl Deref for Mount {
     type Target = str;
 
