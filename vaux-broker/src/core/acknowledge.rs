@@ -8,13 +8,12 @@ use vaux_mqtt::{Error, ReasonCode, Version};
 use super::Core;
 use crate::session::{Delivery, SessionSlot};
 use crate::store::{Record, Sequence};
-use crate::time::Time;
 
 impl Core {
-    pub(super) fn handle_puback(&mut self, now: Time, slot: u32, ack: &Ack<'_>) -> Result<(), Error> {
+    pub(super) fn handle_puback(&mut self, slot: u32, ack: &Ack<'_>) -> Result<(), Error> {
         let session = self.connections[slot as usize].session;
         match self.sessions[session].outbound.handle_puback(ack.packet_id) {
-            Some(delivery) => self.handle_slot_freed(now, slot, session, delivery.as_ref()),
+            Some(delivery) => self.handle_slot_freed(slot, session, delivery.as_ref()),
             None => self.check_mismatch(slot, ack.packet_id)?,
         }
         Ok(())
@@ -30,13 +29,13 @@ impl Core {
         }
     }
 
-    pub(super) fn handle_pubrec(&mut self, now: Time, slot: u32, ack: &Ack<'_>) -> Result<(), Error> {
+    pub(super) fn handle_pubrec(&mut self, slot: u32, ack: &Ack<'_>) -> Result<(), Error> {
         let session = self.connections[slot as usize].session;
         let outcome = self.sessions[session].outbound.handle_pubrec(ack.packet_id, ack.reason);
         let (reason, delivery) = match outcome {
             PubRecOutcome::Release(delivery) => (ReasonCode::Success, delivery.flatten()),
             PubRecOutcome::Refused(delivery) => {
-                self.handle_slot_freed(now, slot, session, delivery.flatten().as_ref());
+                self.handle_slot_freed(slot, session, delivery.flatten().as_ref());
                 return Ok(());
             }
             PubRecOutcome::Unknown => {
@@ -65,7 +64,7 @@ impl Core {
         Ok(())
     }
 
-    pub(super) fn handle_pubcomp(&mut self, now: Time, slot: u32, ack: &Ack<'_>) -> Result<(), Error> {
+    pub(super) fn handle_pubcomp(&mut self, slot: u32, ack: &Ack<'_>) -> Result<(), Error> {
         let session = self.connections[slot as usize].session;
         let state = &mut self.sessions[session];
         if state.outbound.handle_pubcomp(ack.packet_id) {
@@ -73,7 +72,7 @@ impl Core {
                 let (sid, packet_id) = (state.sid, ack.packet_id);
                 self.recorder.record(|| Record::Completed { sid, packet_id });
             }
-            self.handle_slot_freed(now, slot, session, None);
+            self.handle_slot_freed(slot, session, None);
             return Ok(());
         }
         self.check_mismatch(slot, ack.packet_id)
@@ -97,16 +96,14 @@ impl Core {
         Ok(())
     }
 
-    /// The send window has room again.
-    fn handle_slot_freed(&mut self, now: Time, slot: u32, session: SessionSlot, delivery: Option<&Delivery>) {
+    /// The send window has room again, for what waits too: that is sent when all bytes that came with this are handled.
+    fn handle_slot_freed(&mut self, slot: u32, session: SessionSlot, delivery: Option<&Delivery>) {
         self.finish_delivery(session, delivery);
         let state = &mut self.sessions[session];
         state.outbound.shrink();
         let waits = !state.queue.is_empty()
             || !state.outbound.is_all_sent()
             || self.connections[slot as usize].has_replays();
-        if waits {
-            self.pump(now, slot);
-        }
+        self.has_room |= waits;
     }
 }

@@ -217,6 +217,8 @@ pub struct Core {
     dirty: Vec<u32>,
     effects: VecDeque<Effect>,
     frames: Frames,
+    /// Whether the bytes that are being handled made room for what waits for the same client.
+    has_room: bool,
     /// Buffers of emptied outboxes, to be used again.
     buffers: Vec<Vec<u8>>,
     counters: Counters,
@@ -337,6 +339,7 @@ impl Core {
             dirty: Vec::new(),
             effects: VecDeque::new(),
             frames: Frames::default(),
+            has_room: false,
             buffers: Vec::new(),
             counters: Counters::default(),
             observations: Observations::default(),
@@ -372,6 +375,9 @@ impl Core {
             }
         }
         self.count_received(slot, used);
+        if std::mem::take(&mut self.has_room) {
+            self.pump(now, slot);
+        }
         if self.connections[slot as usize].phase == Phase::Closing { bytes.len() } else { used }
     }
 
@@ -503,10 +509,10 @@ impl Core {
                 self.count_publish(now, slot, frame.bytes().len());
                 Ok(())
             }
-            Packet::PubAck(ack) => self.handle_puback(now, slot, &ack),
-            Packet::PubRec(ack) => self.handle_pubrec(now, slot, &ack),
+            Packet::PubAck(ack) => self.handle_puback(slot, &ack),
+            Packet::PubRec(ack) => self.handle_pubrec(slot, &ack),
             Packet::PubRel(ack) => self.handle_pubrel(slot, &ack),
-            Packet::PubComp(ack) => self.handle_pubcomp(now, slot, &ack),
+            Packet::PubComp(ack) => self.handle_pubcomp(slot, &ack),
             Packet::Subscribe(subscribe) => self.handle_subscribe(now, slot, &subscribe),
             Packet::Unsubscribe(unsubscribe) => self.handle_unsubscribe(now, slot, &unsubscribe),
             Packet::PingReq => {
