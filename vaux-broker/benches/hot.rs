@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use vaux_broker::config::{ListenerConfig, ListenerKind};
 use vaux_broker::core::{Core, Effect, ListenerSettings, Settings, Shared, WorkerId};
 use vaux_broker::rights::DefaultRights;
-use vaux_broker::router::FilterMap;
+use vaux_broker::router::{FilterMap, Search};
 use vaux_broker::session::Identity;
 use vaux_broker::store::Recorder;
 use vaux_broker::{Peer, Time};
@@ -168,6 +168,7 @@ fn find(filter: fn(u32) -> String) -> Work {
         *map.value_mut(id) = number;
     }
     let mut topic = String::with_capacity(64);
+    let mut search = Search::default();
     let mut next = 0_u32;
     Box::new(move |times| {
         for _ in 0..times {
@@ -177,7 +178,7 @@ fn find(filter: fn(u32) -> String) -> Work {
             write!(topic, "site/{next}/device/value").expect("a String takes any text");
             let mut found = 0;
             let name = TopicName::new(&topic).expect("the topic is valid");
-            map.for_each_match(name, |_, number| found += u32::from(*number == next));
+            map.for_each_match(name, &mut search, |_, number| found += u32::from(*number == next));
             assert_eq!(found, 1, "not the filter that matches");
         }
     })

@@ -34,7 +34,7 @@ const JOBS: [(&str, bool); 8] = [
     ("publish-qos0-to-10", true),
     ("publish-qos1", false),
     ("match-exact", true),
-    ("match-wildcard", false),
+    ("match-wildcard", true),
 ];
 
 /// How often a job is done.

@@ -1,13 +1,16 @@
 //! What topics matched lately, so that a message costs one look-up.
 //!
 //! An entry carries the epochs of the local table and of the shared index as they were before the look-up; when either
-//! has moved on, the entry is made anew.
+//! has moved on, the entry is made anew. When it is full, a topic gets in that comes for the second time within a while,
+//! and others go for it, one at a time and without looking which: a flood of topics that never come again changes nothing,
+//! whoever goes through more topics than there is room for finds many of them here, and nobody waits until all are gone.
 
 use std::cell::Cell;
+use std::hash::BuildHasher;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use hashbrown::HashMap;
+use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 use vaux_mqtt::QoS;
 use vaux_mqtt::packet::SubscriptionOptions;
 use vaux_mqtt::topic::TopicName;
@@ -21,14 +24,27 @@ use crate::session::{Identifiers, SessionSlot};
 #[derive(Debug)]
 pub struct TopicCache {
     worker: WorkerId,
-    entries: HashMap<Box<str>, Entry>,
+    entries: Vec<Entry>,
+    /// Where they are, by topic.
+    places: HashTable<u32>,
+    hasher: DefaultHashBuilder,
     bytes: usize,
+    /// Which entry goes next, as a number without a limit.
+    next_victim: u32,
+    /// Of hashes of topics that came lately and were not let in, the upper halves, each at a place that the lower half
+    /// says.
+    turned_away: Box<[u32]>,
     /// Whose turn it is in each shared subscription. Kept apart from the entries, which come and go.
     cursors: HashMap<Arc<GroupKey>, Rc<Cell<u32>>>,
+    /// What was looked up last, for its memory.
+    interested: Interested,
+    subscriptions: Vec<LocalSubscription>,
 }
 
 #[derive(Debug)]
 struct Entry {
+    topic: Box<str>,
+    hash: u64,
     local_epoch: u64,
     shared_epoch: u64,
     matched: Rc<Matched>,
@@ -107,23 +123,39 @@ pub struct MatchedGroup {
     pub cursor: Rc<Cell<u32>>,
 }
 
-/// Beyond it the cache is emptied: random topics of a flood must not fill the memory.
-const MAX_BYTES: usize = 4 << 20;
+/// Beyond it entries go: random topics of a flood must not fill the memory.
+const MAX_BYTES: usize = 16 << 20;
+
+/// How many topics are remembered that were turned away.
+const TURNED_AWAY: usize = 1 << 14;
 
 /// What an entry costs beside the text of its topic and its targets.
-const ENTRY_BYTES: usize = 128;
+const ENTRY_BYTES: usize = size_of::<Entry>() + 3 * size_of::<u32>() + size_of::<Matched>() + 16;
 
 impl TopicCache {
     /// An empty cache of a worker.
     pub fn new(worker: WorkerId) -> Self {
-        TopicCache { worker, entries: HashMap::new(), bytes: 0, cursors: HashMap::new() }
+        TopicCache {
+            worker,
+            entries: Vec::new(),
+            places: HashTable::new(),
+            hasher: DefaultHashBuilder::default(),
+            bytes: 0,
+            next_victim: 0,
+            turned_away: Box::default(),
+            cursors: HashMap::new(),
+            interested: Interested::default(),
+            subscriptions: Vec::new(),
+        }
     }
 
     /// Forgets everything: what it knows of rights is not true any more.
     pub fn clear(&mut self) {
-        self.entries.clear();
+        self.entries = Vec::new();
+        self.places = HashTable::new();
         self.cursors.retain(|_, cursor| Rc::strong_count(cursor) > 1);
         self.bytes = 0;
+        self.turned_away = Box::default();
     }
 
     /// What `topic` matches now. Sessions that live here are asked about by `may_receive`, when the answer is not known
@@ -136,72 +168,118 @@ impl TopicCache {
         may_receive: impl Fn(SessionSlot) -> bool,
     ) -> Rc<Matched> {
         let shared_epoch = interest.epoch();
-        if let Some(entry) = self.entries.get(topic)
-            && entry.local_epoch == local.epoch()
-            && entry.shared_epoch == shared_epoch
-        {
-            return Rc::clone(&entry.matched);
+        let hash = self.hasher.hash_one(topic);
+        let place = self.places.find(hash, |place| *self.entries[*place as usize].topic == *topic).copied();
+        if let Some(place) = place {
+            let entry = &self.entries[place as usize];
+            if entry.local_epoch == local.epoch() && entry.shared_epoch == shared_epoch {
+                return Rc::clone(&entry.matched);
+            }
         }
-        self.look_up(topic, shared_epoch, local, interest, may_receive)
+        let matched = self.look_up(topic, local, interest, may_receive);
+        let topic = place.map_or_else(|| topic.into(), |place| self.remove(place).topic);
+        let local_epoch = local.epoch();
+        self.insert(Entry { topic, hash, local_epoch, shared_epoch, matched: Rc::clone(&matched) });
+        matched
     }
 
-    #[cold]
+    #[inline(never)]
     fn look_up(
         &mut self,
         topic: &str,
-        shared_epoch: u64,
         local: &LocalTable,
         interest: &Interest,
         may_receive: impl Fn(SessionSlot) -> bool,
     ) -> Rc<Matched> {
         let Ok(name) = TopicName::new(topic) else { return Rc::default() };
-        let Interested { workers, groups, stored } = interest.matches(name);
-        let matched = Rc::new(Matched {
-            local: targets(&local.subscriptions(self.slots_here(&workers)), may_receive),
-            remote: self.others(&workers),
-            groups: groups.into_iter().map(|group| self.matched_group(group)).collect(),
-            stored: self.stored_targets(&stored),
-        });
-        let cost = ENTRY_BYTES
-            + topic.len()
-            + matched.local.len() * size_of::<Target>()
-            + matched.stored.len() * size_of::<StoredTarget>();
-        if self.bytes + cost > MAX_BYTES {
-            self.clear();
+        interest.find(name, &mut self.interested);
+        let Interested { workers, groups, stored, .. } = &mut self.interested;
+        let (workers, stored, groups) = (&*workers, &*stored, std::mem::take(groups));
+        local.subscriptions(slots_of(self.worker, workers), &mut self.subscriptions);
+        Rc::new(Matched {
+            local: targets(&self.subscriptions, may_receive),
+            remote: others(self.worker, workers),
+            stored: stored_targets(self.worker, stored),
+            groups: groups.into_iter().map(|group| matched_group(&mut self.cursors, group)).collect(),
+        })
+    }
+
+    fn insert(&mut self, entry: Entry) {
+        if self.bytes + entry.cost() > MAX_BYTES && !self.comes_again(entry.hash) {
+            return;
         }
-        let entry = Entry { local_epoch: local.epoch(), shared_epoch, matched: Rc::clone(&matched) };
-        if self.entries.insert(topic.into(), entry).is_none() {
-            self.bytes += cost;
+        self.bytes += entry.cost();
+        while self.bytes > MAX_BYTES && !self.entries.is_empty() {
+            // A step that leads everywhere before it comes back.
+            self.next_victim = self.next_victim.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            self.remove((u64::from(self.next_victim) * self.entries.len() as u64 >> 32) as u32);
         }
-        matched
+        let entries = &self.entries;
+        let hash_of = |place: &u32| entries[*place as usize].hash;
+        self.places.insert_unique(entry.hash, entries.len() as u32, hash_of);
+        self.entries.push(entry);
     }
 
-    /// Where the filters stand in the table of this worker.
-    fn slots_here(&self, workers: &[(WorkerId, LocalSlot)]) -> impl Iterator<Item = LocalSlot> {
-        workers.iter().filter(|(worker, _)| *worker == self.worker).map(|(_, slot)| *slot)
+    /// Whether a topic was turned away not long ago. If not, it is now.
+    fn comes_again(&mut self, hash: u64) -> bool {
+        if self.turned_away.is_empty() {
+            self.turned_away = vec![0; TURNED_AWAY].into();
+        }
+        let mark = (hash >> 32) as u32;
+        std::mem::replace(&mut self.turned_away[hash as usize % TURNED_AWAY], mark) == mark
     }
 
-    /// The other workers, each once. They come sorted.
-    fn others(&self, workers: &[(WorkerId, LocalSlot)]) -> Box<[WorkerId]> {
-        let each = workers.chunk_by(|(one, _), (other, _)| one == other);
-        let each = each.filter_map(|of_one| of_one.first().map(|(worker, _)| *worker));
-        each.filter(|worker| *worker != self.worker).collect()
+    fn remove(&mut self, place: u32) -> Entry {
+        let removed = self.entries.swap_remove(place as usize);
+        self.bytes -= removed.cost();
+        if let Ok(found) = self.places.find_entry(removed.hash, |other| *other == place) {
+            found.remove();
+        }
+        let old_place = self.entries.len() as u32;
+        if let Some(moved) = self.entries.get(place as usize)
+            && let Some(found) = self.places.find_mut(moved.hash, |other| *other == old_place)
+        {
+            *found = place;
+        }
+        removed
     }
+}
 
-    /// Takes the subscriptions of each session together, those that live here left out. They come sorted by session.
-    fn stored_targets(&self, subscribers: &[StoredSubscriber]) -> Box<[StoredTarget]> {
-        let target = |group: &[StoredSubscriber]| {
-            let StoredSubscriber { sid, home, .. } = *group.first()?;
-            let terms = combine(group.iter().map(|one| (one.options, one.identifier)))?;
-            (home != self.worker).then_some(StoredTarget { sid, home, terms })
-        };
-        subscribers.chunk_by(|one, other| one.sid == other.sid).filter_map(target).collect()
+impl Entry {
+    fn cost(&self) -> usize {
+        ENTRY_BYTES
+            + self.topic.len()
+            + size_of_val(&*self.matched.local)
+            + size_of_val(&*self.matched.stored)
     }
+}
 
-    fn matched_group(&mut self, group: Group) -> MatchedGroup {
-        let cursor = self.cursors.entry_ref(&group.key).or_default();
-        MatchedGroup { cursor: Rc::clone(cursor), group }
-    }
+/// Where the filters stand in the table of a worker.
+fn slots_of(worker: WorkerId, workers: &[(WorkerId, LocalSlot)]) -> impl Iterator<Item = LocalSlot> {
+    workers.iter().filter(move |(other, _)| *other == worker).map(|(_, slot)| *slot)
+}
+
+/// The workers other than this one, each once. They come sorted.
+fn others(worker: WorkerId, workers: &[(WorkerId, LocalSlot)]) -> Box<[WorkerId]> {
+    let each = workers.chunk_by(|(one, _), (other, _)| one == other);
+    let each = each.filter_map(|of_one| of_one.first().map(|(worker, _)| *worker));
+    each.filter(|other| *other != worker).collect()
+}
+
+/// Takes the subscriptions of each session together, those that live on this worker left out. They come sorted by
+/// session.
+fn stored_targets(worker: WorkerId, subscribers: &[StoredSubscriber]) -> Box<[StoredTarget]> {
+    let target = |group: &[StoredSubscriber]| {
+        let StoredSubscriber { sid, home, .. } = *group.first()?;
+        let terms = combine(group.iter().map(|one| (one.options, one.identifier)))?;
+        (home != worker).then_some(StoredTarget { sid, home, terms })
+    };
+    subscribers.chunk_by(|one, other| one.sid == other.sid).filter_map(target).collect()
+}
+
+fn matched_group(cursors: &mut HashMap<Arc<GroupKey>, Rc<Cell<u32>>>, group: Group) -> MatchedGroup {
+    let cursor = cursors.entry_ref(&group.key).or_default();
+    MatchedGroup { cursor: Rc::clone(cursor), group }
 }
 
 /// Takes the subscriptions of each session together. They come sorted by session.
@@ -233,4 +311,69 @@ fn combine(subscriptions: impl Iterator<Item = (SubscriptionOptions, u32)> + Clo
         retain_as_published: subscriptions.clone().any(|(options, _)| options.retain_as_published),
         identifiers: Identifiers::new(identifiers),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A worker with one subscriber of everything.
+    struct Worker {
+        cache: TopicCache,
+        table: LocalTable,
+        interest: Interest,
+        looked_up: Cell<u32>,
+    }
+
+    impl Worker {
+        fn new() -> Worker {
+            let (mut table, interest) = (LocalTable::default(), Interest::default());
+            let options = SubscriptionOptions::default();
+            let subscription = LocalSubscription { session: SessionSlot(7), options, identifier: 0 };
+            table.add_filter(subscription, |slot| interest.add("#", WorkerId(0), slot));
+            Worker { cache: TopicCache::new(WorkerId(0)), table, interest, looked_up: Cell::new(0) }
+        }
+
+        /// Looks for a topic, and says whether it was known.
+        fn knows(&mut self, topic: &str) -> bool {
+            self.looked_up.set(0);
+            let matched = self.cache.matched(topic, &self.table, &self.interest, |session| {
+                self.looked_up.set(self.looked_up.get() + 1);
+                session == SessionSlot(7)
+            });
+            assert_eq!(matched.local.len(), 1);
+            assert!(self.cache.bytes <= MAX_BYTES);
+            assert_eq!(self.cache.entries.len(), self.cache.places.len());
+            self.looked_up.get() == 0
+        }
+    }
+
+    #[test]
+    fn a_topic_is_looked_up_once_until_something_changes() {
+        let mut worker = Worker::new();
+        assert!(!worker.knows("a") && worker.knows("a") && !worker.knows("b") && worker.knows("a"));
+        worker.table.bump();
+        assert!(!worker.knows("a") && worker.knows("a"));
+        assert_eq!(worker.cache.entries.len(), 2);
+        worker.cache.clear();
+        assert!(!worker.knows("a") && worker.cache.bytes == worker.cache.entries[0].cost());
+    }
+
+    #[test]
+    fn a_flood_of_topics_drives_nothing_out_and_what_comes_again_gets_in() {
+        let mut worker = Worker::new();
+        let topic = |number: usize| format!("some/topic/of/many/{number:06}");
+        let mut fitting = 0;
+        while !worker.knows(&topic(fitting)) && worker.cache.entries.len() == fitting + 1 {
+            fitting += 1;
+        }
+        assert!(fitting > 10_000);
+        assert!((fitting + 1..2 * fitting).all(|number| !worker.knows(&topic(number))));
+        assert!((0..fitting).all(|number| worker.knows(&topic(number))));
+        // Often enough for all of them, whatever their marks stand in place of.
+        let again = || 2 * fitting..2 * fitting + 1000;
+        let found = (0..4).map(|_| again().filter(|number| worker.knows(&topic(*number))).count()).last();
+        assert!(found > Some(900), "{found:?}");
+        assert!(worker.cache.entries.len() <= fitting);
+    }
 }

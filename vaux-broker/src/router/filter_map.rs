@@ -5,12 +5,15 @@
 //! one look-up, with no nested maps. Seeds are random, so that clients cannot choose filters that collide; two prefixes
 //! may still share a node, so a filter's text is compared before it counts as a match.
 //!
+//! A filter rests at the first node of its way where no other rests early, that is before its last level. Most filters so
+//! have one node of their own however many levels they have, and what is behind it is compared as text.
+//!
 //! There may be millions of them: tables hold numbers, and a text is kept once.
 
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hasher};
 
 use hashbrown::{DefaultHashBuilder, HashTable};
-use vaux_mqtt::topic::{TopicFilter, TopicName, levels};
+use vaux_mqtt::topic::{TopicFilter, TopicName, level_bytes};
 
 use crate::slots::Slots;
 
@@ -26,6 +29,7 @@ pub struct FilterMap<V> {
     exact: HashTable<FilterId>,
     nodes: HashTable<Node>,
     hasher: DefaultHashBuilder,
+    plus_hash: u64,
 }
 
 #[derive(Debug)]
@@ -33,6 +37,10 @@ struct Filter<V> {
     text: Box<str>,
     /// The filter behind this one in the list of its node.
     next: u32,
+    /// How many levels there are before the node where it rests.
+    depth: u16,
+    /// Whether more levels of text or `+` follow.
+    rests_early: bool,
     value: V,
 }
 
@@ -44,10 +52,24 @@ struct Node {
     plus: u32,
     /// Filters that go on from here with a level of text.
     literal: u32,
-    /// The list of filters that end here.
-    ends: u32,
-    /// The list of filters that end here with `/#`.
-    ends_with_hash: u32,
+    /// The list of filters that rest here.
+    filters: u32,
+}
+
+/// What follows a prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    Plus,
+    Literal,
+}
+
+/// Memory for searches, kept from one to the next.
+#[derive(Debug, Default)]
+pub struct Search {
+    /// Of the topic's levels.
+    hashes: Vec<u64>,
+    /// What may match.
+    candidates: Vec<FilterId>,
 }
 
 /// The end of a list.
@@ -57,26 +79,31 @@ const ROOT: u64 = 0;
 
 impl Node {
     fn new(key: u32) -> Node {
-        Node { key, plus: 0, literal: 0, ends: NONE, ends_with_hash: NONE }
+        Node { key, plus: 0, literal: 0, filters: NONE }
     }
 
     fn is_unused(&self) -> bool {
-        self.plus == 0 && self.literal == 0 && self.ends == NONE && self.ends_with_hash == NONE
+        self.plus == 0 && self.literal == 0 && self.filters == NONE
     }
 
-    /// The list that a filter is in that ends with this level.
-    fn list_mut(&mut self, last_level: &str) -> &mut u32 {
-        if last_level == "#" { &mut self.ends_with_hash } else { &mut self.ends }
+    /// How many filters take a step from here.
+    fn takers(&mut self, step: Step) -> &mut u32 {
+        match step {
+            Step::Plus => &mut self.plus,
+            Step::Literal => &mut self.literal,
+        }
     }
 }
 
 impl<V> Default for FilterMap<V> {
     fn default() -> Self {
+        let hasher = DefaultHashBuilder::default();
         FilterMap {
             filters: Slots::default(),
             exact: HashTable::new(),
             nodes: HashTable::new(),
-            hasher: DefaultHashBuilder::default(),
+            plus_hash: level_hash(&hasher, b"+"),
+            hasher,
         }
     }
 }
@@ -87,10 +114,8 @@ impl<V> FilterMap<V> {
         if !has_wildcard(filter) {
             return self.find_exact(filter);
         }
-        let (prefix, last_level) = self.split(filter);
-        let node = self.node(prefix)?;
-        let first = if last_level == "#" { node.ends_with_hash } else { node.ends };
-        self.list(first).find(|id| *self.text(*id) == *filter)
+        let mut nodes = self.path(filter).map_while(|(prefix, _)| self.node(prefix));
+        nodes.find_map(|node| self.list(node.filters).find(|id| *self.text(*id) == *filter))
     }
 
     /// The number of a filter without wildcards.
@@ -107,7 +132,8 @@ impl<V> FilterMap<V> {
         if let Some(id) = self.find(filter) {
             return id;
         }
-        let added = Filter { text: filter.into(), next: NONE, value: V::default() };
+        let added =
+            Filter { text: filter.into(), next: NONE, depth: 0, rests_early: false, value: V::default() };
         let id = FilterId(self.filters.insert(added) as u32);
         if has_wildcard(filter) {
             self.link(filter, id);
@@ -123,7 +149,7 @@ impl<V> FilterMap<V> {
     pub fn remove(&mut self, id: FilterId) -> V {
         let removed = self.filters.remove(id.0 as usize);
         if has_wildcard(&removed.text) {
-            self.unlink(&removed.text, id, removed.next);
+            self.unlink(&removed, id);
         } else if let Ok(entry) =
             self.exact.find_entry(self.hasher.hash_one(&*removed.text), |other| *other == id)
         {
@@ -158,7 +184,12 @@ impl<V> FilterMap<V> {
     }
 
     /// Calls `found` with every filter that matches `topic`.
-    pub fn for_each_match<'a>(&'a self, topic: TopicName<'_>, mut found: impl FnMut(FilterId, &'a V)) {
+    pub fn for_each_match<'a>(
+        &'a self,
+        topic: TopicName<'_>,
+        search: &mut Search,
+        mut found: impl FnMut(FilterId, &'a V),
+    ) {
         if !self.exact.is_empty()
             && let Some(id) = self.find_exact(topic.as_str())
         {
@@ -167,73 +198,83 @@ impl<V> FilterMap<V> {
         if self.nodes.is_empty() {
             return;
         }
-        let hashes: Vec<u64> = levels(topic.as_str()).map(|level| self.level_hash(level)).collect();
-        let mut ends = Vec::new();
-        self.walk(ROOT, &hashes, topic.is_dollar(), &mut ends);
+        let Search { hashes, candidates } = search;
+        hashes.clear();
+        hashes.extend(level_bytes(topic.as_str()).map(|level| level_hash(&self.hasher, level)));
+        candidates.clear();
+        self.walk(ROOT, hashes, topic.is_dollar(), candidates);
         // Two prefixes of the topic may share a node.
-        ends.sort_unstable();
-        ends.dedup();
-        for id in ends {
-            if TopicFilter::new(self.text(id)).is_ok_and(|filter| filter.matches(topic)) {
-                found(id, self.value(id));
+        candidates.sort_unstable();
+        candidates.dedup();
+        for &id in candidates.iter() {
+            let filter = &self.filters[id.0 as usize];
+            if TopicFilter::from_checked(&filter.text).matches(topic) {
+                found(id, &filter.value);
             }
         }
     }
 
-    /// Collects the filters that end on the way along `hashes`. `at_dollar` says that this is the first level of a
+    /// Collects the filters that rest on the way along `hashes`. `at_dollar` says that this is the first level of a
     /// topic starting with `$`, which wildcards do not match.
-    fn walk(&self, prefix: u64, hashes: &[u64], at_dollar: bool, ends: &mut Vec<FilterId>) {
+    fn walk(&self, prefix: u64, hashes: &[u64], at_dollar: bool, candidates: &mut Vec<FilterId>) {
         let Some(node) = self.node(prefix) else { return };
-        if !at_dollar {
-            ends.extend(self.list(node.ends_with_hash));
-        }
-        let Some((&level, rest)) = hashes.split_first() else {
-            ends.extend(self.list(node.ends));
-            return;
-        };
+        candidates.extend(self.list(node.filters));
+        let Some((&level, rest)) = hashes.split_first() else { return };
         if node.literal > 0 {
-            self.walk(extend(prefix, level), rest, false, ends);
+            self.walk(extend(prefix, level), rest, false, candidates);
         }
         if node.plus > 0 && !at_dollar {
-            self.walk(extend(prefix, self.level_hash("+")), rest, false, ends);
+            self.walk(extend(prefix, self.plus_hash), rest, false, candidates);
         }
     }
 
     fn link(&mut self, filter: &str, id: FilterId) {
-        let (prefix, last_level) = self.split(filter);
-        self.for_each_step(filter, |count| *count += 1);
-        let list = self.node_mut(prefix).list_mut(last_level);
-        let next = std::mem::replace(list, id.0);
-        self.filters[id.0 as usize].next = next;
-    }
-
-    fn unlink(&mut self, filter: &str, id: FilterId, next: u32) {
-        let (prefix, last_level) = self.split(filter);
-        let list = self.node_mut(prefix).list_mut(last_level);
-        if *list == id.0 {
-            *list = next;
-        } else {
-            let first = *list;
-            let before = self.list(first).find(|other| self.filters[other.0 as usize].next == id.0);
-            if let Some(before) = before {
-                self.filters[before.0 as usize].next = next;
+        let path: Vec<(u64, Option<Step>)> = self.path(filter).collect();
+        for (depth, (prefix, step)) in path.into_iter().enumerate() {
+            let first = self.node_mut(prefix).filters;
+            match step {
+                Some(step) if depth < usize::from(u16::MAX) && self.has_early(first) => {
+                    *self.node_mut(prefix).takers(step) += 1;
+                }
+                _ => {
+                    self.node_mut(prefix).filters = id.0;
+                    let filter = &mut self.filters[id.0 as usize];
+                    filter.next = first;
+                    (filter.depth, filter.rests_early) = (depth as u16, step.is_some());
+                    return;
+                }
             }
         }
-        self.for_each_step(filter, |count| *count -= 1);
-        self.drop_unused(prefix);
     }
 
-    /// Changes on the way to the node where `filter` ends how many filters take each step.
-    fn for_each_step(&mut self, filter: &str, change: impl Fn(&mut u32)) {
-        let mut prefix = ROOT;
-        for level in levels(filter) {
-            let node = match level {
-                "#" => return,
-                _ => self.node_mut(prefix),
-            };
-            change(if level == "+" { &mut node.plus } else { &mut node.literal });
+    /// Whether one of these filters rests before its last level.
+    fn has_early(&self, first: u32) -> bool {
+        self.list(first).any(|id| self.filters[id.0 as usize].rests_early)
+    }
+
+    /// Takes a filter out of the trie that was removed already.
+    fn unlink(&mut self, removed: &Filter<V>, id: FilterId) {
+        let depth = usize::from(removed.depth);
+        let path: Vec<(u64, Option<Step>)> = self.path(&removed.text).take(depth + 1).collect();
+        for (at, (prefix, step)) in path.into_iter().enumerate() {
+            match step {
+                Some(step) if at < depth => *self.node_mut(prefix).takers(step) -= 1,
+                _ => self.take_from_list(prefix, id, removed.next),
+            }
             self.drop_unused(prefix);
-            prefix = extend(prefix, self.level_hash(level));
+        }
+    }
+
+    fn take_from_list(&mut self, prefix: u64, id: FilterId, next: u32) {
+        let first = &mut self.node_mut(prefix).filters;
+        if *first == id.0 {
+            *first = next;
+            return;
+        }
+        let first = *first;
+        let before = self.list(first).find(|other| self.filters[other.0 as usize].next == id.0);
+        if let Some(before) = before {
+            self.filters[before.0 as usize].next = next;
         }
     }
 
@@ -245,16 +286,17 @@ impl<V> FilterMap<V> {
         }
     }
 
-    /// The prefix of the node where a filter ends, and the filter's last level.
-    fn split<'a>(&self, filter: &'a str) -> (u64, &'a str) {
-        let (mut prefix, mut last_level) = (ROOT, "");
-        for level in levels(filter) {
-            last_level = level;
-            if level != "#" {
-                prefix = extend(prefix, self.level_hash(level));
-            }
-        }
-        (prefix, last_level)
+    /// The prefixes of a filter from the root on, each with what follows it but for `#`.
+    fn path(&self, filter: &str) -> impl Iterator<Item = (u64, Option<Step>)> {
+        let mut levels = level_bytes(filter).take_while(|level| **level != *b"#");
+        let mut prefix = Some(ROOT);
+        std::iter::from_fn(move || {
+            let here = prefix?;
+            let level = levels.next();
+            prefix = level.map(|level| extend(here, level_hash(&self.hasher, level)));
+            let step = level.map(|level| if *level == *b"+" { Step::Plus } else { Step::Literal });
+            Some((here, step))
+        })
     }
 
     fn node(&self, prefix: u64) -> Option<&Node> {
@@ -274,10 +316,12 @@ impl<V> FilterMap<V> {
         let id = |number: u32| (number != NONE).then_some(FilterId(number));
         std::iter::successors(id(first), move |last| id(self.filters[last.0 as usize].next))
     }
+}
 
-    fn level_hash(&self, level: &str) -> u64 {
-        self.hasher.hash_one(level)
-    }
+fn level_hash(hasher: &DefaultHashBuilder, level: &[u8]) -> u64 {
+    let mut hash = hasher.build_hasher();
+    hash.write(level);
+    hash.finish()
 }
 
 fn has_wildcard(filter: &str) -> bool {
@@ -306,7 +350,8 @@ mod tests {
 
     fn matches(map: &FilterMap<u32>, topic: &str) -> Vec<String> {
         let mut found = Vec::new();
-        map.for_each_match(TopicName::new(topic).unwrap(), |id, _| found.push(map.text(id).to_owned()));
+        let name = TopicName::new(topic).unwrap();
+        map.for_each_match(name, &mut Search::default(), |id, _| found.push(map.text(id).to_owned()));
         found.sort();
         found
     }
@@ -339,7 +384,7 @@ mod tests {
     fn removed_filters_leave_no_nodes() {
         let filters = ["a/+/c", "a/+/#", "a/#", "#", "+"];
         let mut map = map(&filters);
-        for filter in filters {
+        for filter in &filters {
             let id = map.find(filter).unwrap();
             assert_eq!(map.remove(id), 1);
             assert_eq!(map.find(filter), None);
@@ -378,11 +423,18 @@ mod tests {
             }
             let name = TopicName::new(&topic).unwrap();
             let expected: Vec<String> = filters
-                .into_iter()
+                .iter()
                 .filter(|filter| !removed.contains(filter))
                 .filter(|filter| TopicFilter::new(filter).unwrap().matches(name))
+                .cloned()
                 .collect();
             proptest::prop_assert_eq!(matches(&map, &topic), expected);
+            for filter in &filters {
+                if let Some(id) = map.find(filter) {
+                    map.remove(id);
+                }
+            }
+            proptest::prop_assert!(map.nodes.is_empty() && map.exact.is_empty());
         }
     }
 }

@@ -11,6 +11,7 @@ use vaux_mqtt::QoS;
 use vaux_mqtt::packet::SubscriptionOptions;
 use vaux_mqtt::topic::TopicName;
 
+use super::filter_map::Search;
 use super::local::LocalSlot;
 use super::{FilterId, FilterMap};
 use crate::core::WorkerId;
@@ -162,6 +163,7 @@ pub struct Interested {
     pub groups: Vec<Group>,
     /// Sessions that are stored, once for each subscription, those of one session together.
     pub stored: Vec<StoredSubscriber>,
+    search: Search,
 }
 
 impl Interest {
@@ -299,16 +301,23 @@ impl Interest {
 
     /// Who is interested in `topic`.
     pub fn matches(&self, topic: TopicName<'_>) -> Interested {
-        let filters = self.filters.read().unwrap_or_else(PoisonError::into_inner);
         let mut found = Interested::default();
-        filters.for_each_match(topic, |_, entry| {
-            found.workers.extend(entry.workers());
-            found.groups.extend(entry.groups().iter().cloned());
-            found.stored.extend_from_slice(entry.stored());
-        });
-        found.stored.sort_unstable_by_key(|subscriber| subscriber.sid);
-        found.workers.sort_unstable();
+        self.find(topic, &mut found);
         found
+    }
+
+    /// The same, in the place of what was found before, whose memory is used again.
+    pub fn find(&self, topic: TopicName<'_>, found: &mut Interested) {
+        let Interested { workers, groups, stored, search } = found;
+        (workers.clear(), groups.clear(), stored.clear());
+        let filters = self.filters.read().unwrap_or_else(PoisonError::into_inner);
+        filters.for_each_match(topic, search, |_, entry| {
+            workers.extend(entry.workers());
+            groups.extend(entry.groups().iter().cloned());
+            stored.extend_from_slice(entry.stored());
+        });
+        stored.sort_unstable_by_key(|subscriber| subscriber.sid);
+        workers.sort_unstable();
     }
 
     /// A panic under the lock is caught by the shard, which stops the broker: the poisoned state is seen by nobody

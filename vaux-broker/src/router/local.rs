@@ -126,13 +126,13 @@ impl LocalTable {
     }
 
     /// All subscriptions with these filters, those of one session together.
-    pub fn subscriptions(&self, slots: impl Iterator<Item = LocalSlot>) -> Vec<LocalSubscription> {
-        let mut found = Vec::new();
+    /// They replace what is in `found`.
+    pub fn subscriptions(&self, slots: impl Iterator<Item = LocalSlot>, found: &mut Vec<LocalSubscription>) {
+        found.clear();
         for slot in slots {
             found.extend_from_slice(self.filters[slot.index()].subscriptions.as_slice());
         }
         found.sort_by_key(|subscription| subscription.session);
-        found
     }
 }
 

@@ -9,4 +9,4 @@ mod filter_map;
 pub mod interest;
 pub mod local;
 
-pub use filter_map::{FilterId, FilterMap};
+pub use filter_map::{FilterId, FilterMap, Search};

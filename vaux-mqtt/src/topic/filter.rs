@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::{TopicName, levels};
+use super::{TopicName, level_bytes};
 use crate::error::Rule;
 use crate::string;
 
@@ -44,6 +44,12 @@ impl<'a> TopicFilter<'a> {
         }
     }
 
+    /// A filter that was checked when it came, and kept as text. Of a text that [`TopicFilter::new`] would refuse, what it
+    /// matches is not said.
+    pub const fn from_checked(text: &'a str) -> Self {
+        TopicFilter(text)
+    }
+
     /// The whole filter, `$share/…` included.
     pub const fn as_str(&self) -> &'a str {
         self.0
@@ -73,13 +79,13 @@ impl<'a> TopicFilter<'a> {
         if topic.is_dollar() && filter.starts_with(['+', '#']) {
             return false;
         }
-        let mut topic_levels = levels(topic.as_str());
-        for filter_level in levels(filter) {
-            if filter_level == "#" {
+        let mut topic_levels = level_bytes(topic.as_str());
+        for filter_level in level_bytes(filter) {
+            if filter_level == b"#" {
                 return true;
             }
             match topic_levels.next() {
-                Some(level) if filter_level == "+" || filter_level == level => {}
+                Some(level) if filter_level == b"+" || filter_level == level => {}
                 _ => return false,
             }
         }

@@ -11,3 +11,9 @@ pub(crate) use name::wildcard;
 pub fn levels(text: &str) -> core::str::Split<'_, char> {
     text.split('/')
 }
+
+/// The same as bytes, for whoever only compares them.
+pub fn level_bytes(text: &str) -> impl Iterator<Item = &[u8]> {
+    // No other character has this byte in it.
+    text.as_bytes().split(|byte| *byte == b'/')
+}
