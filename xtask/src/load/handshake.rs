@@ -17,6 +17,10 @@ use crate::bench::scenario::Sessions;
 /// How long a session that is kept outlives its connection. In version 3.1.1 the broker decides.
 const EXPIRY: Property<'static> = Property::SessionExpiryInterval(3600);
 
+/// Seconds of silence after which a broker may give a client up: as most clients have one. rumqttd lets none in that has
+/// none. Nothing that is measured takes as long.
+const KEEP_ALIVE: u16 = 3600;
+
 /// The bytes of a CONNECT.
 pub(super) fn connect_packet(version: Version, client_id: &str, sessions: Sessions) -> Vec<u8> {
     let mut packet = Vec::new();
@@ -27,7 +31,8 @@ pub(super) fn connect_packet(version: Version, client_id: &str, sessions: Sessio
     } else {
         Properties::EMPTY
     };
-    Connect { clean_start: !kept, properties, ..Connect::new(version, client_id) }.encode(&mut packet);
+    Connect { clean_start: !kept, keep_alive: KEEP_ALIVE, properties, ..Connect::new(version, client_id) }
+        .encode(&mut packet);
     packet
 }
 
