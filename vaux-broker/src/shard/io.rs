@@ -14,12 +14,18 @@ use mio::event::Event;
 
 use super::accept::{FIRST_CONNECTION, NotAdmitted};
 use super::link::Stage;
-use super::{READ_BYTES, Shard, WAKER};
+use super::{READ_BYTES, READ_LARGE_BYTES, Shard, WAKER};
 use crate::time::Time;
 use crate::transport::{MAX_PROXY_HEADER_BYTES, ProxyHeader, describe_failed_tls, read_proxy_header};
 
 /// Unused bytes up to here are copied in front of what is read next; more are read behind.
-const COPY_BYTES: usize = READ_BYTES / 4;
+const COPY_BYTES: usize = READ_LARGE_BYTES / 4;
+
+/// Unused bytes from here on are the beginning of a large packet, and others like it may follow.
+const LARGE_BYTES: usize = 1024;
+
+// However much is copied, there is room behind it: a WebSocket wants some for the head of a frame.
+const _: () = assert!(LARGE_BYTES <= READ_BYTES / 2 && COPY_BYTES <= READ_LARGE_BYTES / 2);
 
 impl Shard {
     pub(super) fn handle_event(&mut self, event: &Event) {
@@ -84,11 +90,16 @@ impl Shard {
         let Some(link) = self.links.get_mut(slot) else { return };
         let kept = link.unused.len();
         self.buffer[..kept].copy_from_slice(&link.unused);
-        let result = ReadResult::of(link.transport.read(&mut self.buffer[kept..]), READ_BYTES - kept);
+        let is_large = link.has_large_packets || kept >= LARGE_BYTES;
+        let end = if is_large { READ_LARGE_BYTES } else { READ_BYTES };
+        let result = ReadResult::of(link.transport.read(&mut self.buffer[kept..end]), end - kept);
         let now = self.clock.now();
         let len = kept + ReadResult::count(&result);
         let used = if len > 0 { self.core.handle_bytes(now, slot, &self.buffer[..len]) } else { 0 };
         let rest = &self.buffer[used..len];
+        if len == end {
+            link.has_large_packets = rest.len() >= LARGE_BYTES;
+        }
         if kept > 0 || !rest.is_empty() {
             link.unused = rest.to_vec();
         }
@@ -192,7 +203,7 @@ impl Shard {
     /// Throws away what arrives after the last packet was written.
     fn discard(&mut self, slot: u32) {
         let Some(link) = self.links.get_mut(slot) else { return };
-        match ReadResult::of(link.transport.read(&mut self.buffer), READ_BYTES) {
+        match ReadResult::of(link.transport.read(&mut self.buffer), READ_LARGE_BYTES) {
             Ok(ReadResult::Full(_) | ReadResult::Short(_)) => self.queue_read(slot),
             Ok(ReadResult::Drained) => link.is_readable = false,
             Ok(ReadResult::End) | Err(_) => self.drop_link(self.clock.now(), slot),

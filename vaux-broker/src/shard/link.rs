@@ -22,6 +22,8 @@ pub(crate) struct Link {
     pub(super) is_writable: bool,
     /// Whether it is on the list of those to be read again this turn.
     pub(super) is_queued: bool,
+    /// Whether much was read last that turned out to be part of a large packet.
+    pub(super) has_large_packets: bool,
     pub(super) stage: Stage,
     /// Counts it among the connections of its listener and of the broker while it lives.
     pub(super) _place: Place,
@@ -82,6 +84,7 @@ impl Link {
         Link {
             transport,
             unused: Vec::new(),
+            has_large_packets: false,
             is_readable: false,
             is_read_closed: false,
             is_writable: true,

@@ -109,8 +109,11 @@ pub(crate) struct ShardParts {
 /// The token of the waker; listeners and connections follow.
 pub(crate) const WAKER: Token = Token(0);
 
-/// How much is read at once.
+/// How much is read at once. Of small packets that is a thousand, and others wait meanwhile.
 const READ_BYTES: usize = 64 << 10;
+
+/// How much of large packets is read at once: fewer of them are then cut in two, and fewer calls of the system are needed.
+const READ_LARGE_BYTES: usize = 256 << 10;
 
 /// How long a worker sleeps at most while publishers wait for a lane that others drain.
 const LANE_CHECK: Duration = Duration::from_millis(1);
@@ -138,7 +141,7 @@ impl Shard {
             authenticate,
             store,
             commits: Commits::new(commit_times),
-            buffer: vec![0; READ_BYTES].into_boxed_slice(),
+            buffer: vec![0; READ_LARGE_BYTES].into_boxed_slice(),
             readable: Vec::new(),
             accepting: Vec::new(),
             failed_accepts: Vec::new(),

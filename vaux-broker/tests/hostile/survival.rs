@@ -196,3 +196,27 @@ fn what_a_client_sent_before_it_came_back_on_another_connection_arrives() {
         expect(&mut subscriber, &last_words);
     }
 }
+
+/// What was read of a packet is kept in one of several ways, depending on how much it is.
+#[test]
+fn a_large_packet_arrives_however_much_of_it_comes_first() {
+    let broker = start(1, |_| {});
+    let mut publisher = connect(&broker, "publisher");
+    let mut subscriber = subscribe(&broker, "subscriber", "large", QoS::AtMostOnce);
+    let mut neighbour = connect(&broker, "neighbour");
+    let payload = noise(1, 300_000);
+    let packet = publish_bytes("large", &payload, QoS::AtLeastOnce, 1);
+    let delivered = publish_bytes("large", &payload, QoS::AtMostOnce, 1);
+    for first in [1, 1023, 1024, 65_535, 65_536, 65_537, 131_072, 262_143, 262_144, 262_145] {
+        let (first, rest) = packet.split_at(first);
+        publisher.write_all(first).unwrap();
+        // Each answer is of a turn in which the publisher was read, too.
+        for _ in 0..8 {
+            neighbour.write_all(&[0xc0, 0]).unwrap();
+            expect(&mut neighbour, &[0xd0, 0]);
+        }
+        publisher.write_all(rest).unwrap();
+        expect(&mut publisher, &[0x40, 2, 0, 1]);
+        expect(&mut subscriber, &delivered);
+    }
+}
