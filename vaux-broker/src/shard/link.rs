@@ -97,7 +97,7 @@ impl Link {
 
     /// Writes some of the outbox; how much. `WouldBlock` when the socket takes nothing.
     pub(super) fn write_some(&mut self, outbox: &Outbox) -> io::Result<usize> {
-        const MAX_SLICES: usize = 16;
+        const MAX_SLICES: usize = 64;
         if outbox.is_single() {
             return self.transport.write(&[IoSlice::new(outbox.first())]);
         }
