@@ -46,14 +46,27 @@ impl<'a> Ack<'a> {
         Ok(Ack { packet_id, reason, properties })
     }
 
+    /// A packet in its shortest form, which nearly all are: `None` if it is not one of these types, or in another form.
+    #[inline]
+    pub(super) fn decode_short(frame: &[u8]) -> Option<(PacketType, Self)> {
+        let [first_byte, 2, high, low] = *frame else { return None };
+        let of_type = |packet_type: &PacketType| packet_type.first_byte() == first_byte;
+        let types = [PacketType::PubAck, PacketType::PubRec, PacketType::PubRel, PacketType::PubComp];
+        let packet_type = types.into_iter().find(of_type)?;
+        let packet_id = PacketId::new(u16::from_be_bytes([high, low]))?;
+        Some((packet_type, Ack::new(packet_id, ReasonCode::Success)))
+    }
+
     /// Appends the packet as one of type `packet_type`, in its shortest form.
     pub fn encode(&self, packet_type: PacketType, version: Version, out: &mut impl Writer) {
         let remaining_len = self.remaining_len(version);
+        if remaining_len == 2 {
+            let [high, low] = self.packet_id.value().to_be_bytes();
+            return out.write(&[packet_type.first_byte(), 2, high, low]);
+        }
         super::write_header(packet_type.first_byte(), remaining_len, out);
         out.write_u16(self.packet_id.value());
-        if remaining_len > 2 {
-            out.write_u8(self.reason.value());
-        }
+        out.write_u8(self.reason.value());
         if remaining_len > 3 {
             self.properties.encode(out);
         }

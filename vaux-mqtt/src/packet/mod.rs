@@ -81,9 +81,18 @@ impl<'a> Packet<'a> {
     /// The first rule of the protocol that the packet breaks, with its byte.
     #[inline]
     pub fn decode(frame: &Frame<'a>, version: Version, sender: Sender) -> Result<Packet<'a>, Error> {
-        // PUBLISH is what a broker reads all day: it goes past the checks and the reader of all others.
+        // PUBLISH and acknowledgements are what a broker reads all day: they go past the checks and the reader of all
+        // others.
         if frame.first_byte() >> 4 == PacketType::Publish as u8 {
             return Publish::decode(frame, version, sender).map(Packet::Publish);
+        }
+        if let Some((packet_type, ack)) = Ack::decode_short(frame.bytes()) {
+            return Ok(match packet_type {
+                PacketType::PubRec => Packet::PubRec(ack),
+                PacketType::PubRel => Packet::PubRel(ack),
+                PacketType::PubComp => Packet::PubComp(ack),
+                _ => Packet::PubAck(ack),
+            });
         }
         Packet::decode_other(frame, version, sender)
     }
