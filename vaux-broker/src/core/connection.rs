@@ -156,6 +156,11 @@ impl Connection {
     }
 
     /// Whether the client takes a packet of this length.
+    /// Whether there is no packet that is larger than the client takes.
+    pub(super) fn takes_any(&self) -> bool {
+        self.maximum_packet_size == u32::MAX
+    }
+
     pub(super) fn takes(&self, packet_len: usize) -> bool {
         packet_len <= self.maximum_packet_size as usize
     }

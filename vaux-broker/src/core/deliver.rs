@@ -220,7 +220,10 @@ impl Core {
         let is_written = match stored {
             // Else the client could answer an identifier that nobody remembers after a crash.
             Some(delivery) if qos == QoS::ExactlyOnce => {
-                self.send_kept(now, slot, &delivery, qos, Some(packet_id), false, needs)
+                let (content, version) =
+                    (delivery.message.content(), self.connections[slot as usize].version);
+                let manner = Manner::of(&delivery, content.topic, version);
+                self.send_kept(now, slot, &content, Manner { packet_id: Some(packet_id), ..manner }, needs)
             }
             _ => self.write_publish(now, publication, slot, terms, qos, retain, Some(packet_id)),
         };
@@ -333,7 +336,13 @@ impl Core {
     }
 
     /// The same, to a client that gets the message in a form of its own.
-    fn write_own_publish(&mut self, now: Time, slot: u32, content: &Content<'_>, manner: Manner<'_>) -> bool {
+    pub(super) fn write_own_publish(
+        &mut self,
+        now: Time,
+        slot: u32,
+        content: &Content<'_>,
+        manner: Manner<'_>,
+    ) -> bool {
         if self.holds_publishes(slot) {
             return self.hold_publish(now, slot, content, manner, Sequence::NONE);
         }
@@ -493,7 +502,7 @@ fn write_form(
 }
 
 /// Appends a PUBLISH that only this subscriber gets in this form. False when it is larger than the client takes.
-pub(super) fn write_own<'a>(
+fn write_own<'a>(
     connection: &mut Connection,
     buffers: &mut Vec<Vec<u8>>,
     content: &Content<'a>,
@@ -514,7 +523,7 @@ pub(super) fn write_own<'a>(
     true
 }
 
-/// The packet's manner with the topic as the client knows it, and its length. `None` when it is larger than the client
+/// The packet's manner with the topic as the client knows it, and its length, or 0 if that does not matter. `None` when it is larger than the client
 /// takes, or its topic is not one of the listener's.
 fn fit_own<'a>(
     connection: &Connection,
@@ -523,6 +532,9 @@ fn fit_own<'a>(
     now: Time,
 ) -> Option<(Manner<'a>, usize)> {
     manner.topic = connection.listener.mount.strip(content.topic).filter(|topic| !topic.is_empty())?;
+    if connection.takes_any() {
+        return Some((manner, 0));
+    }
     let len = with_own_packet(content, &manner, now, |publish| publish.encoded_len(manner.version));
     connection.takes(len).then_some((manner, len))
 }

@@ -7,6 +7,7 @@ use vaux_mqtt::{QoS, Version};
 
 use super::outbox::LARGE_PAYLOAD_BYTES;
 use crate::message::Content;
+use crate::session::Delivery;
 use crate::time::Time;
 
 /// The encoded forms of the message that is being routed.
@@ -39,6 +40,22 @@ pub(super) struct Manner<'a> {
     pub(super) alias: OutboundAlias,
     /// The topic as the subscriber knows it.
     pub(super) topic: &'a str,
+}
+
+impl<'a> Manner<'a> {
+    /// How a message that was kept is sent, for the first time and with QoS 0 if nothing else is said.
+    pub(super) fn of(delivery: &'a Delivery, topic: &'a str, version: Version) -> Self {
+        Manner {
+            version,
+            qos: delivery.qos,
+            retain: delivery.retain,
+            dup: false,
+            packet_id: None,
+            identifiers: delivery.identifiers.as_slice(),
+            alias: OutboundAlias::None,
+            topic,
+        }
+    }
 }
 
 impl Frames {
@@ -123,6 +140,7 @@ pub(super) fn with_own_packet<R>(
     now: Time,
     with: impl FnOnce(&Publish<'_>) -> R,
 ) -> R {
+    let expiry = content.expiry_interval(now).map(Property::MessageExpiryInterval);
     let mut list = Vec::new();
     let topic = match manner.alias {
         OutboundAlias::None => manner.topic,
@@ -135,7 +153,7 @@ pub(super) fn with_own_packet<R>(
             ""
         }
     };
-    list.extend(content.expiry_interval(now).map(Property::MessageExpiryInterval));
+    list.extend(expiry);
     list.extend(manner.identifiers.iter().map(|&identifier| Property::SubscriptionIdentifier(identifier)));
     with(&Publish {
         dup: manner.dup,

@@ -261,8 +261,11 @@ impl Core {
     ) {
         let connection = &self.connections[slot as usize];
         let version = connection.version;
+        if !ack.reason.is_error() {
+            return self.acknowledge(slot, needs, |out| ack.encode(packet_type, version, out));
+        }
         let mut reason_string = None;
-        if ack.reason.is_error() && connection.wants_problem_information && version == Version::V5 {
+        if connection.wants_problem_information && version == Version::V5 {
             reason_string = Some(Property::ReasonString(text.unwrap_or(ack.reason.name())));
         }
         let explained = Ack { properties: Properties::from_slice(reason_string.as_slice()), ..ack.clone() };

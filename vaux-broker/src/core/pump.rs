@@ -4,14 +4,14 @@
 use std::sync::atomic::Ordering;
 
 use vaux_mqtt::packet::{Ack, PacketType};
-use vaux_mqtt::protocol::{OutboundAlias, Resend};
+use vaux_mqtt::protocol::Resend;
 use vaux_mqtt::topic::TopicFilter;
-use vaux_mqtt::{PacketId, QoS, ReasonCode};
+use vaux_mqtt::{QoS, ReasonCode};
 
 use super::Core;
 use super::WorkerId;
 use super::connection::Phase;
-use super::deliver::{Publication, has_outbox_room, write_own};
+use super::deliver::{Publication, has_outbox_room};
 use super::frames::Manner;
 use super::incident::DropCause;
 use super::tour::{Errand, Reports};
@@ -82,9 +82,10 @@ impl Core {
             };
             // A transient session keeps no messages, and is never resumed.
             let Some(delivery) = delivery else { continue };
-            if !self.may_receive(session, delivery.message.content().topic) {
+            let content = delivery.message.content();
+            if !self.may_receive(session, content.topic) {
                 self.sessions[session].outbound.forget(packet_id);
-                self.drop_for(now, session, DropCause::NotAuthorized, delivery.message.content().topic);
+                self.drop_for(now, session, DropCause::NotAuthorized, content.topic);
                 self.finish_delivery(session, Some(&delivery));
                 continue;
             }
@@ -92,10 +93,15 @@ impl Core {
                 QoS::ExactlyOnce => self.needs_for_resend(session),
                 _ => Sequence::NONE,
             };
-            if !self.send_kept(now, slot, &delivery, qos, Some(packet_id), true, needs) {
+            let manner = Manner {
+                packet_id: Some(packet_id),
+                dup: true,
+                ..Manner::of(&delivery, content.topic, version)
+            };
+            if !self.send_kept(now, slot, &content, manner, needs) {
                 // Too large for the client as it is now: as if it had been delivered.
                 self.sessions[session].outbound.forget(packet_id);
-                self.drop_for(now, session, DropCause::TooLarge, delivery.message.content().topic);
+                self.drop_for(now, session, DropCause::TooLarge, content.topic);
                 self.finish_delivery(session, Some(&delivery));
             }
         }
@@ -119,33 +125,43 @@ impl Core {
             }
             // What is not in memory is asked for below.
             let Some(delivery) = self.sessions[session].queue.pop() else { break };
-            if delivery.message.expires_at <= now {
-                self.drop_for(now, session, DropCause::Expired, delivery.message.content().topic);
+            let content = delivery.message.content();
+            if content.is_expired(now) {
+                self.drop_for(now, session, DropCause::Expired, content.topic);
                 self.finish_delivery(session, Some(&delivery));
                 continue;
             }
-            if !self.may_receive(session, delivery.message.content().topic) {
-                self.drop_for(now, session, DropCause::NotAuthorized, delivery.message.content().topic);
+            if !self.may_receive(session, content.topic) {
+                self.drop_for(now, session, DropCause::NotAuthorized, content.topic);
                 self.finish_delivery(session, Some(&delivery));
                 continue;
             }
-            self.send_queued(now, slot, session, delivery);
+            self.send_queued(now, slot, session, &delivery, &content);
         }
         self.request_page(session);
     }
 
-    fn send_queued(&mut self, now: Time, slot: u32, session: SessionSlot, delivery: Delivery) {
+    fn send_queued(
+        &mut self,
+        now: Time,
+        slot: u32,
+        session: SessionSlot,
+        delivery: &Delivery,
+        content: &Content<'_>,
+    ) {
         let qos = delivery.qos;
+        let manner = Manner::of(delivery, content.topic, self.connections[slot as usize].version);
         if qos == QoS::AtMostOnce {
-            if !self.send_kept(now, slot, &delivery, qos, None, false, Sequence::NONE) {
-                self.drop_for(now, session, DropCause::TooLarge, delivery.message.content().topic);
+            if !self.send_kept(now, slot, content, manner, Sequence::NONE) {
+                self.drop_for(now, session, DropCause::TooLarge, content.topic);
             }
             return;
         }
         let is_kept = self.keeps_sent(session) || delivery.group.is_some();
-        let kept = is_kept.then(|| delivery.clone());
         let state = &mut self.sessions[session];
-        let Some(packet_id) = state.outbound.send(qos, kept) else { return state.queue.push_front(delivery) };
+        let Some(packet_id) = state.outbound.send(qos, is_kept.then(|| delivery.clone())) else {
+            return state.queue.push_front(delivery.clone());
+        };
         let mut needs = Sequence::NONE;
         if state.is_stored() {
             let (sid, mid) = (state.sid, delivery.message.mid);
@@ -153,47 +169,27 @@ impl Core {
             // Else the client could answer an identifier that nobody remembers after a crash.
             needs = if qos == QoS::ExactlyOnce { sent } else { needs };
         }
-        if !self.send_kept(now, slot, &delivery, qos, Some(packet_id), false, needs) {
+        let manner = Manner { packet_id: Some(packet_id), ..manner };
+        if !self.send_kept(now, slot, content, manner, needs) {
             self.sessions[session].outbound.forget(packet_id);
-            self.drop_for(now, session, DropCause::TooLarge, delivery.message.content().topic);
-            self.finish_delivery(session, Some(&delivery));
+            self.drop_for(now, session, DropCause::TooLarge, content.topic);
+            self.finish_delivery(session, Some(delivery));
         }
     }
 
     /// Appends a kept message to the outbox once `needs` is durable. False when it is larger than the client takes.
-    #[expect(clippy::too_many_arguments, reason = "one message, one receiver, and how they come together")]
     pub(super) fn send_kept(
         &mut self,
         now: Time,
         slot: u32,
-        delivery: &Delivery,
-        qos: QoS,
-        packet_id: Option<PacketId>,
-        dup: bool,
+        content: &Content<'_>,
+        manner: Manner<'_>,
         needs: Sequence,
     ) -> bool {
-        let content = delivery.message.content();
-        let connection = &self.connections[slot as usize];
-        let manner = Manner {
-            version: connection.version,
-            qos,
-            retain: delivery.retain,
-            dup,
-            packet_id,
-            identifiers: delivery.identifiers.as_slice(),
-            alias: OutboundAlias::None,
-            topic: content.topic,
-        };
-        if needs > self.durable || self.holds_publishes(slot) {
-            return self.hold_publish(now, slot, &content, manner, needs);
+        if needs > self.durable {
+            return self.hold_publish(now, slot, content, manner, needs);
         }
-        let connection = &mut self.connections[slot as usize];
-        let is_written = write_own(connection, &mut self.buffers, &content, manner, now);
-        if is_written {
-            self.count_sent(now, slot, &content);
-            self.mark_dirty(slot);
-        }
-        is_written
+        self.write_own_publish(now, slot, content, manner)
     }
 
     /// Sends a chunk of the first replay. False when nothing more can be done now.
@@ -349,7 +345,7 @@ impl Core {
         if is_recorded {
             self.record_delivery(session, delivery.clone(), None);
         }
-        self.send_queued(now, slot, session, delivery);
+        self.send_queued(now, slot, session, &delivery, &delivery.message.content());
         self.count_in_flight(session);
     }
 

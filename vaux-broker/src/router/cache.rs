@@ -28,6 +28,8 @@ pub struct TopicCache {
     /// Where they are, by topic.
     places: HashTable<u32>,
     hasher: DefaultHashBuilder,
+    /// The one that was asked for last: many publishers keep to one topic, and what is read at once is of one of them.
+    last: u32,
     bytes: usize,
     /// Which entry goes next, as a number without a limit.
     next_victim: u32,
@@ -140,6 +142,7 @@ impl TopicCache {
             entries: Vec::new(),
             places: HashTable::new(),
             hasher: DefaultHashBuilder::default(),
+            last: 0,
             bytes: 0,
             next_victim: 0,
             turned_away: Box::default(),
@@ -168,11 +171,19 @@ impl TopicCache {
         may_receive: impl Fn(SessionSlot) -> bool,
     ) -> Rc<Matched> {
         let shared_epoch = interest.epoch();
+        let is_now = |entry: &Entry| entry.local_epoch == local.epoch() && entry.shared_epoch == shared_epoch;
+        if let Some(last) = self.entries.get(self.last as usize)
+            && *last.topic == *topic
+            && is_now(last)
+        {
+            return Rc::clone(&last.matched);
+        }
         let hash = self.hasher.hash_one(topic);
         let place = self.places.find(hash, |place| *self.entries[*place as usize].topic == *topic).copied();
         if let Some(place) = place {
+            self.last = place;
             let entry = &self.entries[place as usize];
-            if entry.local_epoch == local.epoch() && entry.shared_epoch == shared_epoch {
+            if is_now(entry) {
                 return Rc::clone(&entry.matched);
             }
         }
@@ -212,7 +223,8 @@ impl TopicCache {
         while self.bytes > MAX_BYTES && !self.entries.is_empty() {
             // A step that leads everywhere before it comes back.
             self.next_victim = self.next_victim.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            self.remove((u64::from(self.next_victim) * self.entries.len() as u64 >> 32) as u32);
+            let victim = (u64::from(self.next_victim) * self.entries.len() as u64) >> 32;
+            self.remove(victim as u32);
         }
         let entries = &self.entries;
         let hash_of = |place: &u32| entries[*place as usize].hash;

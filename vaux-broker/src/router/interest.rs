@@ -309,7 +309,9 @@ impl Interest {
     /// The same, in the place of what was found before, whose memory is used again.
     pub fn find(&self, topic: TopicName<'_>, found: &mut Interested) {
         let Interested { workers, groups, stored, search } = found;
-        (workers.clear(), groups.clear(), stored.clear());
+        workers.clear();
+        groups.clear();
+        stored.clear();
         let filters = self.filters.read().unwrap_or_else(PoisonError::into_inner);
         filters.for_each_match(topic, search, |_, entry| {
             workers.extend(entry.workers());
