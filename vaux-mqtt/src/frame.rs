@@ -37,16 +37,19 @@ impl<'a> Frame<'a> {
     }
 
     /// The whole packet.
+    #[inline]
     pub fn bytes(&self) -> &'a [u8] {
         self.bytes
     }
 
     /// The first byte: packet type and flags.
+    #[inline]
     pub fn first_byte(&self) -> u8 {
         self.bytes[0]
     }
 
     /// The length of the fixed header, 2 to 5 bytes.
+    #[inline]
     pub fn header_len(&self) -> usize {
         usize::from(self.header_len)
     }

@@ -79,6 +79,7 @@ impl QoS {
     }
 
     /// The two bits that stand for this level.
+    #[inline]
     pub const fn bits(self) -> u8 {
         self as u8
     }

@@ -26,10 +26,12 @@ pub trait Writer {
 
 #[cfg(feature = "alloc")]
 impl Writer for alloc::vec::Vec<u8> {
+    #[inline]
     fn write(&mut self, bytes: &[u8]) {
         self.extend_from_slice(bytes);
     }
 
+    #[inline]
     fn write_u8(&mut self, value: u8) {
         self.push(value);
     }

@@ -90,8 +90,18 @@ impl<'a> Publish<'a> {
     /// Appends the packet. Properties are left out in versions 3.1 and 3.1.1, and the packet identifier when the QoS
     /// is 0. A QoS above 0 needs a packet identifier: without one 1 is written.
     pub fn encode(&self, version: Version, out: &mut impl Writer) {
-        super::write_header(self.first_byte(), self.remaining_len(version), out);
-        write_binary(self.topic.as_bytes(), out);
+        let remaining_len = self.remaining_len(version);
+        match (remaining_len, self.topic.len()) {
+            // Most packets are small: all that is before their topic is written in one go.
+            (0..128, topic_len @ 0..128) => {
+                out.write(&[self.first_byte(), remaining_len as u8, 0, topic_len as u8]);
+                out.write(self.topic.as_bytes());
+            }
+            _ => {
+                super::write_header(self.first_byte(), remaining_len, out);
+                write_binary(self.topic.as_bytes(), out);
+            }
+        }
         if self.qos != QoS::AtMostOnce {
             out.write_u16(self.packet_id.unwrap_or(PacketId::FIRST).value());
         }
@@ -106,11 +116,13 @@ impl<'a> Publish<'a> {
         super::packet_len(self.remaining_len(version))
     }
 
+    #[inline]
     fn first_byte(&self) -> u8 {
         let dup = if self.dup && self.qos != QoS::AtMostOnce { DUP } else { 0 };
         super::PacketType::Publish.first_byte() | dup | self.qos.bits() << 1 | u8::from(self.retain)
     }
 
+    #[inline]
     fn remaining_len(&self, version: Version) -> usize {
         binary_len(self.topic.as_bytes())
             + if self.qos == QoS::AtMostOnce { 0 } else { 2 }

@@ -54,6 +54,7 @@ impl<'a> Properties<'a> {
 
     /// A list from bytes that were checked before: what [`Properties::as_wire`] gave, or whole properties cut from
     /// it. Bytes that are no properties end the iteration early.
+    #[inline]
     pub const fn from_checked_wire(wire: &'a [u8]) -> Self {
         Properties { list: &[], wire }
     }
@@ -81,6 +82,7 @@ impl<'a> Properties<'a> {
     /// The same properties behind those of `list`: a server adds its own to those that it forwards.
     ///
     /// A list in front of a list cannot be had: `self` must come from a packet, or its own list is replaced.
+    #[inline]
     pub const fn with_list_before(self, list: &'a [Property<'a>]) -> Self {
         Properties { list, wire: self.wire }
     }
@@ -91,6 +93,7 @@ impl<'a> Properties<'a> {
     }
 
     /// Whether there is no property.
+    #[inline]
     pub const fn is_empty(&self) -> bool {
         self.list.is_empty() && self.wire.is_empty()
     }
