@@ -110,6 +110,11 @@ impl Message {
         }
     }
 
+    /// The topic, as bytes.
+    pub fn topic(&self) -> &[u8] {
+        &self.0.slice[..self.topic_len as usize]
+    }
+
     /// The payload.
     pub fn payload(&self) -> &[u8] {
         let payload = &self.0.slice[(self.topic_len + self.properties_len) as usize..];

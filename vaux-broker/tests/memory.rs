@@ -160,9 +160,9 @@ fn what_there_may_be_very_many_of_takes_few_bytes() {
     connections(Version::V311, 540);
     connections(Version::V5, 540);
     filters(|number| format!("sensors/{number:05}"), 120);
-    filters(|number| format!("sensors/{number:05}/#"), 150);
-    filters(|number| format!("sensors/{number:05}/+"), 180);
-    filters(|number| format!("sensors/{number:05}/+/value"), 255);
-    retained_messages(260);
+    filters(|number| format!("sensors/{number:05}/#"), 140);
+    filters(|number| format!("sensors/{number:05}/+"), 140);
+    filters(|number| format!("sensors/{number:05}/+/value"), 145);
+    retained_messages(195);
     comings_and_goings();
 }

@@ -1,14 +1,14 @@
 //! The retained messages, shared by all workers.
 //!
-//! One ordered map. Its keys are topics with U+0000 in place of `/`: no topic holds that character, and it is the
-//! lowest, so that everything below a level stands together, right behind the level itself. A filter is then matched
-//! by seeking from one possible topic to the next ([`scan`]), and a position in the middle of a replay is simply the
-//! last topic that was read: whatever changes in between, the replay goes on behind it.
+//! One ordered set, in which everything below a level stands together, right behind the level itself ([`order`]). A
+//! filter is then matched by seeking from one possible topic to the next ([`scan`]), and a position in the middle of a
+//! replay is simply the last topic that was read: whatever changes in between, the replay goes on behind it.
 
+mod order;
 mod scan;
 mod source;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::{Arc, PoisonError};
 
@@ -18,6 +18,7 @@ use crate::message::Message;
 use crate::sync::RwLock;
 use crate::time::Time;
 
+use order::{Entry, Place};
 pub(crate) use source::Source;
 use source::Sources;
 
@@ -29,13 +30,13 @@ pub struct Retained {
 
 #[derive(Debug, Default)]
 struct Messages {
-    by_topic: BTreeMap<Key, Kept>,
+    by_topic: BTreeSet<Entry>,
     sources: Sources,
     /// How many of them the broker made itself, and their bytes: they count against no limit.
     own: usize,
     own_bytes: usize,
     /// Those that expire, soonest first.
-    expiring: BTreeSet<(Time, Key)>,
+    expiring: BTreeSet<(Time, Entry)>,
     bytes: usize,
 }
 
@@ -66,17 +67,14 @@ pub struct Counts {
     pub own: usize,
 }
 
-/// A topic with U+0000 in place of `/`.
-type Key = Arc<[u8]>;
-
 /// How far a replay of retained messages has come.
 #[derive(Clone, Debug, Default)]
-pub struct Position(Option<Key>);
+pub struct Position(Option<Box<[u8]>>);
 
 impl Position {
     /// Behind a topic.
     pub fn behind(topic: &str) -> Position {
-        Position(Some(scan::key(topic)))
+        Position(Some(topic.as_bytes().into()))
     }
 }
 
@@ -98,13 +96,13 @@ impl Retained {
         max_bytes: usize,
     ) -> Result<(), NoRoom> {
         let mut messages = self.messages.write().unwrap_or_else(PoisonError::into_inner);
-        let key = scan::key(message.content().topic);
+        let topic = message.topic();
         if message.payload().is_empty() {
-            messages.remove(&key);
+            messages.remove(topic);
             return Ok(());
         }
-        let old_bytes = messages.by_topic.get(&key).map(|old| cost(&key, &old.message));
-        let bytes = messages.bytes - old_bytes.unwrap_or(0) + cost(&key, &message);
+        let old_bytes = scan::get(&messages.by_topic, topic).map(|old| cost(&old.0.message));
+        let bytes = messages.bytes - old_bytes.unwrap_or(0) + cost(&message);
         let is_one_more = old_bytes.is_none();
         if bytes - messages.own_bytes > max_bytes
             || is_one_more && messages.by_topic.len() - messages.own >= max_messages
@@ -113,17 +111,16 @@ impl Retained {
         }
         // In this order: who publishes again stays known.
         let source = source.map(|source| messages.sources.add(source));
-        messages.remove(&key);
-        messages.insert(key, Kept { message, source });
+        messages.remove(message.topic());
+        messages.insert(Kept { message, source });
         Ok(())
     }
 
     /// Sets a message of the broker itself, whose topic no client may publish under.
     pub fn set_own(&self, message: Message) {
         let mut messages = self.messages.write().unwrap_or_else(PoisonError::into_inner);
-        let key = scan::key(message.content().topic);
-        messages.remove(&key);
-        messages.insert(key, Kept::own(message));
+        messages.remove(message.topic());
+        messages.insert(Kept::own(message));
     }
 
     /// How many messages are retained.
@@ -148,15 +145,16 @@ impl Retained {
         let messages = self.messages.read().unwrap_or_else(PoisonError::into_inner);
         let mut found = Vec::new();
         let mut last = None;
-        scan::scan(&messages.by_topic, filter, position.0.as_ref(), |key, kept| {
-            last = Some(key);
+        scan::scan(&messages.by_topic, filter, position.0.as_deref(), |entry| {
+            last = Some(entry);
+            let Entry(kept) = entry;
             if !kept.message.content().is_expired(now) {
                 found.push(kept.clone());
             }
             if found.len() < count { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });
         if let Some(last) = last {
-            position.0 = Some(Arc::clone(last));
+            position.0 = Some(last.topic().into());
         }
         found
     }
@@ -164,14 +162,13 @@ impl Retained {
     /// Removes what has expired by `now`, tells `removed` of each, and says when the next message will.
     pub fn remove_expired(&self, now: Time, mut removed: impl FnMut(&Message)) -> Option<Time> {
         let mut messages = self.messages.write().unwrap_or_else(PoisonError::into_inner);
-        while let Some((expires_at, key)) = messages.expiring.first() {
+        while let Some((expires_at, Entry(kept))) = messages.expiring.first() {
             if *expires_at > now {
                 return Some(*expires_at);
             }
-            let key = Arc::clone(key);
-            if let Some(kept) = messages.remove(&key) {
-                removed(&kept.message);
-            }
+            let message = kept.message.clone();
+            messages.remove(message.topic());
+            removed(&message);
         }
         None
     }
@@ -184,7 +181,7 @@ impl Retained {
     /// The same, with who published it.
     pub fn kept(&self, topic: &str) -> Option<Kept> {
         let messages = self.messages.read().unwrap_or_else(PoisonError::into_inner);
-        messages.by_topic.get(&scan::key(topic)).cloned()
+        scan::get(&messages.by_topic, topic.as_bytes()).map(|entry| entry.0.clone())
     }
 
     /// How many messages are retained.
@@ -199,43 +196,44 @@ impl Retained {
 }
 
 impl Messages {
-    fn insert(&mut self, key: Key, kept: Kept) {
+    fn insert(&mut self, kept: Kept) {
         let message = &kept.message;
-        self.bytes += cost(&key, message);
-        if is_own(&key, message) {
+        self.bytes += cost(message);
+        if is_own(message) {
             self.own += 1;
-            self.own_bytes += cost(&key, message);
+            self.own_bytes += cost(message);
         }
         if message.expires_at != Time::NEVER {
-            self.expiring.insert((message.expires_at, Arc::clone(&key)));
+            self.expiring.insert((message.expires_at, Entry(kept.clone())));
         }
-        self.by_topic.insert(key, kept);
+        self.by_topic.insert(Entry(kept));
     }
 
-    fn remove(&mut self, key: &Key) -> Option<Kept> {
-        let kept = self.by_topic.remove(key)?;
+    fn remove(&mut self, topic: &[u8]) {
+        let Some(Entry(kept)) = self.by_topic.take::<dyn Place>(&topic) else { return };
         let message = &kept.message;
-        self.bytes -= cost(key, message);
-        if is_own(key, message) {
+        self.bytes -= cost(message);
+        if is_own(message) {
             self.own -= 1;
-            self.own_bytes -= cost(key, message);
+            self.own_bytes -= cost(message);
         }
-        self.expiring.remove(&(message.expires_at, Arc::clone(key)));
         if let Some(source) = &kept.source {
             self.sources.remove(source);
         }
-        Some(kept)
+        if message.expires_at != Time::NEVER {
+            self.expiring.remove(&(message.expires_at, Entry(kept)));
+        }
     }
 }
 
 /// Whether the broker itself published a message about itself.
-fn is_own(key: &Key, message: &Message) -> bool {
-    message.publisher == 0 && key.first() == Some(&b'$')
+fn is_own(message: &Message) -> bool {
+    message.publisher == 0 && message.topic().first() == Some(&b'$')
 }
 
-/// What a message counts against the limit: itself, its key and its place in the map.
-fn cost(key: &Key, message: &Message) -> usize {
-    message.size_bytes() + key.len() + 72
+/// What a message counts against the limit: itself and its place in the set.
+fn cost(message: &Message) -> usize {
+    message.size_bytes() + 2 * size_of::<Entry>()
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! What topics matched lately, so that a message costs one look-up.
 //!
 //! An entry carries the epochs of the local table and of the shared index as they were before the look-up; when either
-//! has moved on, the entry is made anew. When it is full, a topic gets in that comes for the second time within a while,
-//! and others go for it, one at a time and without looking which: a flood of topics that never come again changes nothing,
-//! whoever goes through more topics than there is room for finds many of them here, and nobody waits until all are gone.
+//! has moved on, the entry is made anew. When the cache is full, a topic gets in that comes for the second time within a
+//! while, and others go for it, one at a time and without looking which: a flood of topics that never come again changes
+//! nothing, whoever goes through more topics than there is room for finds many of them here, and nobody waits until all
+//! are gone. Topics that nobody is interested in have to come twice at any time.
 
 use std::cell::Cell;
 use std::hash::BuildHasher;
@@ -216,7 +217,8 @@ impl TopicCache {
     }
 
     fn insert(&mut self, entry: Entry) {
-        if self.bytes + entry.cost() > MAX_BYTES && !self.comes_again(entry.hash) {
+        let is_full = self.bytes + entry.cost() > MAX_BYTES;
+        if (is_full || entry.matched.is_empty()) && !self.comes_again(entry.hash) {
             return;
         }
         self.bytes += entry.cost();
@@ -369,6 +371,19 @@ mod tests {
         assert_eq!(worker.cache.entries.len(), 2);
         worker.cache.clear();
         assert!(!worker.knows("a") && worker.cache.bytes == worker.cache.entries[0].cost());
+    }
+
+    #[test]
+    fn what_matches_nothing_is_remembered_when_it_comes_again() {
+        let mut worker = Worker::new();
+        let mut matches = |topic| {
+            let matched = worker.cache.matched(topic, &worker.table, &worker.interest, |_| true);
+            (matched.is_empty(), worker.cache.entries.len())
+        };
+        assert_eq!(
+            [matches("$a"), matches("$b"), matches("$a"), matches("$a")],
+            [(true, 0), (true, 0), (true, 1), (true, 1)]
+        );
     }
 
     #[test]
