@@ -26,31 +26,54 @@ impl Core {
         session: SessionSlot,
         subscription: &SessionSubscription,
     ) -> bool {
-        let place = match &subscription.share_name {
-            Some(share_name) => Place::Group(self.join_group(session, share_name, subscription)),
-            None => Place::Local(self.enter_table(session, subscription)),
+        let (place, is_new) = match &subscription.share_name {
+            Some(share_name) => {
+                let place = Place::Group(self.join_group(session, share_name, subscription));
+                let is_new = !self.sessions[session].subscriptions.contains(&place);
+                (place, is_new)
+            }
+            None => self.enter_table(session, subscription),
         };
         let SessionSubscription { options, identifier, .. } = *subscription;
-        self.sessions[session].subscriptions.insert(KeptSubscription { place, options, identifier })
+        let subscriptions = &mut self.sessions[session].subscriptions;
+        let kept = KeptSubscription { place, options, identifier };
+        if is_new {
+            subscriptions.add(kept)
+        } else {
+            subscriptions.replace(kept)
+        }
+        is_new
     }
 
-    fn enter_table(&mut self, session: SessionSlot, subscription: &SessionSubscription) -> LocalSlot {
+    /// Where the subscription stands now, and whether it is new there.
+    fn enter_table(&mut self, session: SessionSlot, subscription: &SessionSubscription) -> (Place, bool) {
         let SessionSubscription { filter, options, identifier, .. } = subscription;
         let local = LocalSubscription { session, options: *options, identifier: *identifier };
         let (interest, worker) = (&self.shared.interest, self.worker);
-        let slot = match interest.local_slot(filter, worker) {
+        let known = interest.local_slot(filter, worker);
+        let is_new = known.is_none_or(|slot| !self.is_subscribed(session, slot));
+        let slot = match known {
             None => self.table.add_filter(local, |slot| interest.add(filter, worker, slot)),
-            Some(slot) if self.sessions[session].subscriptions.contains(&Place::Local(slot)) => {
-                self.table.replace(slot, local);
+            Some(slot) if is_new => {
+                self.table.add(slot, local);
                 slot
             }
             Some(slot) => {
-                self.table.add(slot, local);
+                self.table.replace(slot, local);
                 slot
             }
         };
         self.remember_stored(slot, &local);
-        slot
+        (Place::Local(slot), is_new)
+    }
+
+    /// Whether a session has a subscription at this place. Either may have very many: who has fewer is asked.
+    fn is_subscribed(&self, session: SessionSlot, slot: LocalSlot) -> bool {
+        let subscriptions = &self.sessions[session].subscriptions;
+        match subscriptions.len() < self.table.subscriber_count(slot) {
+            true => subscriptions.contains(&Place::Local(slot)),
+            false => self.table.is_subscribed(slot, session),
+        }
     }
 
     /// Tells other workers of a subscription whose deliveries they have to record.
@@ -88,7 +111,11 @@ impl Core {
             Some(share_name) => Place::Group(Arc::new(GroupKey { share_name, filter })),
             None => Place::Local(self.shared.interest.local_slot(&filter, self.worker)?),
         };
-        state.subscriptions.contains(&place).then_some(place)
+        let is_subscribed = match &place {
+            Place::Local(slot) => self.is_subscribed(session, *slot),
+            Place::Group(_) => state.subscriptions.contains(&place),
+        };
+        is_subscribed.then_some(place)
     }
 
     /// Takes a subscription out of all tables. `None` when the session has none with this filter.

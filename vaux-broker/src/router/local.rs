@@ -104,6 +104,17 @@ impl LocalTable {
         }
     }
 
+    /// How many subscriptions there are with this filter.
+    pub fn subscriber_count(&self, slot: LocalSlot) -> usize {
+        self.filters[slot.index()].subscriptions.as_slice().len()
+    }
+
+    /// Whether the session has a subscription with this filter.
+    pub fn is_subscribed(&self, slot: LocalSlot, session: SessionSlot) -> bool {
+        let subscriptions = self.filters[slot.index()].subscriptions.as_slice();
+        subscriptions.iter().any(|subscription| subscription.session == session)
+    }
+
     /// Removes the subscription that the session has with this filter. When it was the last, so is the filter, whose
     /// number is returned.
     pub fn remove(&mut self, slot: LocalSlot, session: SessionSlot) -> Option<FilterId> {

@@ -17,8 +17,11 @@ enum Several {
     #[default]
     None,
     One(KeptSubscription),
-    Many(Box<[KeptSubscription]>),
+    Many(Box<Many>),
 }
+
+#[derive(Debug)]
+struct Many(Vec<KeptSubscription>);
 
 /// A subscription as the session remembers it. The text of its filter stands where filters are found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,24 +102,24 @@ impl Subscriptions {
         self.iter().any(|one| one.place == *place)
     }
 
-    /// Adds a subscription, or replaces the one at the same place. True when it is new.
-    pub fn insert(&mut self, subscription: KeptSubscription) -> bool {
-        let old = self.as_mut_slice().iter_mut().find(|old| old.place == subscription.place);
-        if let Some(old) = old {
-            *old = subscription;
-            return false;
-        }
-        self.0 = match std::mem::take(&mut self.0) {
-            Several::None => Several::One(subscription),
-            Several::One(first) => Several::Many(Box::new([first, subscription])),
-            Several::Many(many) => {
-                let mut many = many.into_vec();
-                many.reserve_exact(1);
+    /// Adds a subscription at a place where there is none.
+    pub fn add(&mut self, subscription: KeptSubscription) {
+        match &mut self.0 {
+            Several::Many(many) => many.push(subscription),
+            Several::None => self.0 = Several::One(subscription),
+            Several::One(_) => {
+                let mut many = Many(self.take());
                 many.push(subscription);
-                Several::Many(many.into())
+                self.0 = Several::Many(Box::new(many));
             }
-        };
-        true
+        }
+    }
+
+    /// Replaces the subscription at the same place.
+    pub fn replace(&mut self, subscription: KeptSubscription) {
+        if let Some(old) = self.as_mut_slice().iter_mut().find(|old| old.place == subscription.place) {
+            *old = subscription;
+        }
     }
 
     /// Removes the subscription at this place.
@@ -127,7 +130,7 @@ impl Subscriptions {
         self.0 = match all.len() {
             0 => Several::None,
             1 => all.pop().map_or(Several::None, Several::One),
-            _ => Several::Many(all.into()),
+            _ => Several::Many(Box::new(Many(all))),
         };
         Some(removed)
     }
@@ -137,7 +140,7 @@ impl Subscriptions {
         match std::mem::take(&mut self.0) {
             Several::None => Vec::new(),
             Several::One(one) => vec![one],
-            Several::Many(many) => many.into_vec(),
+            Several::Many(many) => many.0,
         }
     }
 
@@ -145,7 +148,7 @@ impl Subscriptions {
         match &self.0 {
             Several::None => &[],
             Several::One(one) => std::slice::from_ref(one),
-            Several::Many(many) => many,
+            Several::Many(many) => &many.0,
         }
     }
 
@@ -153,7 +156,17 @@ impl Subscriptions {
         match &mut self.0 {
             Several::None => &mut [],
             Several::One(one) => std::slice::from_mut(one),
-            Several::Many(many) => many,
+            Several::Many(many) => &mut many.0,
         }
+    }
+}
+
+impl Many {
+    fn push(&mut self, subscription: KeptSubscription) {
+        if self.0.len() == self.0.capacity() {
+            // A vector left to itself would be half empty after it has grown.
+            self.0.reserve_exact(1 + self.0.len() / 8);
+        }
+        self.0.push(subscription);
     }
 }
