@@ -1,20 +1,23 @@
 //! What happens for every message, as small jobs that do the same work each time.
 //!
-//! `cargo bench -p vaux-broker --bench hot` tells how long each takes by the clock of this machine. `hot NAME TIMES` does
-//! one job so many times within [`counted`], for `cargo xtask counts`, which counts instructions and allocations there.
+//! `cargo bench -p vaux-broker --bench hot` tells how long each takes by the clock of this machine, with criterion's flags.
+//! `hot NAME TIMES` does one job so many times within [`counted`], for `cargo xtask counts`, which counts instructions and
+//! allocations there.
 
 use std::fmt::Write as _;
 use std::hint::black_box;
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use vaux_broker::config::{ListenerConfig, ListenerKind};
+use criterion::Criterion;
+use vaux_broker::config::{Durability, ListenerConfig, ListenerKind};
 use vaux_broker::core::{Core, Effect, ListenerSettings, Settings, Shared, WorkerId};
+use vaux_broker::message::{Content, Message};
 use vaux_broker::rights::DefaultRights;
 use vaux_broker::router::{FilterMap, Search};
-use vaux_broker::session::Identity;
-use vaux_broker::store::Recorder;
+use vaux_broker::session::{Delivery, Identifiers, Identity};
+use vaux_broker::store::disk::{DiskOptions, DiskStore};
+use vaux_broker::store::{Record, Recorder, Sequence, Store as _, Submission};
 use vaux_broker::{Peer, Time};
 use vaux_mqtt::frame::Frame;
 use vaux_mqtt::packet::{Ack, Connect, PacketType, Publish, Subscribe, Subscription, SubscriptionOptions};
@@ -31,7 +34,7 @@ struct Job {
     prepare: fn() -> Work,
 }
 
-const JOBS: [Job; 8] = [
+const JOBS: [Job; 9] = [
     Job {
         name: "decode-publish",
         prepare: || decode(Version::V311, &publish(QoS::AtMostOnce, Version::V311)),
@@ -43,6 +46,7 @@ const JOBS: [Job; 8] = [
     Job { name: "publish-qos1", prepare: || deliver(QoS::AtLeastOnce, 1) },
     Job { name: "match-exact", prepare: || find(|number| format!("site/{number}/device/value")) },
     Job { name: "match-wildcard", prepare: || find(|number| format!("site/{number}/+/value")) },
+    Job { name: "store-append", prepare: append },
 ];
 
 /// How often a job is done before anything counts, so that buffers have their size and caches their entries.
@@ -54,26 +58,18 @@ const FILTERS: u32 = 100_000;
 const TOPIC: &str = "bench/topic/0000";
 const PAYLOAD: [u8; 64] = [b'.'; 64];
 
-fn main() -> ExitCode {
-    // Cargo adds `--bench`.
-    let names: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
-    match names.as_slice() {
-        [] => JOBS.iter().for_each(time),
-        [name, times] => {
-            let (Some(job), Ok(times)) = (JOBS.iter().find(|job| job.name == name), times.parse()) else {
-                eprintln!("there is no job {name}, or {times} is no number");
-                return ExitCode::FAILURE;
-            };
-            let mut work = (job.prepare)();
-            work(WARM_UP);
-            counted(&mut work, times);
-        }
-        _ => {
-            eprintln!("name one job and how often to do it, or nothing");
-            return ExitCode::FAILURE;
-        }
+fn main() {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if let [name, times] = words.as_slice()
+        && let (Some(job), Ok(times)) = (JOBS.iter().find(|job| job.name == name), times.parse())
+    {
+        let mut work = (job.prepare)();
+        work(WARM_UP);
+        return counted(&mut work, times);
     }
-    ExitCode::SUCCESS
+    let mut criterion = Criterion::default().configure_from_args();
+    JOBS.iter().for_each(|job| time(&mut criterion, job));
+    criterion.final_summary();
 }
 
 /// All that is counted happens in here.
@@ -82,17 +78,17 @@ fn counted(work: &mut Work, times: u32) {
     work(times);
 }
 
-/// Prints how long one takes: the best of many short stretches, as what is in the way only ever adds.
-fn time(job: &Job) {
-    let mut work = (job.prepare)();
-    let began = Instant::now();
-    let mut best = Duration::MAX;
-    while began.elapsed() < Duration::from_millis(500) {
-        let before = Instant::now();
-        work(1000);
-        best = best.min(before.elapsed());
-    }
-    println!("{:<20} {:>8.1} ns", job.name, best.as_nanos() as f64 / 1000.0);
+/// Measures one, many at a time: one alone would be over before the clock moves.
+fn time(criterion: &mut Criterion, job: &Job) {
+    let mut work = None;
+    criterion.bench_function(job.name, |bencher| {
+        let work = work.get_or_insert_with(job.prepare);
+        bencher.iter_custom(|times| {
+            let before = Instant::now();
+            work(u32::try_from(times).unwrap_or(u32::MAX));
+            before.elapsed()
+        });
+    });
 }
 
 fn publish(qos: QoS, version: Version) -> Vec<u8> {
@@ -182,6 +178,55 @@ fn find(filter: fn(u32) -> String) -> Work {
             assert_eq!(found, 1, "not the filter that matches");
         }
     })
+}
+
+/// Messages for one session to the store on the disk, 64 in a transaction that does not wait for the disk; each also takes
+/// back what the one before it brought.
+fn append() -> Work {
+    const TOGETHER: u64 = 64;
+    let directory = tempfile::tempdir().expect("there is room for a folder");
+    let store = DiskStore::open(directory.path()).expect("a store is made");
+    let options = DiskOptions { durability: Durability::None, interval: Duration::ZERO, max_bytes: u64::MAX };
+    let (mut handles, _) =
+        store.start(options, Arc::default(), vec![Arc::new(|| ())]).expect("the store starts");
+    let mut handle = handles.remove(0);
+    let mut submitted = 0;
+    let mut mid = 0_u64;
+    Box::new(move |times| {
+        let _folder = &directory;
+        for _ in 0..u64::from(times).div_ceil(TOGETHER) {
+            let taken_back = mid.saturating_sub(TOGETHER) + 1..=mid;
+            let mut records: Vec<Record> = taken_back.map(|mid| Record::Delivered { sid: 1, mid }).collect();
+            records.extend((mid + 1..=mid + TOGETHER).map(delivery));
+            mid += TOGETHER;
+            submitted += 1;
+            handle.submit(Submission { sequence: Sequence(submitted), records });
+            // What is taken back before it is written never would be.
+            while handle.backlog_bytes() > 0 {
+                std::thread::yield_now();
+            }
+        }
+    })
+}
+
+fn delivery(mid: u64) -> Record {
+    let content = Content {
+        publisher: 2,
+        qos: QoS::AtLeastOnce,
+        retain: false,
+        expires_at: Time::NEVER,
+        topic: TOPIC,
+        properties: &[],
+        payload: &PAYLOAD,
+    };
+    let delivery = Delivery {
+        message: Message::new(mid, &content),
+        qos: QoS::AtLeastOnce,
+        retain: false,
+        identifiers: Identifiers::default(),
+        group: None,
+    };
+    Record::Delivery { sid: 1, delivery, packet_id: None }
 }
 
 /// Core with what a shard does for it, without sockets.

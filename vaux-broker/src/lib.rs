@@ -16,7 +16,7 @@ pub mod config;
 pub mod core;
 mod identity;
 mod measure;
-mod message;
+pub mod message;
 pub mod observe;
 pub mod operator;
 mod peer;
