@@ -494,34 +494,39 @@ impl Core {
         if connection.phase == Phase::AwaitConnect {
             return self.handle_first_packet(now, slot, frame);
         }
-        let packet = Packet::decode(frame, connection.version, Sender::Client)?;
+        // Looked at where it is: to move it about takes longer than to read a small one.
+        let decoded = Packet::decode(frame, connection.version, Sender::Client);
+        let packet = match &decoded {
+            Ok(packet) => packet,
+            Err(error) => return Err(*error),
+        };
         if connection.extras.as_ref().is_some_and(|extras| extras.is_traced) {
-            self.trace_received(now, slot, &packet, frame.bytes().len());
+            self.trace_received(now, slot, packet, frame.bytes().len());
         }
         let connection = &self.connections[slot as usize];
         if connection.phase == Phase::AwaitAuth {
-            self.handle_early_packet(now, slot, &packet);
+            self.handle_early_packet(now, slot, packet);
             return Ok(());
         }
         match packet {
             Packet::Publish(publish) => {
-                self.handle_publish(now, slot, &publish)?;
+                self.handle_publish(now, slot, publish)?;
                 self.count_publish(now, slot, frame.bytes().len());
                 Ok(())
             }
-            Packet::PubAck(ack) => self.handle_puback(slot, &ack),
-            Packet::PubRec(ack) => self.handle_pubrec(slot, &ack),
-            Packet::PubRel(ack) => self.handle_pubrel(slot, &ack),
-            Packet::PubComp(ack) => self.handle_pubcomp(slot, &ack),
-            Packet::Subscribe(subscribe) => self.handle_subscribe(now, slot, &subscribe),
-            Packet::Unsubscribe(unsubscribe) => self.handle_unsubscribe(now, slot, &unsubscribe),
+            Packet::PubAck(ack) => self.handle_puback(slot, ack),
+            Packet::PubRec(ack) => self.handle_pubrec(slot, ack),
+            Packet::PubRel(ack) => self.handle_pubrel(slot, ack),
+            Packet::PubComp(ack) => self.handle_pubcomp(slot, ack),
+            Packet::Subscribe(subscribe) => self.handle_subscribe(now, slot, subscribe),
+            Packet::Unsubscribe(unsubscribe) => self.handle_unsubscribe(now, slot, unsubscribe),
             Packet::PingReq => {
                 self.write(slot, |out| out.extend_from_slice(&vaux_mqtt::packet::PINGRESP));
                 Ok(())
             }
-            Packet::Disconnect(disconnect) => self.handle_disconnect(now, slot, &disconnect),
+            Packet::Disconnect(disconnect) => self.handle_disconnect(now, slot, disconnect),
             Packet::Connect(_) => Err(self.violation(slot, vaux_mqtt::error::Rule::SecondConnect)),
-            Packet::Auth(auth) => self.handle_auth(now, slot, &auth),
+            Packet::Auth(auth) => self.handle_auth(now, slot, auth),
             other => Err(self.violation(slot, unexpected(other.packet_type()))),
         }
     }
