@@ -88,6 +88,13 @@ impl Terminal {
 
     /// How the program ends by itself.
     pub(crate) fn end(mut self) -> Option<i32> {
+        let start = Instant::now();
+        let mut drawn = self.shown.parser.lock().unwrap();
+        while !drawn.1 {
+            assert!(start.elapsed() < PATIENCE, "it does not end:\n{}", drawn.0.screen().contents());
+            drawn = self.shown.has_changed.wait_timeout(drawn, PATIENCE).unwrap().0;
+        }
+        drop(drawn);
         self.child.wait().unwrap().code()
     }
 
