@@ -155,12 +155,12 @@ impl Connection {
         }
     }
 
-    /// Whether the client takes a packet of this length.
-    /// Whether there is no packet that is larger than the client takes.
+    /// Whether the client takes packets of any length.
     pub(super) fn takes_any(&self) -> bool {
         self.maximum_packet_size == u32::MAX
     }
 
+    /// Whether the client takes a packet of this length.
     pub(super) fn takes(&self, packet_len: usize) -> bool {
         packet_len <= self.maximum_packet_size as usize
     }

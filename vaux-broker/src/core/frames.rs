@@ -140,7 +140,6 @@ pub(super) fn with_own_packet<R>(
     now: Time,
     with: impl FnOnce(&Publish<'_>) -> R,
 ) -> R {
-    let expiry = content.expiry_interval(now).map(Property::MessageExpiryInterval);
     let mut list = Vec::new();
     let topic = match manner.alias {
         OutboundAlias::None => manner.topic,
@@ -153,7 +152,7 @@ pub(super) fn with_own_packet<R>(
             ""
         }
     };
-    list.extend(expiry);
+    list.extend(content.expiry_interval(now).map(Property::MessageExpiryInterval));
     list.extend(manner.identifiers.iter().map(|&identifier| Property::SubscriptionIdentifier(identifier)));
     with(&Publish {
         dup: manner.dup,
