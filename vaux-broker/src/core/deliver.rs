@@ -523,8 +523,8 @@ fn write_own<'a>(
     true
 }
 
-/// The packet's manner with the topic as the client knows it, and its length, or 0 if the client takes any. `None` when it
-/// is larger than the client takes, or its topic is not one of the listener's.
+/// The packet's manner with the topic as the client knows it, and its length, or 0 if the client takes any. `None` when
+/// it is larger than the client takes, or its topic is not one of the listener's.
 fn fit_own<'a>(
     connection: &Connection,
     content: &Content<'a>,

@@ -39,6 +39,8 @@ pub struct TopicCache {
     turned_away: Box<[u32]>,
     /// Whose turn it is in each shared subscription. Kept apart from the entries, which come and go.
     cursors: HashMap<Arc<GroupKey>, Rc<Cell<u32>>>,
+    /// With so many of them it is time to forget those of shared subscriptions that no entry knows any more.
+    max_cursors: usize,
     /// What was looked up last, for its memory.
     interested: Interested,
     subscriptions: Vec<LocalSubscription>,
@@ -132,6 +134,9 @@ const MAX_BYTES: usize = 16 << 20;
 /// How many topics are remembered that were turned away.
 const TURNED_AWAY: usize = 1 << 14;
 
+/// So many shared subscriptions are remembered at least, whether they are still there or not.
+const MIN_CURSORS: usize = 256;
+
 /// What an entry costs beside the text of its topic and its targets.
 const ENTRY_BYTES: usize = size_of::<Entry>() + 3 * size_of::<u32>() + size_of::<Matched>() + 16;
 
@@ -148,6 +153,7 @@ impl TopicCache {
             next_victim: 0,
             turned_away: Box::default(),
             cursors: HashMap::new(),
+            max_cursors: MIN_CURSORS,
             interested: Interested::default(),
             subscriptions: Vec::new(),
         }
@@ -157,9 +163,14 @@ impl TopicCache {
     pub fn clear(&mut self) {
         self.entries = Vec::new();
         self.places = HashTable::new();
-        self.cursors.retain(|_, cursor| Rc::strong_count(cursor) > 1);
         self.bytes = 0;
         self.turned_away = Box::default();
+        self.forget_cursors();
+    }
+
+    fn forget_cursors(&mut self) {
+        self.cursors.retain(|_, cursor| Rc::strong_count(cursor) > 1);
+        self.max_cursors = MIN_CURSORS.max(2 * self.cursors.len());
     }
 
     /// What `topic` matches now. Sessions that live here are asked about by `may_receive`, when the answer is not known
@@ -204,6 +215,9 @@ impl TopicCache {
         may_receive: impl Fn(SessionSlot) -> bool,
     ) -> Rc<Matched> {
         let Ok(name) = TopicName::new(topic) else { return Rc::default() };
+        if self.cursors.len() >= self.max_cursors {
+            self.forget_cursors();
+        }
         interest.find(name, &mut self.interested);
         let Interested { workers, groups, stored, .. } = &mut self.interested;
         let (workers, stored, groups) = (&*workers, &*stored, std::mem::take(groups));
@@ -261,10 +275,9 @@ impl TopicCache {
 
 impl Entry {
     fn cost(&self) -> usize {
-        ENTRY_BYTES
-            + self.topic.len()
-            + size_of_val(&*self.matched.local)
-            + size_of_val(&*self.matched.stored)
+        let Matched { local, remote, groups, stored } = &*self.matched;
+        let targets = size_of_val(&**local) + size_of_val(&**stored);
+        ENTRY_BYTES + self.topic.len() + targets + size_of_val(&**remote) + size_of_val(&**groups)
     }
 }
 
@@ -330,6 +343,7 @@ fn combine(subscriptions: impl Iterator<Item = (SubscriptionOptions, u32)> + Clo
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::router::interest::Member;
 
     /// A worker with one subscriber of everything.
     struct Worker {
@@ -384,6 +398,25 @@ mod tests {
             [matches("$a"), matches("$b"), matches("$a"), matches("$a")],
             [(true, 0), (true, 0), (true, 1), (true, 1)]
         );
+    }
+
+    #[test]
+    fn shared_subscriptions_that_are_gone_are_forgotten() {
+        let mut worker = Worker::new();
+        for number in 0..10 * MIN_CURSORS as u64 {
+            let member = Member {
+                sid: number,
+                home: WorkerId(0),
+                qos: QoS::AtMostOnce,
+                retain_as_published: false,
+                identifier: 0,
+                state: Arc::default(),
+            };
+            let key = worker.interest.join(&format!("group-{number}"), "a", member);
+            assert!(!worker.knows("a"));
+            worker.interest.leave(&key, number);
+        }
+        assert!(worker.cache.cursors.len() <= MIN_CURSORS, "{}", worker.cache.cursors.len());
     }
 
     #[test]
