@@ -171,9 +171,10 @@ impl Shard {
             let now = self.clock.now();
             let arriving = std::mem::take(&mut self.arriving);
             self.take_mail(now);
-            if self.core.poll_timeout().is_some_and(|at| at <= now) {
-                self.core.handle_timeout(now);
-                self.run_effects(now);
+            let passed = self.clock.passed();
+            if self.core.poll_timeout().is_some_and(|at| at <= passed) {
+                self.core.handle_timeout(passed);
+                self.run_effects(passed);
             }
             self.core.release_paused(now);
             self.run_effects(now);
