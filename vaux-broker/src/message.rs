@@ -97,14 +97,20 @@ impl Message {
 
     /// What the message holds.
     pub fn content(&self) -> Content<'_> {
-        let (topic, rest) = self.0.slice.split_at(self.topic_len as usize);
+        self.content_with(std::str::from_utf8(self.topic()).expect("the topic was copied from a string"))
+    }
+
+    /// What the message holds, for those who have its topic as a string: to make one of its bytes takes longer than to
+    /// compare them with the topic of the message before it.
+    pub(crate) fn content_with<'a>(&'a self, topic: &'a str) -> Content<'a> {
+        let rest = &self.0.slice[self.topic_len as usize..];
         let (properties, payload) = rest.split_at(self.properties_len as usize);
         Content {
             publisher: self.publisher,
             qos: self.qos,
             retain: self.retain,
             expires_at: self.expires_at,
-            topic: std::str::from_utf8(topic).expect("the topic was copied from a string"),
+            topic,
             properties,
             payload: self.large.as_ref().map_or(payload, |large| &large.0),
         }

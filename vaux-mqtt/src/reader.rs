@@ -102,9 +102,13 @@ impl<'a> Reader<'a> {
         string::check(bytes).map_err(|(rule, at)| self.error_at(rule, self.at - bytes.len() + at))
     }
 
-    /// A string, and whether it holds a wildcard.
-    pub(crate) fn topic(&mut self) -> Result<(&'a str, bool), Error> {
+    /// A string, and whether it holds a wildcard. `last_topic` was read before and holds none, or is empty.
+    #[inline]
+    pub(crate) fn topic(&mut self, last_topic: &'a str) -> Result<(&'a str, bool), Error> {
         let bytes = self.binary()?;
+        if bytes == last_topic.as_bytes() {
+            return Ok((last_topic, false));
+        }
         string::check_topic(bytes).map_err(|(rule, at)| self.error_at(rule, self.at - bytes.len() + at))
     }
 

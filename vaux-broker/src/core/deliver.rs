@@ -26,6 +26,8 @@ pub(super) struct Publication<'a> {
     pub(super) content: Content<'a>,
     /// The message as something that can be kept, made when somebody has to keep it.
     message: Option<Message>,
+    /// Whether who gets it next is the last to get it here.
+    is_last: bool,
     /// Sessions of this worker that the publisher's worker has recorded to get it.
     pub(super) recorded: &'a [u64],
     needs: Sequence,
@@ -41,7 +43,7 @@ pub(super) struct Routed {
 
 impl<'a> Publication<'a> {
     pub(super) fn new(content: Content<'a>) -> Self {
-        Publication { content, message: None, recorded: &[], needs: Sequence::NONE }
+        Publication { content, message: None, is_last: false, recorded: &[], needs: Sequence::NONE }
     }
 
     /// A message that exists already.
@@ -64,6 +66,15 @@ impl<'a> Publication<'a> {
         let content = &self.content;
         self.message.get_or_insert_with(|| Message::new(shared.next_mid(), content)).clone()
     }
+
+    /// The same for a queue, where it stays alone when nobody else gets it: to count one who holds it would wait until
+    /// all that was just written is in the memory.
+    fn share_with_queue(&mut self, shared: &Shared) -> Message {
+        match self.is_last {
+            true => self.message.take().unwrap_or_else(|| Message::new(shared.next_mid(), &self.content)),
+            false => self.share(shared),
+        }
+    }
 }
 
 impl Core {
@@ -73,12 +84,15 @@ impl Core {
         if matched.is_empty() {
             return Routed { is_matched: false, needs: Sequence::NONE };
         }
+        publication.is_last =
+            matched.local.len() == 1 && matched.remote.is_empty() && matched.groups.is_empty();
         self.deliver_here(now, publication, &matched);
         for &worker in &matched.remote {
             let recorded = self.record_for(publication, worker, &matched.stored);
             self.forward(now, publication, worker, recorded);
         }
-        for group in &matched.groups {
+        for (index, group) in matched.groups.iter().enumerate() {
+            publication.is_last = index + 1 == matched.groups.len();
             self.deliver_shared(now, publication, group);
         }
         Routed { is_matched: true, needs: publication.needs }
@@ -107,11 +121,12 @@ impl Core {
                     }
                 }
             };
-            self.deliver(now, publication, target.session, terms, None);
+            self.deliver(now, publication, target.session, terms, None, true);
         }
     }
 
-    /// Delivers to one session of this worker: into its outbox if it can be sent now, else into its queue.
+    /// Delivers to one session of this worker that may have the message, if that `is_allowed`: into its outbox if it can be
+    /// sent now, else into its queue.
     pub(super) fn deliver(
         &mut self,
         now: Time,
@@ -119,19 +134,18 @@ impl Core {
         session: SessionSlot,
         terms: &Terms,
         group: Option<&Arc<GroupKey>>,
+        is_allowed: bool,
     ) {
         let qos = self.delivery_qos(terms, publication.content.qos);
         let retain = publication.content.retain && terms.retain_as_published;
         let state = &self.sessions[session];
         let is_recorded = !publication.recorded.is_empty() && publication.recorded.contains(&state.sid);
-        // Of the other subscriptions, none was matched whose session may not have the message.
-        let is_denied = group.is_some() && !self.may_receive(session, publication.content.topic);
-        if is_recorded && (qos == QoS::AtMostOnce || !state.is_stored() || is_denied) {
+        if is_recorded && (qos == QoS::AtMostOnce || !state.is_stored() || !is_allowed) {
             // Its terms have changed since.
             let (sid, mid) = (state.sid, publication.share(&self.shared).mid);
             self.recorder.record(|| Record::Delivered { sid, mid });
         }
-        if is_denied {
+        if !is_allowed {
             self.drop_for(now, session, DropCause::NotAuthorized, publication.content.topic);
             return;
         }
@@ -156,11 +170,15 @@ impl Core {
         let is_kept = self.keeps_sent(session) || group.is_some() || sendable.is_none();
         let is_stored = state.is_stored() && qos > QoS::AtMostOnce;
         let delivery = is_kept.then(|| Delivery {
-            message: publication.share(&self.shared),
+            // Before the message is written: to count one more waits for all writes.
+            group: group.cloned(),
+            identifiers: terms.identifiers.clone(),
+            message: match sendable {
+                Some(_) => publication.share(&self.shared),
+                None => publication.share_with_queue(&self.shared),
+            },
             qos,
             retain,
-            identifiers: terms.identifiers.clone(),
-            group: group.cloned(),
         });
         match (sendable, delivery) {
             (Some(slot), delivery) => {

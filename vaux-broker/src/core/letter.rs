@@ -264,16 +264,15 @@ impl Core {
             return self.repick(now, picked);
         };
         let state = &self.sessions[session];
-        let takes_it =
-            state.connection().is_some() && self.may_receive(session, picked.message.content().topic);
-        if !takes_it && !picked.is_repicked {
+        let is_allowed = self.may_receive(session, picked.message.content().topic);
+        if (state.connection().is_none() || !is_allowed) && !picked.is_repicked {
             return self.repick(now, picked);
         }
         let terms = terms_of(picked.qos, picked.retain_as_published, picked.identifier);
         self.frames.clear();
         let recorded = picked.recorded();
         let mut publication = Publication::of(&picked.message).recorded_for(recorded);
-        self.deliver(now, &mut publication, session, &terms, Some(&picked.group));
+        self.deliver(now, &mut publication, session, &terms, Some(&picked.group), is_allowed);
         if self.sessions[session].connection().is_none() {
             // Who came online while it was on its way did not see that it would wait here.
             self.repick_of(now, session);

@@ -95,6 +95,7 @@ use frames::Frames;
 use letter::SpareParcels;
 use observe::Observations;
 use observed::Observed;
+use publish::LastTopic;
 use session_report::Refresh;
 use survey::Surveyor;
 use timeout::Timers;
@@ -219,6 +220,8 @@ pub struct Core {
     frames: Frames,
     /// Whether the bytes that are being handled made room for what waits for the same client.
     has_room: bool,
+    /// The topic of the message that was sent last from a queue, for its memory.
+    drained_topic: String,
     /// Buffers of emptied outboxes, to be used again.
     buffers: Vec<Vec<u8>>,
     counters: Counters,
@@ -340,6 +343,7 @@ impl Core {
             effects: VecDeque::new(),
             frames: Frames::default(),
             has_room: false,
+            drained_topic: String::new(),
             buffers: Vec::new(),
             counters: Counters::default(),
             observations: Observations::default(),
@@ -361,12 +365,13 @@ impl Core {
     /// with what follows it, or after [`Effect::Resume`].
     pub fn handle_bytes(&mut self, now: Time, slot: u32, bytes: &[u8]) -> usize {
         let mut used = 0;
+        let mut last = LastTopic::default();
         self.connections[slot as usize].last_received = now;
         while self.takes_input(slot) && used < bytes.len() {
             match self.next_frame(slot, &bytes[used..]) {
                 Ok(Some(frame)) => {
                     used += frame.bytes().len();
-                    if let Err(error) = self.handle_frame(now, slot, &frame) {
+                    if let Err(error) = self.handle_frame(now, slot, &frame, &mut last) {
                         self.fail(now, slot, error);
                     }
                 }
@@ -488,14 +493,20 @@ impl Core {
         Ok(frame)
     }
 
-    fn handle_frame(&mut self, now: Time, slot: u32, frame: &Frame<'_>) -> Result<(), Error> {
+    fn handle_frame<'a>(
+        &mut self,
+        now: Time,
+        slot: u32,
+        frame: &Frame<'a>,
+        last: &mut LastTopic<'a>,
+    ) -> Result<(), Error> {
         let connection = &self.connections[slot as usize];
         self.counters.packets_received += 1;
         if connection.phase == Phase::AwaitConnect {
             return self.handle_first_packet(now, slot, frame);
         }
         // Looked at where it is: to move it about takes longer than to read a small one.
-        let decoded = Packet::decode(frame, connection.version, Sender::Client);
+        let decoded = Packet::decode_after(frame, connection.version, Sender::Client, last.topic);
         let packet = match &decoded {
             Ok(packet) => packet,
             Err(error) => return Err(*error),
@@ -510,7 +521,7 @@ impl Core {
         }
         match packet {
             Packet::Publish(publish) => {
-                self.handle_publish(now, slot, publish)?;
+                self.handle_publish(now, slot, publish, last)?;
                 self.count_publish(now, slot, frame.bytes().len());
                 Ok(())
             }
@@ -526,7 +537,11 @@ impl Core {
             }
             Packet::Disconnect(disconnect) => self.handle_disconnect(now, slot, disconnect),
             Packet::Connect(_) => Err(self.violation(slot, vaux_mqtt::error::Rule::SecondConnect)),
-            Packet::Auth(auth) => self.handle_auth(now, slot, auth),
+            Packet::Auth(auth) => {
+                // It may be somebody else from now on.
+                *last = LastTopic::default();
+                self.handle_auth(now, slot, auth)
+            }
             other => Err(self.violation(slot, unexpected(other.packet_type()))),
         }
     }

@@ -29,12 +29,21 @@ enum Plan {
     Refuse(DropCause),
 }
 
+/// The topic of the last PUBLISH among bytes that came together, once it is known that the client may publish under it.
+/// Most of those that follow have the same: what was asked about it need not be asked again.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct LastTopic<'a> {
+    /// As the client wrote it. Empty: there was none.
+    pub(super) topic: &'a str,
+}
+
 impl Core {
-    pub(super) fn handle_publish(
+    pub(super) fn handle_publish<'a>(
         &mut self,
         now: Time,
         slot: u32,
-        publish: &Publish<'_>,
+        publish: &Publish<'a>,
+        last: &mut LastTopic<'a>,
     ) -> Result<(), Error> {
         self.counters.messages_received += 1;
         self.counters.payload_bytes_received += publish.payload.len() as u64;
@@ -42,11 +51,12 @@ impl Core {
         self.connections[slot as usize].traffic.messages_in += 1;
         let topic = self.resolve_topic(slot, publish)?;
         let topic = topic.as_deref().unwrap_or(publish.topic);
-        let plan = self.plan_publish(slot, session, publish, topic)?;
+        let plan = self.plan_publish(slot, session, publish, topic, last)?;
         let Plan::Accept = plan else {
             self.answer_unrouted(now, slot, session, publish, topic, &plan);
             return Ok(());
         };
+        last.topic = publish.topic;
         if let Some(top) = &mut self.top {
             top.count(topic, &self.sessions[session].key.client_id, publish.payload.len());
         }
@@ -125,6 +135,7 @@ impl Core {
         session: SessionSlot,
         publish: &Publish<'_>,
         mounted_topic: &str,
+        last: &LastTopic<'_>,
     ) -> Result<Plan, Error> {
         let connection = &self.connections[slot as usize];
         let state = &self.sessions[session];
@@ -153,14 +164,17 @@ impl Core {
                 _ => Ok(Plan::Refuse(DropCause::StoreFull)),
             };
         }
+        // An alias may stand for another topic than the last time, and is empty here.
+        let is_known = std::ptr::eq(publish.topic, last.topic) && !publish.topic.is_empty();
         let topic = &mounted_topic[connection.listener.mount.len()..];
-        if topic.len() > limits.max_topic_bytes || is_too_deep(topic, limits.max_topic_levels) {
+        if !is_known && (topic.len() > limits.max_topic_bytes || is_too_deep(topic, limits.max_topic_levels))
+        {
             return Ok(Plan::Refuse(DropCause::TopicInvalid));
         }
         if limits.max_payload.is_some_and(|max| publish.payload.len() > max) {
             return Ok(Plan::Refuse(DropCause::PayloadTooLarge));
         }
-        if !self.may(session, Action::Publish, topic) {
+        if !is_known && !self.may(session, Action::Publish, topic) {
             return Ok(Plan::Refuse(DropCause::NotAuthorized));
         }
         if publish.qos == QoS::AtMostOnce

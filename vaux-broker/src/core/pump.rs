@@ -51,6 +51,16 @@ const REPLAY_BYTES: usize = 256 << 10;
 /// How many retained messages are read under one lock.
 const REPLAY_CHUNK: usize = 64;
 
+/// What became of a message that waited.
+enum Sent {
+    /// It is on its way, and nobody needs it any more; or it is dropped.
+    Done,
+    /// It is on its way, and kept until it is acknowledged.
+    Kept,
+    /// The client may not be sent any more now.
+    NoRoom,
+}
+
 impl Core {
     /// Sends what can be sent now.
     pub(super) fn pump(&mut self, now: Time, slot: u32) {
@@ -118,26 +128,39 @@ impl Core {
 
     fn drain_queue(&mut self, now: Time, slot: u32, session: SessionSlot) {
         let max_outbox_bytes = self.settings.limits.max_outbox_bytes;
+        // What waits one behind the other often has one topic: what is known of it is found out once.
+        let mut topic = std::mem::take(&mut self.drained_topic);
+        topic.clear();
+        let mut is_allowed = false;
         while has_outbox_room(&self.connections[slot as usize], max_outbox_bytes) {
-            let state = &self.sessions[session];
-            if state.queue.is_empty() || !self.has_send_room(session) {
+            if !self.has_send_room(session) {
                 break;
             }
             // What is not in memory is asked for below.
             let Some(delivery) = self.sessions[session].queue.pop() else { break };
-            let content = delivery.message.content();
-            if content.is_expired(now) {
-                self.drop_for(now, session, DropCause::Expired, content.topic);
-                self.finish_delivery(session, Some(&delivery));
-                continue;
+            let message = &delivery.message;
+            if *message.topic() != *topic.as_bytes() {
+                topic.clear();
+                topic.push_str(message.content().topic);
+                is_allowed = self.may_receive(session, &topic);
             }
-            if !self.may_receive(session, content.topic) {
-                self.drop_for(now, session, DropCause::NotAuthorized, content.topic);
-                self.finish_delivery(session, Some(&delivery));
-                continue;
+            let content = message.content_with(&topic);
+            let refusal = match content.is_expired(now) {
+                true => Some(DropCause::Expired),
+                false => (!is_allowed).then_some(DropCause::NotAuthorized),
+            };
+            match refusal {
+                None => {
+                    let sent = self.send_queued(now, slot, session, &delivery, &content);
+                    self.keep_sent(session, delivery, sent);
+                }
+                Some(cause) => {
+                    self.drop_for(now, session, cause, content.topic);
+                    self.finish_delivery(session, Some(&delivery));
+                }
             }
-            self.send_queued(now, slot, session, &delivery, &content);
         }
+        self.drained_topic = topic;
         self.request_page(session);
     }
 
@@ -148,20 +171,18 @@ impl Core {
         session: SessionSlot,
         delivery: &Delivery,
         content: &Content<'_>,
-    ) {
+    ) -> Sent {
         let qos = delivery.qos;
         let manner = Manner::of(delivery, content.topic, self.connections[slot as usize].version);
         if qos == QoS::AtMostOnce {
             if !self.send_kept(now, slot, content, manner, Sequence::NONE) {
                 self.drop_for(now, session, DropCause::TooLarge, content.topic);
             }
-            return;
+            return Sent::Done;
         }
         let is_kept = self.keeps_sent(session) || delivery.group.is_some();
         let state = &mut self.sessions[session];
-        let Some(packet_id) = state.outbound.send(qos, is_kept.then(|| delivery.clone())) else {
-            return state.queue.push_front(delivery.clone());
-        };
+        let Some(packet_id) = state.outbound.send(qos, None) else { return Sent::NoRoom };
         let mut needs = Sequence::NONE;
         if state.is_stored() {
             let (sid, mid) = (state.sid, delivery.message.mid);
@@ -174,6 +195,22 @@ impl Core {
             self.sessions[session].outbound.forget(packet_id);
             self.drop_for(now, session, DropCause::TooLarge, content.topic);
             self.finish_delivery(session, Some(delivery));
+            return Sent::Done;
+        }
+        if is_kept { Sent::Kept } else { Sent::Done }
+    }
+
+    /// Puts a message where it belongs after [`Core::send_queued`].
+    fn keep_sent(&mut self, session: SessionSlot, delivery: Delivery, sent: Sent) {
+        let state = &mut self.sessions[session];
+        match sent {
+            Sent::Done => {}
+            Sent::NoRoom => state.queue.push_front(delivery),
+            Sent::Kept => {
+                if let Some(last) = state.outbound.last_mut() {
+                    *last = Some(delivery);
+                }
+            }
         }
     }
 
@@ -345,7 +382,8 @@ impl Core {
         if is_recorded {
             self.record_delivery(session, delivery.clone(), None);
         }
-        self.send_queued(now, slot, session, &delivery, &delivery.message.content());
+        let sent = self.send_queued(now, slot, session, &delivery, &delivery.message.content());
+        self.keep_sent(session, delivery, sent);
         self.count_in_flight(session);
     }
 

@@ -76,8 +76,9 @@ impl Core {
             };
             return self.post(member.home, Letter::Picked(Box::new(picked)));
         }
-        let Some(session) = self.sessions.of_sid(member.sid) else { return };
-        if !is_repicked && !self.may_receive(session, publication.content.topic) {
+        let Some(session) = self.sessions.of_member(member.session, member.sid) else { return };
+        let is_allowed = self.may_receive(session, publication.content.topic);
+        if !is_repicked && !is_allowed {
             let members = self.shared.interest.members(group);
             let strategy = self.settings.mqtt.shared_strategy;
             if let Some(other) = pick(&members, 0, strategy, Some(member.sid)) {
@@ -85,7 +86,7 @@ impl Core {
             }
         }
         let terms = terms_of(member.qos, member.retain_as_published, member.identifier);
-        self.deliver(now, publication, session, &terms, Some(group));
+        self.deliver(now, publication, session, &terms, Some(group), is_allowed);
     }
 
     /// Records the message for a stored member on another worker. False when it is not to be stored.
@@ -146,7 +147,8 @@ impl Core {
                 self.frames.clear();
                 let recorded = picked.recorded();
                 let mut publication = Publication::of(&picked.message).recorded_for(recorded);
-                self.deliver(now, &mut publication, session, &terms, Some(&picked.group));
+                let is_allowed = self.may_receive(session, publication.content.topic);
+                self.deliver(now, &mut publication, session, &terms, Some(&picked.group), is_allowed);
             }
             None => {
                 let Content { publisher, topic, .. } = picked.message.content();
@@ -274,6 +276,7 @@ impl Core {
         let member = Member {
             sid: state.sid,
             home: self.worker,
+            session,
             qos: subscription.options.qos,
             retain_as_published: subscription.options.retain_as_published,
             identifier: subscription.identifier,
@@ -301,8 +304,10 @@ fn pick(members: &[Member], turn: u32, strategy: SharedStrategy, except: Option<
         }
     }
     let is_ready = |member: &&Member| member.state.is_online() && member.state.has_room();
-    candidates()
-        .find(is_ready)
+    // Mostly it is the first one.
+    let first = members.get(start).filter(|first| Some(first.sid) != except).filter(is_ready);
+    first
+        .or_else(|| candidates().find(is_ready))
         .or_else(|| candidates().find(|member| member.state.is_online()))
         .or_else(|| candidates().find(|member| member.state.is_durable()))
 }

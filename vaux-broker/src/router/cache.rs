@@ -407,6 +407,7 @@ mod tests {
             let member = Member {
                 sid: number,
                 home: WorkerId(0),
+                session: SessionSlot(0),
                 qos: QoS::AtMostOnce,
                 retain_as_published: false,
                 identifier: 0,

@@ -15,6 +15,7 @@ use super::filter_map::Search;
 use super::local::LocalSlot;
 use super::{FilterId, FilterMap};
 use crate::core::WorkerId;
+use crate::session::SessionSlot;
 use crate::sync::{AtomicU64, RwLock};
 
 /// The shared index of interest.
@@ -101,6 +102,8 @@ pub struct Member {
     pub sid: u64,
     /// Where it lives.
     pub home: WorkerId,
+    /// Where it stands there.
+    pub session: SessionSlot,
     /// The QoS that was granted.
     pub qos: QoS,
     /// Whether messages keep their RETAIN flag.
@@ -343,12 +346,12 @@ fn remove_unused(filters: &mut FilterMap<Entry>, id: FilterId) {
 mod tests {
     use super::*;
     use crate::router::local::{LocalSubscription, LocalTable};
-    use crate::session::SessionSlot;
 
     fn member(sid: u64) -> Member {
         Member {
             sid,
             home: WorkerId(0),
+            session: SessionSlot(0),
             qos: QoS::AtMostOnce,
             retain_as_published: false,
             identifier: 0,

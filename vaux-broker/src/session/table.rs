@@ -72,6 +72,14 @@ impl SessionTable {
         self.by_sid.find(self.hasher.hash_one(sid), is_it).copied()
     }
 
+    /// Where the session with this number is, which is mostly `slot`.
+    pub fn of_member(&self, slot: SessionSlot, sid: u64) -> Option<SessionSlot> {
+        match self.get(slot) {
+            Some(session) if session.sid == sid => Some(slot),
+            _ => self.of_sid(sid),
+        }
+    }
+
     /// The session in a slot, if there is one.
     pub fn get(&self, slot: SessionSlot) -> Option<&Session> {
         self.slots.get(slot.0 as usize)
@@ -96,12 +104,14 @@ impl SessionTable {
 impl Index<SessionSlot> for SessionTable {
     type Output = Session;
 
+    #[inline]
     fn index(&self, slot: SessionSlot) -> &Session {
         &self.slots[slot.0 as usize]
     }
 }
 
 impl IndexMut<SessionSlot> for SessionTable {
+    #[inline]
     fn index_mut(&mut self, slot: SessionSlot) -> &mut Session {
         &mut self.slots[slot.0 as usize]
     }

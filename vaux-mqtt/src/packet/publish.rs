@@ -56,13 +56,18 @@ impl<'a> Publish<'a> {
     }
 
     #[inline]
-    pub(super) fn decode(frame: &Frame<'a>, version: Version, sender: Sender) -> Result<Self, Error> {
+    pub(super) fn decode(
+        frame: &Frame<'a>,
+        version: Version,
+        sender: Sender,
+        last_topic: &'a str,
+    ) -> Result<Self, Error> {
         let flags = frame.first_byte();
         let qos = check_flags(flags, version)?;
         super::check_overlong(frame, version)?;
         let mut reader = Reader::new(frame.bytes(), frame.header_len(), version);
         let topic_at = reader.at();
-        let (topic, has_wildcard) = reader.topic()?;
+        let (topic, has_wildcard) = reader.topic(last_topic)?;
         if has_wildcard {
             let at = topic::wildcard(topic).unwrap_or(0);
             return Err(reader.error_at(Rule::TopicWildcard, topic_at + 2 + at));

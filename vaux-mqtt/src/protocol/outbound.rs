@@ -125,6 +125,11 @@ impl<M> Outbound<M> {
         Some(packet_id)
     }
 
+    /// The handle of the message that was sent last, for those who need their own until it is written.
+    pub fn last_mut(&mut self) -> Option<&mut M> {
+        self.in_flight.back_mut()?.message.as_mut()
+    }
+
     /// Takes back a message that cannot be sent after all, such as one that is too large for the peer.
     pub fn forget(&mut self, packet_id: PacketId) -> Option<M> {
         let index = self.find(packet_id)?;
@@ -285,7 +290,8 @@ impl<M> Outbound<M> {
         if index < self.sent as usize {
             self.sent -= 1;
         }
-        self.in_flight.remove(index)?.message
+        let entry = if index == 0 { self.in_flight.pop_front() } else { self.in_flight.remove(index) };
+        entry?.message
     }
 }
 
