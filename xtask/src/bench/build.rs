@@ -20,11 +20,7 @@ pub(crate) fn program(package: &str, name: &str, profile: &str) -> Outcome<PathB
 }
 
 /// Runs a build and says where the program of that name is.
-///
-/// # Errors
-///
-/// It does not build.
-pub(crate) fn executable_of(command: &mut Command, name: &str) -> Outcome<PathBuf> {
+fn executable_of(command: &mut Command, name: &str) -> Outcome<PathBuf> {
     command.args(["--message-format", "json-render-diagnostics"]).stderr(Stdio::inherit());
     let output = command.output().map_err(|error| format!("cargo did not start: {error}"))?;
     if !output.status.success() {
