@@ -134,33 +134,35 @@ fn header_len(packet_len: usize) -> usize {
 }
 
 /// Calls `with` with the packet for one subscriber that needs a form of its own.
+#[inline]
 pub(super) fn with_own_packet<R>(
     content: &Content<'_>,
     manner: &Manner<'_>,
     now: Time,
     with: impl FnOnce(&Publish<'_>) -> R,
 ) -> R {
-    let mut list = Vec::new();
-    let topic = match manner.alias {
-        OutboundAlias::None => manner.topic,
-        OutboundAlias::Set(alias) => {
-            list.push(Property::TopicAlias(alias));
-            manner.topic
-        }
-        OutboundAlias::Use(alias) => {
-            list.push(Property::TopicAlias(alias));
-            ""
-        }
-    };
-    list.extend(content.expiry_interval(now).map(Property::MessageExpiryInterval));
-    list.extend(manner.identifiers.iter().map(|&identifier| Property::SubscriptionIdentifier(identifier)));
+    let has_own = manner.alias != OutboundAlias::None
+        || !manner.identifiers.is_empty()
+        || content.expires_at != Time::NEVER;
+    let list = if has_own { own_properties(content, manner, now) } else { Vec::new() };
     with(&Publish {
         dup: manner.dup,
         qos: manner.qos,
         retain: manner.retain,
-        topic,
+        topic: if matches!(manner.alias, OutboundAlias::Use(_)) { "" } else { manner.topic },
         packet_id: manner.packet_id,
         properties: Properties::from_checked_wire(content.properties).with_list_before(&list),
         payload: content.payload,
     })
+}
+
+/// What comes before the properties that are forwarded.
+fn own_properties(content: &Content<'_>, manner: &Manner<'_>, now: Time) -> Vec<Property<'static>> {
+    let mut list = Vec::new();
+    if let OutboundAlias::Set(alias) | OutboundAlias::Use(alias) = manner.alias {
+        list.push(Property::TopicAlias(alias));
+    }
+    list.extend(content.expiry_interval(now).map(Property::MessageExpiryInterval));
+    list.extend(manner.identifiers.iter().map(|&identifier| Property::SubscriptionIdentifier(identifier)));
+    list
 }

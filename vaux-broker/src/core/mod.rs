@@ -55,6 +55,7 @@ mod timeout;
 mod top;
 mod tour;
 mod user_sessions;
+mod write_publish;
 
 use std::collections::VecDeque;
 use std::sync::Arc;

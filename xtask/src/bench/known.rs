@@ -87,6 +87,10 @@ connection_messages false
 log_type error
 ";
 
+/// By default vaux-broker has 256 messages on their way to a client, and what is more waits. With this it has as many as its
+/// peers.
+pub(crate) const WIDE_WINDOW: &str = "[limits]\nmax_inflight = 65535\n";
+
 /// As many messages on their way to a client as there are.
 const MOSQUITTO_WITHOUT_WINDOW: &str = "max_inflight_messages 0\n";
 

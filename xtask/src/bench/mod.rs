@@ -157,7 +157,7 @@ impl Brokers {
         Ok(Brokers { vaux: vaux.transpose()?, mosquitto, peers, load_generator, certificate })
     }
 
-    /// Who takes part in a scenario. Where workers or engines of the store are to be compared, vaux takes part twice.
+    /// Who takes part in a scenario. Where workers, windows or engines of the store are to be compared, vaux takes part twice.
     fn contenders(&self, scenario: &Scenario) -> Vec<Peer> {
         let tls = self.tls(scenario);
         let mut contenders = Vec::new();
@@ -178,6 +178,9 @@ impl Brokers {
             });
             if scenario.crosses() {
                 contenders.push(vaux(report::TWO_WORKERS, Setup { workers: 2, ..usual }));
+            }
+            if scenario.fills_windows() {
+                contenders.push(vaux(report::WIDE, Setup { limits: known::WIDE_WINDOW, ..usual }));
             }
         }
         contenders.extend(self.mosquitto.iter().map(|program| known::mosquitto(program, scenario, tls)));

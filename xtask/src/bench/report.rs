@@ -25,6 +25,9 @@ pub(super) const TWO_WORKERS: &str = "vaux, 2 workers";
 /// vaux-broker without a disk, where that is compared.
 pub(super) const IN_MEMORY: &str = "vaux, memory";
 
+/// vaux-broker with a send window as large as its peers have it, where that fills.
+pub(super) const WIDE: &str = "vaux, wide window";
+
 /// The whole benchmark.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Report {

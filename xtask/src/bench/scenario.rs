@@ -197,6 +197,12 @@ impl Scenario {
         matches!(self.load, Load::Traffic(traffic) if traffic.homes == Homes::Crossing)
     }
 
+    /// Whether the send windows of subscribers fill, since many publish to few.
+    pub(crate) fn fills_windows(&self) -> bool {
+        matches!(self.load, Load::Traffic(traffic)
+            if traffic.qos != QoS::AtMostOnce && traffic.publishers > traffic.subscribers)
+    }
+
     /// Whether it needs version 5.0.
     pub(crate) fn needs_v5(&self) -> bool {
         matches!(self.load, Load::Traffic(traffic) if traffic.properties)
@@ -252,6 +258,13 @@ mod tests {
             let unacknowledged = traffic.publishers as u64 * traffic.in_flight;
             assert_eq!(scenario.name, format!("durable-qos1-{unacknowledged}"));
         }
+    }
+
+    #[test]
+    fn windows_fill_where_many_publish_to_few() {
+        let filling: Vec<&str> =
+            ALL.iter().filter(|scenario| scenario.fills_windows()).map(|scenario| scenario.name).collect();
+        assert_eq!(filling, ["fanin-qos1", "shared-qos1"]);
     }
 
     /// By default vaux-broker drops over 10,000 messages queued for a session, which messages of QoS 0 are not, and
