@@ -109,6 +109,12 @@ impl<'a> Reader<'a> {
         if bytes == last_topic.as_bytes() {
             return Ok((last_topic, false));
         }
+        self.check_topic(bytes)
+    }
+
+    /// What was just read as a topic.
+    #[inline(never)]
+    fn check_topic(&self, bytes: &'a [u8]) -> Result<(&'a str, bool), Error> {
         string::check_topic(bytes).map_err(|(rule, at)| self.error_at(rule, self.at - bytes.len() + at))
     }
 

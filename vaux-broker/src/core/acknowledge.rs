@@ -99,11 +99,7 @@ impl Core {
     /// The send window has room again, for what waits too: that is sent when all bytes that came with this are handled.
     fn handle_slot_freed(&mut self, slot: u32, session: SessionSlot, delivery: Option<&Delivery>) {
         self.finish_delivery(session, delivery);
-        let state = &mut self.sessions[session];
-        state.outbound.shrink();
-        let waits = !state.queue.is_empty()
-            || !state.outbound.is_all_sent()
-            || self.connections[slot as usize].has_replays();
-        self.has_room |= waits;
+        self.sessions[session].outbound.shrink();
+        self.has_room |= self.has_waiting(slot, session);
     }
 }

@@ -70,10 +70,20 @@ impl Core {
             return;
         }
         let session = connection.session;
-        self.resend(now, slot, session);
-        self.drain_queue(now, slot, session);
-        while self.replay(now, slot, session) {}
+        if self.has_waiting(slot, session) {
+            self.resend(now, slot, session);
+            self.drain_queue(now, slot, session);
+            while self.replay(now, slot, session) {}
+        }
         self.connections[slot as usize].settle();
+    }
+
+    /// Whether something is still to be sent to a client.
+    pub(super) fn has_waiting(&self, slot: u32, session: SessionSlot) -> bool {
+        let state = &self.sessions[session];
+        !state.queue.is_empty()
+            || !state.outbound.is_all_sent()
+            || self.connections[slot as usize].has_replays()
     }
 
     fn resend(&mut self, now: Time, slot: u32, session: SessionSlot) {
