@@ -33,7 +33,7 @@ pub(super) fn may_receive(
     session: SessionSlot,
     topic: &str,
 ) -> bool {
-    let state = &sessions[session];
+    let Some(state) = sessions.get(session) else { return false };
     // What begins with `$` has no mount.
     let topic = state.key.mount.strip(topic).unwrap_or(topic);
     allows(rights, state.grants.as_ref(), &subject(state), Action::Receive, topic)

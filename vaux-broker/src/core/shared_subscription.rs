@@ -33,14 +33,19 @@ impl Core {
     ) {
         let members = &group.group.members;
         let turn = self.turn(publication, group, members.len());
-        let Some(member) = pick(members, turn, self.settings.mqtt.shared_strategy, None) else {
+        let strategy = self.settings.mqtt.shared_strategy;
+        let Some(mut member) = pick(members, turn, strategy, None) else {
             let Content { publisher, topic, .. } = publication.content;
             return self.drop_of(now, publisher, DropCause::NoMember, topic);
         };
-        if self.settings.mqtt.shared_strategy == SharedStrategy::RoundRobin {
+        if strategy == SharedStrategy::RoundRobin {
             group.cursor.set(turn.wrapping_add(1));
         }
-        self.send_to_member(now, publication, member, &group.group.key, false);
+        let is_denied = group.denied.contains(&member.sid);
+        if is_denied {
+            member = pick(members, 0, strategy, Some(member.sid)).unwrap_or(member);
+        }
+        self.send_to_member(now, publication, member, &group.group.key, is_denied);
     }
 
     /// Where in the list of members to begin looking.
@@ -77,14 +82,8 @@ impl Core {
             return self.post(member.home, Letter::Picked(Box::new(picked)));
         }
         let Some(session) = self.sessions.of_member(member.session, member.sid) else { return };
-        let is_allowed = self.may_receive(session, publication.content.topic);
-        if !is_repicked && !is_allowed {
-            let members = self.shared.interest.members(group);
-            let strategy = self.settings.mqtt.shared_strategy;
-            if let Some(other) = pick(&members, 0, strategy, Some(member.sid)) {
-                return self.send_to_member(now, publication, other, group, true);
-            }
-        }
+        // Who was picked first is one who may have it.
+        let is_allowed = !is_repicked || self.may_receive(session, publication.content.topic);
         let terms = terms_of(member.qos, member.retain_as_published, member.identifier);
         self.deliver(now, publication, session, &terms, Some(group), is_allowed);
     }

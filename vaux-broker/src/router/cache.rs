@@ -124,6 +124,8 @@ pub enum OwnMessages {
 pub struct MatchedGroup {
     /// The members.
     pub group: Group,
+    /// Those of them that live here and may not have the message.
+    pub denied: Box<[u64]>,
     /// Whose turn it is.
     pub cursor: Rc<Cell<u32>>,
 }
@@ -222,11 +224,20 @@ impl TopicCache {
         let Interested { workers, groups, stored, .. } = &mut self.interested;
         let (workers, stored, groups) = (&*workers, &*stored, std::mem::take(groups));
         local.subscriptions(slots_of(self.worker, workers), &mut self.subscriptions);
+        let denied = |group: &Group| -> Box<[u64]> {
+            let here = group.members.iter().filter(|member| member.home == self.worker);
+            here.filter(|member| !may_receive(member.session)).map(|member| member.sid).collect()
+        };
+        let matched_group = |group: Group| MatchedGroup {
+            denied: denied(&group),
+            cursor: Rc::clone(self.cursors.entry_ref(&group.key).or_default()),
+            group,
+        };
         Rc::new(Matched {
+            groups: groups.into_iter().map(matched_group).collect(),
             local: targets(&self.subscriptions, may_receive),
             remote: others(self.worker, workers),
             stored: stored_targets(self.worker, stored),
-            groups: groups.into_iter().map(|group| matched_group(&mut self.cursors, group)).collect(),
         })
     }
 
@@ -276,7 +287,8 @@ impl TopicCache {
 impl Entry {
     fn cost(&self) -> usize {
         let Matched { local, remote, groups, stored } = &*self.matched;
-        let targets = size_of_val(&**local) + size_of_val(&**stored);
+        let denied: usize = groups.iter().map(|group| size_of_val(&*group.denied)).sum();
+        let targets = size_of_val(&**local) + size_of_val(&**stored) + denied;
         ENTRY_BYTES + self.topic.len() + targets + size_of_val(&**remote) + size_of_val(&**groups)
     }
 }
@@ -302,11 +314,6 @@ fn stored_targets(worker: WorkerId, subscribers: &[StoredSubscriber]) -> Box<[St
         (home != worker).then_some(StoredTarget { sid, home, terms })
     };
     subscribers.chunk_by(|one, other| one.sid == other.sid).filter_map(target).collect()
-}
-
-fn matched_group(cursors: &mut HashMap<Arc<GroupKey>, Rc<Cell<u32>>>, group: Group) -> MatchedGroup {
-    let cursor = cursors.entry_ref(&group.key).or_default();
-    MatchedGroup { cursor: Rc::clone(cursor), group }
 }
 
 /// Takes the subscriptions of each session together. They come sorted by session.
