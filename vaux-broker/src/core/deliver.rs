@@ -26,7 +26,7 @@ pub(super) struct Publication<'a> {
     /// The message as something that can be kept, made when somebody has to keep it.
     message: Option<Message>,
     /// Whether who gets it next is the last to get it here.
-    is_last: bool,
+    pub(super) is_last: bool,
     /// Sessions of this worker that the publisher's worker has recorded to get it.
     pub(super) recorded: &'a [u64],
     needs: Sequence,

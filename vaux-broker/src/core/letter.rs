@@ -19,7 +19,9 @@ use crate::time::Time;
 #[derive(Debug, Default)]
 pub struct Parcel {
     letters: Vec<Letter>,
-    /// What small messages hold, one behind the other: one copy for each worker, no allocation for each message.
+    /// The topics of small messages, one behind the other, and each once for those who follow one another.
+    topics: String,
+    /// What else they hold, one behind the other: one copy for each worker, no allocation for each message.
     bytes: Vec<u8>,
     size_bytes: usize,
 }
@@ -53,8 +55,9 @@ pub struct Small {
     qos: QoS,
     retain: bool,
     expires_at: Time,
-    start: u32,
+    topic_start: u32,
     topic_len: u32,
+    start: u32,
     properties_len: u32,
     payload_len: u32,
 }
@@ -93,8 +96,10 @@ impl SpareParcels {
     fn give(&self, mut parcel: Parcel) {
         const MAX_PARCELS: usize = 16;
         const MAX_BYTES: usize = 1 << 20;
-        let is_small = parcel.bytes.capacity() + parcel.letters.capacity() * size_of::<Letter>() <= MAX_BYTES;
+        let bytes = parcel.topics.capacity() + parcel.bytes.capacity();
+        let is_small = bytes + parcel.letters.capacity() * size_of::<Letter>() <= MAX_BYTES;
         parcel.letters.clear();
+        parcel.topics.clear();
         parcel.bytes.clear();
         parcel.size_bytes = 0;
         let mut spare = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -140,27 +145,42 @@ impl Parcel {
             qos: content.qos,
             retain: content.retain,
             expires_at: content.expires_at,
-            start: self.bytes.len() as u32,
+            topic_start: self.push_topic(content.topic) as u32,
             topic_len: content.topic.len() as u32,
+            start: self.bytes.len() as u32,
             properties_len: content.properties.len() as u32,
             payload_len: content.payload.len() as u32,
         };
-        self.bytes.extend_from_slice(content.topic.as_bytes());
         self.bytes.extend_from_slice(content.properties);
         self.bytes.extend_from_slice(content.payload);
-        self.size_bytes += self.bytes.len() - small.start as usize;
+        self.size_bytes += content.topic.len() + content.properties.len() + content.payload.len();
         self.push(Letter::Small(small));
     }
 
+    /// Where in [`Parcel::topics`] the topic of the next message stands.
+    fn push_topic(&mut self, topic: &str) -> usize {
+        if let Some(Letter::Small(last)) = self.letters.last()
+            && self.topic(last) == topic
+        {
+            return last.topic_start as usize;
+        }
+        let start = self.topics.len();
+        self.topics.push_str(topic);
+        start
+    }
+
+    fn topic(&self, small: &Small) -> &str {
+        &self.topics[small.topic_start as usize..][..small.topic_len as usize]
+    }
+
     fn content(&self, small: &Small) -> Content<'_> {
-        let (topic, rest) = self.bytes[small.start as usize..].split_at(small.topic_len as usize);
-        let (properties, rest) = rest.split_at(small.properties_len as usize);
+        let (properties, rest) = self.bytes[small.start as usize..].split_at(small.properties_len as usize);
         Content {
             publisher: small.publisher,
             qos: small.qos,
             retain: small.retain,
             expires_at: small.expires_at,
-            topic: std::str::from_utf8(topic).expect("the topic was copied from a string"),
+            topic: self.topic(small),
             properties,
             payload: &rest[..small.payload_len as usize],
         }
@@ -242,6 +262,7 @@ impl Core {
 
     fn deliver_forwarded(&mut self, now: Time, publication: &mut Publication<'_>) {
         let matched = self.matched(publication.content.topic);
+        publication.is_last = matched.local.len() == 1 && publication.recorded.is_empty();
         self.deliver_here(now, publication, &matched);
         if !publication.recorded.is_empty() {
             self.drop_unwanted(publication, &matched);

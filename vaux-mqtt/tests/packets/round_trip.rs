@@ -20,6 +20,33 @@ proptest! {
     }
 
     #[test]
+    fn the_topic_that_came_before_changes_nothing(
+        (version, packet) in arbitrary::packet(),
+        other in arbitrary::topic(),
+        change in (any::<prop::sample::Index>(), any::<u8>()),
+        is_changed in any::<bool>(),
+    ) {
+        let last_topic = match &packet {
+            Packet::Publish(publish) if !publish.topic.is_empty() => publish.topic,
+            _ => other,
+        };
+        let mut bytes = encoded(&packet, version);
+        if is_changed {
+            let at = change.0.index(bytes.len());
+            bytes[at] = change.1;
+        }
+        if let Ok(Some(frame)) = Frame::split(&bytes) {
+            let decoded = Packet::decode(&frame, version, Sender::Any);
+            for topic in [last_topic, other, ""] {
+                prop_assert_eq!(Packet::decode_after(&frame, version, Sender::Any, topic), decoded.clone());
+            }
+            if let Ok(Packet::Publish(publish)) = Packet::decode_after(&frame, version, Sender::Any, last_topic) {
+                prop_assert_eq!(std::ptr::eq(publish.topic, last_topic), publish.topic == last_topic);
+            }
+        }
+    }
+
+    #[test]
     fn every_prefix_is_incomplete((version, packet) in arbitrary::packet()) {
         let bytes = encoded(&packet, version);
         for len in 0..bytes.len() {

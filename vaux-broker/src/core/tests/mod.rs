@@ -4,6 +4,7 @@ mod admission;
 mod disk;
 mod durability;
 mod exchange;
+mod known_topics;
 mod limits;
 mod observe;
 mod qos;
