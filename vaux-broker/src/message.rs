@@ -6,7 +6,7 @@ use arrayvec::ArrayVec;
 use triomphe::ThinArc;
 use vaux_mqtt::QoS;
 use vaux_mqtt::packet::Publish;
-use vaux_mqtt::property::{Properties, Property};
+use vaux_mqtt::property::{Properties, Property, PropertyId};
 
 use crate::time::Time;
 
@@ -165,37 +165,32 @@ impl Content<'_> {
 /// The properties of `publish` that are forwarded unchanged, as bytes. Borrowed when all of them are; else copied to
 /// `scratch` without the others.
 pub(crate) fn forwarded_properties<'a>(publish: &Publish<'a>, scratch: &'a mut Vec<u8>) -> &'a [u8] {
-    let stays = |property: &Property<'_>| {
-        !matches!(
-            property,
-            Property::TopicAlias(_)
-                | Property::SubscriptionIdentifier(_)
-                | Property::MessageExpiryInterval(_)
-        )
-    };
-    copy_properties(publish.properties, stays, scratch)
+    const NOT_FORWARDED: [PropertyId; 3] =
+        [PropertyId::TopicAlias, PropertyId::SubscriptionIdentifier, PropertyId::MessageExpiryInterval];
+    if publish.properties.is_empty() {
+        return &[];
+    }
+    copy_properties(publish.properties, &NOT_FORWARDED, scratch)
 }
 
 /// The properties of a will that are forwarded unchanged.
 pub(crate) fn will_properties(properties: Properties<'_>) -> Vec<u8> {
-    let mut scratch = Vec::new();
-    let stays = |property: &Property<'_>| {
-        !matches!(property, Property::WillDelayInterval(_) | Property::MessageExpiryInterval(_))
-    };
-    copy_properties(properties, stays, &mut scratch).to_vec()
+    const NOT_FORWARDED: [PropertyId; 2] = [PropertyId::WillDelayInterval, PropertyId::MessageExpiryInterval];
+    copy_properties(properties, &NOT_FORWARDED, &mut Vec::new()).to_vec()
 }
 
 fn copy_properties<'a>(
     properties: Properties<'a>,
-    stays: impl Fn(&Property<'_>) -> bool,
+    left_out: &[PropertyId],
     scratch: &'a mut Vec<u8>,
 ) -> &'a [u8] {
     if let Some(wire) = properties.as_wire()
-        && properties.iter().all(|property| stays(&property))
+        && !left_out.iter().any(|id| properties.contains(*id))
     {
         return wire;
     }
     scratch.clear();
-    properties.iter().filter(|property| stays(property)).for_each(|property| property.encode(scratch));
+    let stays = |property: &Property<'_>| !left_out.contains(&property.id());
+    properties.iter().filter(stays).for_each(|property| property.encode(scratch));
     scratch
 }

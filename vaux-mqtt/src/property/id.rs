@@ -141,6 +141,9 @@ impl PropertySet {
     /// What AUTH may carry.
     pub const AUTH: PropertySet = PropertySet::of(&[0x15, 0x16, 0x1f, 0x26]);
 
+    /// Every property.
+    pub(super) const ALL: PropertySet = PropertySet(u64::MAX);
+
     const fn of(ids: &[u8]) -> PropertySet {
         let mut bits = 0;
         let mut index = 0;

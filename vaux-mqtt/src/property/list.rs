@@ -24,6 +24,8 @@ pub struct Properties<'a> {
     list: &'a [Property<'a>],
     /// Checked bytes, without the length in front of them. They come after `list`.
     wire: &'a [u8],
+    /// Which properties there are in `wire`; all, when nobody has looked.
+    in_wire: PropertySet,
 }
 
 impl Default for Properties<'_> {
@@ -34,11 +36,11 @@ impl Default for Properties<'_> {
 
 impl<'a> Properties<'a> {
     /// The list without a property.
-    pub const EMPTY: Properties<'static> = Properties { list: &[], wire: &[] };
+    pub const EMPTY: Properties<'static> = Properties { list: &[], wire: &[], in_wire: PropertySet::EMPTY };
 
     /// A list to be encoded. Which properties fit which packet is up to the caller; see [`PropertySet`].
     pub const fn from_slice(list: &'a [Property<'a>]) -> Self {
-        Properties { list, wire: &[] }
+        Properties { list, ..Properties::EMPTY }
     }
 
     /// A list from bytes as they stand on the wire after the property length, such as [`Properties::as_wire`] gave.
@@ -48,15 +50,15 @@ impl<'a> Properties<'a> {
     /// Bytes that are no list of properties out of `allowed`, or a repeated property. Offsets in the error count
     /// from the first byte of `wire`.
     pub fn from_wire(wire: &'a [u8], allowed: PropertySet) -> Result<Self, Error> {
-        check(Reader::new(wire, 0, Version::V5), Allowed::only(allowed))?;
-        Ok(Properties { list: &[], wire })
+        let in_wire = check(Reader::new(wire, 0, Version::V5), Allowed::only(allowed))?;
+        Ok(Properties { list: &[], wire, in_wire })
     }
 
     /// A list from bytes that were checked before: what [`Properties::as_wire`] gave, or whole properties cut from
     /// it. Bytes that are no properties end the iteration early.
     #[inline]
     pub const fn from_checked_wire(wire: &'a [u8]) -> Self {
-        Properties { list: &[], wire }
+        Properties { list: &[], wire, in_wire: PropertySet::ALL }
     }
 
     /// Reads the property length and the properties.
@@ -75,8 +77,8 @@ impl<'a> Properties<'a> {
         let mut inner = reader.clone();
         let wire = reader.take(len).map_err(|_| reader.error_at(Rule::FieldPastEnd, start))?;
         inner.limit(len);
-        check(inner, allowed)?;
-        Ok(Properties { list: &[], wire })
+        let in_wire = check(inner, allowed)?;
+        Ok(Properties { list: &[], wire, in_wire })
     }
 
     /// The same properties behind those of `list`: a server adds its own to those that it forwards.
@@ -84,7 +86,7 @@ impl<'a> Properties<'a> {
     /// A list in front of a list cannot be had: `self` must come from a packet, or its own list is replaced.
     #[inline]
     pub const fn with_list_before(self, list: &'a [Property<'a>]) -> Self {
-        Properties { list, wire: self.wire }
+        Properties { list, ..self }
     }
 
     /// The bytes behind the property length, when the list came from a packet.
@@ -108,17 +110,25 @@ impl<'a> Properties<'a> {
         if let Some(property) = self.list.iter().find(|property| property.id() == id) {
             return Some(*property);
         }
-        let mut reader = Reader::new(self.wire, 0, Version::V5);
-        seek(&mut reader, id)?;
-        read(&mut reader).ok()
+        read(&mut self.seek(id)?).ok()
+    }
+
+    /// Whether there is a property with the given identifier. Of a list that came from a packet this is known at once.
+    #[inline]
+    pub fn contains(&self, id: PropertyId) -> bool {
+        self.list.iter().any(|property| property.id() == id) || self.seek(id).is_some()
     }
 
     /// Where in the checked bytes the first property with the given identifier begins.
     #[cfg(feature = "server")]
     pub(crate) fn position(&self, id: PropertyId) -> Option<usize> {
-        let mut reader = Reader::new(self.wire, 0, Version::V5);
-        seek(&mut reader, id)?;
-        Some(reader.at())
+        Some(self.seek(id)?.at())
+    }
+
+    /// The checked bytes from the first property with the given identifier on.
+    #[inline]
+    fn seek(&self, id: PropertyId) -> Option<Reader<'a>> {
+        if self.in_wire.contains(id) { seek(Reader::new(self.wire, 0, Version::V5), id) } else { None }
     }
 
     /// The length of the properties alone, without the property length in front.
@@ -279,12 +289,12 @@ fn read_id(reader: &mut Reader<'_>) -> Result<PropertyId, Error> {
 }
 
 /// Passes the properties before the first one with the given identifier, without looking into them.
-fn seek(reader: &mut Reader<'_>, id: PropertyId) -> Option<()> {
+fn seek(mut reader: Reader<'_>, id: PropertyId) -> Option<Reader<'_>> {
     while !reader.is_empty() {
         let mut ahead = reader.clone();
         let found = read_id(&mut ahead).ok()?;
         if found == id {
-            return Some(());
+            return Some(reader);
         }
         match found.form() {
             Form::Fixed(len) => ahead.take(len).map(drop),
@@ -293,12 +303,13 @@ fn seek(reader: &mut Reader<'_>, id: PropertyId) -> Option<()> {
             Form::Pair => ahead.binary().and_then(|_| ahead.binary()).map(drop),
         }
         .ok()?;
-        *reader = ahead;
+        reader = ahead;
     }
     None
 }
 
-fn check(mut reader: Reader<'_>, allowed: Allowed) -> Result<(), Error> {
+/// Says which properties there are.
+fn check(mut reader: Reader<'_>, allowed: Allowed) -> Result<PropertySet, Error> {
     let mut seen = PropertySet::EMPTY;
     while !reader.is_empty() {
         let start = reader.at();
@@ -308,7 +319,7 @@ fn check(mut reader: Reader<'_>, allowed: Allowed) -> Result<(), Error> {
         }
         Property::decode_value(id, &mut reader)?;
     }
-    Ok(())
+    Ok(seen)
 }
 
 #[cfg(test)]
