@@ -25,6 +25,7 @@ mod exchange;
 mod frames;
 mod histogram;
 mod incident;
+mod input;
 mod json;
 mod letter;
 mod load;
@@ -43,6 +44,7 @@ mod retain;
 mod session_end;
 mod session_report;
 mod settings;
+mod shared;
 mod shared_subscription;
 mod store_state;
 mod subscribe;
@@ -59,19 +61,12 @@ mod write_publish;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
-
-use vaux_mqtt::frame::Frame;
-use vaux_mqtt::packet::{PacketType, Sender};
-use vaux_mqtt::{Error, Packet};
 
 use crate::peer::Peer;
-use crate::retained::Retained;
 use crate::rights::Authorize;
 use crate::router::cache::TopicCache;
-use crate::router::interest::Interest;
 use crate::router::local::LocalTable;
-use crate::session::{SessionKey, SessionSlot, SessionTable};
+use crate::session::{SessionSlot, SessionTable};
 use crate::slots::Slots;
 use crate::store::{PageRequest, Recorder, Sequence, StoreState, Submission};
 use crate::time::Time;
@@ -88,102 +83,22 @@ pub use outbox::Outbox;
 pub use page::QueueMemory;
 pub use pressure::Pressure;
 pub use settings::{ListenerSettings, Settings};
+pub use shared::Shared;
 pub use survey::Purpose;
 pub use tour::Tour;
 
-use connection::{Connection, Phase};
+use connection::Connection;
 use frames::Frames;
-use letter::SpareParcels;
 use observe::Observations;
 use observed::Observed;
-use publish::LastTopic;
 use session_report::Refresh;
 use survey::Surveyor;
 use timeout::Timers;
 use top::Top;
-use user_sessions::UserSessions;
 
 /// The number of a worker, from 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WorkerId(pub u16);
-
-/// What the workers share. Everything in it is read-mostly or a counter.
-#[derive(Debug)]
-pub struct Shared {
-    /// Where subscribers are.
-    pub interest: Interest,
-    /// Retained messages.
-    pub retained: Arc<Retained>,
-    /// Who may do what at the start. What is in force each worker has for itself.
-    first_rights: Arc<dyn Authorize>,
-    /// How many workers there are.
-    pub workers: u16,
-    /// Sessions of all workers.
-    pub sessions: AtomicUsize,
-    /// Connected sessions of all workers.
-    pub active_sessions: AtomicUsize,
-    /// Sessions of each user, on all workers.
-    user_sessions: UserSessions,
-    /// How short memory is.
-    pressure: AtomicU8,
-    /// Subscriptions below `$SYS/` of all workers: while there is none, nobody watches.
-    sys_watchers: AtomicUsize,
-    /// Bytes under way between each two workers, by sender and then receiver.
-    lanes: Box<[AtomicUsize]>,
-    spare_parcels: SpareParcels,
-    next_sid: AtomicU64,
-    next_mid: AtomicU64,
-    /// Tells assigned client identifiers of different runs apart.
-    id_seed: u64,
-}
-
-impl Shared {
-    /// What `workers` workers share at the start. `id_seed` should differ from run to run: client identifiers that
-    /// are assigned contain it.
-    pub fn new(workers: u16, rights: Arc<dyn Authorize>, id_seed: u64) -> Shared {
-        let lanes = usize::from(workers) * usize::from(workers);
-        Shared {
-            interest: Interest::default(),
-            retained: Arc::default(),
-            first_rights: rights,
-            workers,
-            sessions: AtomicUsize::new(0),
-            active_sessions: AtomicUsize::new(0),
-            user_sessions: UserSessions::default(),
-            pressure: AtomicU8::new(0),
-            sys_watchers: AtomicUsize::new(0),
-            lanes: (0..lanes).map(|_| AtomicUsize::new(0)).collect(),
-            spare_parcels: SpareParcels::default(),
-            next_sid: AtomicU64::new(1),
-            next_mid: AtomicU64::new(1),
-            id_seed,
-        }
-    }
-
-    /// Goes on counting sessions and messages where the last run ended.
-    pub fn continue_numbers(&self, last_sid: u64, last_mid: u64) {
-        self.next_sid.fetch_max(last_sid + 1, Ordering::Relaxed);
-        self.next_mid.fetch_max(last_mid + 1, Ordering::Relaxed);
-    }
-
-    /// Where the session of a key lives.
-    pub fn home_of(&self, key: &SessionKey) -> WorkerId {
-        WorkerId((settings::stable_hash(key) % u64::from(self.workers)) as u16)
-    }
-
-    /// The bytes under way from one worker to another.
-    fn lane(&self, from: WorkerId, to: WorkerId) -> &AtomicUsize {
-        &self.lanes[usize::from(from.0) * usize::from(self.workers) + usize::from(to.0)]
-    }
-
-    fn next_sid(&self) -> u64 {
-        self.next_sid.fetch_add(1, Ordering::Relaxed)
-    }
-
-    fn next_mid(&self) -> u64 {
-        self.next_mid.fetch_add(1, Ordering::Relaxed)
-    }
-}
 
 /// The state machine of one worker.
 #[derive(Debug)]
@@ -362,44 +277,6 @@ impl Core {
         }
     }
 
-    /// Handles bytes that a connection received and says how many of them were used. The rest is to be offered again
-    /// with what follows it, or after [`Effect::Resume`].
-    pub fn handle_bytes(&mut self, now: Time, slot: u32, bytes: &[u8]) -> usize {
-        let mut used = 0;
-        let mut last = LastTopic::default();
-        self.connections[slot as usize].last_received = now;
-        while self.takes_input(slot) && used < bytes.len() {
-            match self.next_frame(slot, &bytes[used..]) {
-                Ok(Some(frame)) => {
-                    used += frame.bytes().len();
-                    if let Err(error) = self.handle_frame(now, slot, &frame, &mut last) {
-                        self.fail(now, slot, error);
-                    }
-                }
-                Ok(None) => break,
-                Err(error) => self.fail(now, slot, error),
-            }
-        }
-        self.count_received(slot, used);
-        if std::mem::take(&mut self.has_room) {
-            self.pump(now, slot);
-        }
-        if self.connections[slot as usize].phase == Phase::Closing { bytes.len() } else { used }
-    }
-
-    fn count_received(&mut self, slot: u32, bytes: usize) {
-        self.counters.bytes_received += bytes as u64;
-        let connection = &mut self.connections[slot as usize];
-        if connection.phase == Phase::Connected {
-            connection.traffic.bytes_in += bytes as u64;
-        }
-    }
-
-    /// Whether the connection's input is to be read and handled now.
-    pub fn takes_input(&self, slot: u32) -> bool {
-        self.connections.get(slot as usize).is_some_and(Connection::takes_input)
-    }
-
     /// The outbox of a connection.
     pub fn outbox_mut(&mut self, slot: u32) -> &mut Outbox {
         &mut self.connections[slot as usize].outbox
@@ -476,82 +353,6 @@ impl Core {
         }
     }
 
-    fn next_frame<'a>(&self, slot: u32, bytes: &'a [u8]) -> Result<Option<Frame<'a>>, Error> {
-        let limits = &self.settings.limits;
-        let connection = &self.connections[slot as usize];
-        let max_len = match connection.phase {
-            Phase::AwaitConnect | Phase::AwaitAuth => limits.max_connect_packet,
-            _ => limits.max_packet_size,
-        };
-        let frame = Frame::split(bytes)?;
-        let promised_len = match &frame {
-            Some(frame) => Some(frame.bytes().len()),
-            None => Frame::promised_len(bytes)?,
-        };
-        if promised_len.is_some_and(|len| len > max_len) {
-            return Err(Error::new(vaux_mqtt::error::Rule::PacketTooLarge, connection.version, 1));
-        }
-        Ok(frame)
-    }
-
-    fn handle_frame<'a>(
-        &mut self,
-        now: Time,
-        slot: u32,
-        frame: &Frame<'a>,
-        last: &mut LastTopic<'a>,
-    ) -> Result<(), Error> {
-        let connection = &self.connections[slot as usize];
-        self.counters.packets_received += 1;
-        if connection.phase == Phase::AwaitConnect {
-            return self.handle_first_packet(now, slot, frame);
-        }
-        // Looked at where it is: to move it about takes longer than to read a small one.
-        let decoded = Packet::decode_after(frame, connection.version, Sender::Client, last.topic);
-        let packet = match &decoded {
-            Ok(packet) => packet,
-            Err(error) => return Err(*error),
-        };
-        if connection.extras.as_ref().is_some_and(|extras| extras.is_traced) {
-            self.trace_received(now, slot, packet, frame.bytes().len());
-        }
-        let connection = &self.connections[slot as usize];
-        if connection.phase == Phase::AwaitAuth {
-            self.handle_early_packet(now, slot, packet);
-            return Ok(());
-        }
-        match packet {
-            Packet::Publish(publish) => {
-                self.handle_publish(now, slot, publish, last)?;
-                self.count_publish(now, slot, frame.bytes().len());
-                Ok(())
-            }
-            Packet::PubAck(ack) => self.handle_puback(slot, ack),
-            Packet::PubRec(ack) => self.handle_pubrec(slot, ack),
-            Packet::PubRel(ack) => self.handle_pubrel(slot, ack),
-            Packet::PubComp(ack) => self.handle_pubcomp(slot, ack),
-            Packet::Subscribe(subscribe) => self.handle_subscribe(now, slot, subscribe),
-            Packet::Unsubscribe(unsubscribe) => self.handle_unsubscribe(now, slot, unsubscribe),
-            Packet::PingReq => {
-                self.write(slot, |out| out.extend_from_slice(&vaux_mqtt::packet::PINGRESP));
-                Ok(())
-            }
-            Packet::Disconnect(disconnect) => self.handle_disconnect(now, slot, disconnect),
-            Packet::Connect(_) => Err(self.violation(slot, vaux_mqtt::error::Rule::SecondConnect)),
-            Packet::Auth(auth) => {
-                // It may be somebody else from now on.
-                *last = LastTopic::default();
-                self.handle_auth(now, slot, auth)
-            }
-            other => Err(self.violation(slot, unexpected(other.packet_type()))),
-        }
-    }
-
-    /// An error about the packet as a whole.
-    fn violation(&self, slot: u32, rule: vaux_mqtt::error::Rule) -> Error {
-        Error::new(rule, self.connections[slot as usize].version, 0)
-    }
-
     /// Appends to the outbox of a connection.
     fn write(&mut self, slot: u32, write: impl FnOnce(&mut Vec<u8>)) {
         self.counters.packets_sent += 1;
@@ -567,9 +368,4 @@ impl Core {
             self.dirty.push(slot);
         }
     }
-}
-
-/// `Packet::decode` refuses what a client must not send, so that no other type comes here.
-fn unexpected(_: PacketType) -> vaux_mqtt::error::Rule {
-    vaux_mqtt::error::Rule::UnexpectedPacket
 }

@@ -19,6 +19,7 @@ mod workers;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use vaux_mqtt::frame::Frame;
 use vaux_mqtt::packet::{
@@ -34,7 +35,7 @@ use crate::config::{ListenerConfig, ListenerKind};
 use crate::peer::Peer;
 use crate::retained::Kept;
 use crate::rights::DefaultRights;
-use crate::session::{Identity, Session};
+use crate::session::{Identity, Session, SessionKey};
 
 /// Brokers' workers and their clients.
 struct Sim {

@@ -59,7 +59,8 @@ impl World {
                 let is_only_one = keys.insert(&session.key.client_id);
                 let connection = session.connection().map(|slot| &core.connections[slot as usize]);
                 let is_bound = connection.is_none_or(|connection| {
-                    connection.phase == super::super::Phase::Connected && connection.session == slot
+                    connection.phase == super::super::connection::Phase::Connected
+                        && connection.session == slot
                 });
                 if !is_at_home || !is_only_one || !is_bound {
                     broken.push(session.key.client_id.to_string());
