@@ -62,7 +62,9 @@ fn line(report: &Report, axis: Axis, broker: &str) -> Line {
     let mut points = Vec::new();
     for row in &report.rows {
         let Some(place) = row.growth.filter(|place| place.axis == axis) else { continue };
-        let contender = row.contenders.iter().find(|contender| line_name(&contender.broker) == broker);
+        // What is lost costs nothing.
+        let mut clean = row.contenders.iter().filter(|contender| !contender.faults().any());
+        let contender = clean.find(|contender| line_name(&contender.broker) == broker);
         if let Some(figure) = contender.and_then(|contender| contender.figure(0)) {
             points.push((place.at as f64, figure.spread.median));
         }
