@@ -12,7 +12,7 @@ use crate::time::Time;
 
 impl Core {
     /// Handles bytes that a connection received and says how many of them were used. The rest is to be offered again
-    /// with what follows it, or after [`Effect::Resume`].
+    /// with what follows it, or after [`Effect::Resume`](super::Effect::Resume).
     pub fn handle_bytes(&mut self, now: Time, slot: u32, bytes: &[u8]) -> usize {
         let mut used = 0;
         let mut last = LastTopic::default();
