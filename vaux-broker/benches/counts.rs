@@ -33,6 +33,8 @@ const WARM_UP: u32 = 10_000;
 #[bench::publish_qos0(args = ("publish-qos0"), config = on_record(22_380_036, 0))]
 #[bench::publish_qos0_to_10(args = ("publish-qos0-to-10"), config = on_record(81_390_036, 0))]
 #[bench::publish_qos1(args = ("publish-qos1"), config = on_record(45_000_036, 20_000))]
+#[bench::publish_together(args = ("publish-together"), config = on_record(14_034_894, 0))]
+#[bench::publish_across(args = ("publish-across"), config = on_record(17_033_594, 0))]
 #[bench::match_exact(args = ("match-exact"), config = on_record(14_835_782, 0))]
 #[bench::match_wildcard(args = ("match-wildcard"), config = on_record(22_621_187, 0))]
 fn count(mut work: Work) -> Work {

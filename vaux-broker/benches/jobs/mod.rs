@@ -34,7 +34,7 @@ pub(crate) struct Job {
 }
 
 /// All of them.
-pub(crate) const JOBS: [Job; 9] = [
+pub(crate) const JOBS: [Job; 11] = [
     Job {
         name: "decode-publish",
         prepare: || decode(Version::V311, &publish(QoS::AtMostOnce, Version::V311)),
@@ -44,6 +44,8 @@ pub(crate) const JOBS: [Job; 9] = [
     Job { name: "publish-qos0", prepare: || deliver(QoS::AtMostOnce, 1) },
     Job { name: "publish-qos0-to-10", prepare: || deliver(QoS::AtMostOnce, 10) },
     Job { name: "publish-qos1", prepare: || deliver(QoS::AtLeastOnce, 1) },
+    Job { name: "publish-together", prepare: || deliver_together(1) },
+    Job { name: "publish-across", prepare: || deliver_together(2) },
     Job { name: "match-exact", prepare: || find(|number| format!("site/{number}/device/value")) },
     Job { name: "match-wildcard", prepare: || find(|number| format!("site/{number}/+/value")) },
     Job { name: "store-append", prepare: append },
@@ -116,6 +118,32 @@ fn deliver(qos: QoS, subscribers: usize) -> Work {
                 worker.receive(subscribers[0], &ack);
                 worker.turn(&subscribers);
             }
+        }
+    })
+}
+
+/// A publisher on the first worker and a subscriber on the last, 64 messages with QoS 0 in a turn.
+fn deliver_together(workers: u16) -> Work {
+    const TOGETHER: usize = 64;
+    let shared = Arc::new(Shared::new(workers, Arc::new(DefaultRights), 1));
+    let mut workers: Vec<Worker> =
+        (0..workers).map(|worker| Worker::of(Arc::clone(&shared), WorkerId(worker))).collect();
+    let mut last = workers.pop().expect("there is a worker");
+    let subscriber = last.connect("subscriber");
+    last.subscribe(subscriber, QoS::AtMostOnce);
+    let publisher = workers.first_mut().unwrap_or(&mut last).connect("publisher");
+    let bytes = publish(QoS::AtMostOnce, Version::V311).repeat(TOGETHER);
+    Box::new(move |times| {
+        for _ in 0..(times as usize).div_ceil(TOGETHER) {
+            match workers.first_mut() {
+                None => last.receive(publisher, black_box(&bytes)),
+                Some(first) => {
+                    first.receive(publisher, black_box(&bytes));
+                    let parcel = first.core.take_parcel(last.id).expect("all goes to the other worker");
+                    last.core.handle_parcel(NOW, first.id, parcel);
+                }
+            }
+            assert_eq!(last.turn(&[subscriber]).bytes, bytes.len(), "not all was delivered");
         }
     })
 }
@@ -195,6 +223,7 @@ fn delivery(mid: u64) -> Record {
 
 /// Core with what a shard does for it, without sockets.
 struct Worker {
+    id: WorkerId,
     core: Core,
     listener: Arc<ListenerSettings>,
     dirty: Vec<u32>,
@@ -214,30 +243,50 @@ const NOW: Time = Time(1_000_000);
 const PACKET_ID_AT: usize = 2 + 2 + TOPIC.len();
 
 impl Worker {
+    /// The only one.
     fn new() -> Worker {
-        let shared = Arc::new(Shared::new(1, Arc::new(DefaultRights), 1));
+        Worker::of(Arc::new(Shared::new(1, Arc::new(DefaultRights), 1)), WorkerId(0))
+    }
+
+    fn of(shared: Arc<Shared>, id: WorkerId) -> Worker {
         let settings = Arc::new(Settings::default());
         let listener = ListenerSettings::new(&ListenerConfig::new(ListenerKind::Tcp), true);
         Worker {
-            core: Core::new(WorkerId(0), shared, settings, Recorder::discarding()),
+            id,
+            core: Core::new(id, shared, settings, Recorder::discarding()),
             listener: Arc::new(listener),
             dirty: Vec::new(),
         }
     }
 
-    fn connect(&mut self, client_id: &str) -> u32 {
+    /// Connects a client whose session lives here, one of that name or of a longer one.
+    fn connect(&mut self, name: &str) -> u32 {
+        let mut client_id = name.to_owned();
+        loop {
+            if let Some(slot) = self.try_connect(&client_id) {
+                return slot;
+            }
+            client_id.push('+');
+        }
+    }
+
+    fn try_connect(&mut self, client_id: &str) -> Option<u32> {
         let peer = Peer::Tcp(([127, 0, 0, 1], 1).into());
         let slot = self.core.handle_accept(NOW, Arc::clone(&self.listener), peer);
         let mut bytes = Vec::new();
         Connect::new(Version::V311, client_id).encode(&mut bytes);
         self.receive(slot, &bytes);
         while let Some(effect) = self.core.poll_effect() {
-            if let Effect::Authenticate { connection, request } = effect {
-                self.core.handle_verdict(NOW, connection, request, Ok(Identity::Anonymous.into()));
+            match effect {
+                Effect::Authenticate { connection, request } => {
+                    self.core.handle_verdict(NOW, connection, request, Ok(Identity::Anonymous.into()));
+                }
+                Effect::Handover { .. } => return None,
+                _ => {}
             }
         }
         assert_eq!(self.turn(&[slot]).bytes, 4, "no CONNACK");
-        slot
+        Some(slot)
     }
 
     fn subscribe(&mut self, slot: u32, qos: QoS) {

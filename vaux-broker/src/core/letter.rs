@@ -29,8 +29,8 @@ pub struct Parcel {
 /// What one worker tells another.
 #[derive(Debug)]
 pub enum Letter {
-    /// A message for all who subscribed there, its bytes in the parcel.
-    Small(Small),
+    /// Messages for all who subscribed there, their bytes in the parcel.
+    Small(Alike),
     /// A message for all who subscribed there that is large, or kept for somebody here already.
     Message(Message),
     /// The same, and these sessions are recorded to get it.
@@ -48,18 +48,19 @@ pub enum Letter {
     Watcher,
 }
 
-/// A message whose bytes are in the parcel.
+/// Messages that follow each other and differ in their properties and payloads only. What a publisher sends at once is
+/// mostly so, and what is the same for all of them is then looked up once.
 #[derive(Clone, Copy, Debug)]
-pub struct Small {
+pub struct Alike {
     publisher: u64,
+    expires_at: Time,
     qos: QoS,
     retain: bool,
-    expires_at: Time,
     topic_start: u32,
     topic_len: u32,
+    /// Where the first of them stands in [`Parcel::bytes`], the others behind it.
     start: u32,
-    properties_len: u32,
-    payload_len: u32,
+    count: u32,
 }
 
 /// A message that a member of a shared subscription is to get.
@@ -140,51 +141,77 @@ impl Parcel {
     }
 
     pub(super) fn push_content(&mut self, content: &Content<'_>) {
-        let small = Small {
+        let start = self.bytes.len();
+        push_part(&mut self.bytes, content.properties);
+        push_part(&mut self.bytes, content.payload);
+        self.size_bytes += self.bytes.len() - start;
+        if let Some(Letter::Small(last)) = self.letters.last_mut()
+            && last.is_like(content, &self.topics)
+        {
+            last.count += 1;
+            return;
+        }
+        let alike = Alike {
             publisher: content.publisher,
+            expires_at: content.expires_at,
             qos: content.qos,
             retain: content.retain,
-            expires_at: content.expires_at,
-            topic_start: self.push_topic(content.topic) as u32,
+            topic_start: self.topics.len() as u32,
             topic_len: content.topic.len() as u32,
-            start: self.bytes.len() as u32,
-            properties_len: content.properties.len() as u32,
-            payload_len: content.payload.len() as u32,
+            start: start as u32,
+            count: 1,
         };
-        self.bytes.extend_from_slice(content.properties);
-        self.bytes.extend_from_slice(content.payload);
-        self.size_bytes += content.topic.len() + content.properties.len() + content.payload.len();
-        self.push(Letter::Small(small));
+        self.topics.push_str(content.topic);
+        self.size_bytes += content.topic.len();
+        self.push(Letter::Small(alike));
     }
 
-    /// Where in [`Parcel::topics`] the topic of the next message stands.
-    fn push_topic(&mut self, topic: &str) -> usize {
-        if let Some(Letter::Small(last)) = self.letters.last()
-            && self.topic(last) == topic
-        {
-            return last.topic_start as usize;
-        }
-        let start = self.topics.len();
-        self.topics.push_str(topic);
-        start
+    /// The messages of a letter, in their order.
+    fn contents<'a>(&'a self, alike: &Alike) -> impl Iterator<Item = Content<'a>> {
+        let all = Content {
+            publisher: alike.publisher,
+            qos: alike.qos,
+            retain: alike.retain,
+            expires_at: alike.expires_at,
+            topic: alike.topic(&self.topics),
+            properties: &[],
+            payload: &[],
+        };
+        let mut rest = &self.bytes[alike.start as usize..];
+        (0..alike.count).map_while(move |_| {
+            let (properties, behind) = split_part(rest)?;
+            let (payload, behind) = split_part(behind)?;
+            rest = behind;
+            Some(Content { properties, payload, ..all })
+        })
+    }
+}
+
+impl Alike {
+    /// Whether this message can be one of them.
+    fn is_like(&self, content: &Content<'_>, topics: &str) -> bool {
+        self.publisher == content.publisher
+            && self.expires_at == content.expires_at
+            && self.qos == content.qos
+            && self.retain == content.retain
+            && self.topic(topics) == content.topic
     }
 
-    fn topic(&self, small: &Small) -> &str {
-        &self.topics[small.topic_start as usize..][..small.topic_len as usize]
+    fn topic<'a>(&self, topics: &'a str) -> &'a str {
+        &topics[self.topic_start as usize..][..self.topic_len as usize]
     }
+}
 
-    fn content(&self, small: &Small) -> Content<'_> {
-        let (properties, rest) = self.bytes[small.start as usize..].split_at(small.properties_len as usize);
-        Content {
-            publisher: small.publisher,
-            qos: small.qos,
-            retain: small.retain,
-            expires_at: small.expires_at,
-            topic: self.topic(small),
-            properties,
-            payload: &rest[..small.payload_len as usize],
-        }
-    }
+/// Appends the properties or the payload of a message, with the length in front.
+fn push_part(bytes: &mut Vec<u8>, part: &[u8]) {
+    bytes.extend_from_slice(&(part.len() as u32).to_ne_bytes());
+    bytes.extend_from_slice(part);
+}
+
+/// What [`push_part`] appended, and what stands behind it.
+fn split_part(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (len, behind) = bytes.split_first_chunk()?;
+    behind.split_at_checked(u32::from_ne_bytes(*len) as usize)
 }
 
 impl Core {
@@ -204,10 +231,7 @@ impl Core {
         let mut letters = std::mem::take(&mut parcel.letters);
         for letter in letters.drain(..) {
             match &letter {
-                Letter::Small(small) => {
-                    let mut publication = Publication::new(parcel.content(small));
-                    self.deliver_forwarded(now, &mut publication);
-                }
+                Letter::Small(alike) => self.deliver_alike(now, &parcel, alike),
                 Letter::Message(message) => {
                     self.deliver_forwarded(now, &mut Publication::of(message));
                 }
@@ -258,6 +282,15 @@ impl Core {
     fn are_lanes_low(&self) -> bool {
         (0..self.shared.workers)
             .all(|to| self.shared.lane(self.worker, WorkerId(to)).load(Ordering::Relaxed) < LANE_LOW_BYTES)
+    }
+
+    fn deliver_alike(&mut self, now: Time, parcel: &Parcel, alike: &Alike) {
+        let matched = self.matched(alike.topic(&parcel.topics));
+        for content in parcel.contents(alike) {
+            let mut publication = Publication::new(content);
+            publication.is_last = matched.local.len() == 1;
+            self.deliver_here(now, &mut publication, &matched);
+        }
     }
 
     fn deliver_forwarded(&mut self, now: Time, publication: &mut Publication<'_>) {

@@ -54,6 +54,39 @@ fn messages_cross_workers_in_their_order_whatever_their_size() {
 }
 
 #[test]
+fn messages_that_cross_together_keep_what_tells_them_apart() {
+    let mut sim = Sim::new(2);
+    let (publisher, subscriber) = crossing_pair(&mut sim);
+    let as_published =
+        SubscriptionOptions { retain_as_published: true, ..SubscriptionOptions::with_qos(AtLeastOnce) };
+    sim.subscribe_with(subscriber, "+", as_published, &[]);
+    let properties = [Property::ContentType("text/plain"), Property::ResponseTopic("b")];
+    let properties = Properties::from_slice(&properties);
+    let expiry = [Property::MessageExpiryInterval(7)];
+    let plain = Publish { payload: b"plain", ..Publish::new("a") };
+    let acknowledged = Publish { qos: AtLeastOnce, packet_id: Some(id(1)), ..plain.clone() };
+    let sent = [
+        plain.clone(),
+        Publish { payload: b"", ..plain.clone() },
+        Publish { payload: b"with properties", properties, ..plain.clone() },
+        plain.clone(),
+        acknowledged.clone(),
+        Publish { packet_id: Some(id(2)), retain: true, ..acknowledged },
+        Publish { retain: true, ..plain.clone() },
+        Publish { properties: Properties::from_slice(&expiry), ..plain.clone() },
+        Publish { payload: b"elsewhere", ..Publish::new("b") },
+        plain,
+    ];
+    let (mut bytes, mut expected) = (Vec::new(), Vec::new());
+    for publish in &sent {
+        publish.encode(Version::V5, &mut bytes);
+        publish.encode(Version::V5, &mut expected);
+    }
+    sim.send_bytes(publisher, &bytes);
+    assert_eq!(sim.received.remove(&subscriber), Some(expected));
+}
+
+#[test]
 fn a_full_lane_stops_the_publisher_and_drops_qos_0() {
     let mut sim = Sim::new(2);
     let (publisher, subscriber) = crossing_pair(&mut sim);
