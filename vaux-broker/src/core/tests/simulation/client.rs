@@ -36,6 +36,8 @@ pub(super) struct Client {
     pub(super) owed: VecDeque<(PacketType, u16)>,
     /// What is unanswered of this connection's messages, by packet identifier.
     pub(super) unanswered: BTreeMap<u16, usize>,
+    /// All messages of this connection, by packet identifier.
+    pub(super) seen: BTreeMap<u16, usize>,
     /// Its connection resumed a session.
     pub(super) has_resumed: bool,
     pub(super) published: usize,
@@ -98,6 +100,7 @@ impl Client {
             session: None,
             owed: VecDeque::new(),
             unanswered: BTreeMap::new(),
+            seen: BTreeMap::new(),
             has_resumed: false,
             published: 0,
             next_request: 0,
@@ -228,6 +231,7 @@ impl World {
         state.unread.clear();
         state.owed.clear();
         state.unanswered.clear();
+        state.seen.clear();
         if state.session.as_ref().is_some_and(|session| session.expiry_ms == 0) {
             self.end_client_session(client);
         }

@@ -141,7 +141,7 @@ impl Role {
         Role { filters, ..Role::new(rng, format!("s{number}")) }
     }
 
-    fn member(rng: &mut Rng, number: usize) -> Role {
+    pub(super) fn member(rng: &mut Rng, number: usize) -> Role {
         let filters = vec![("$share/g/n/+", QOS[rng.usize(1..3)]), ("r/+", QOS[rng.usize(..3)])];
         Role { filters, ..Role::new(rng, format!("m{number}")) }
     }

@@ -5,6 +5,7 @@
 //! `VAUX_SIMULATION_SEED=<seed> cargo test -p vaux-broker --lib what_must_hold -- --nocapture`.
 
 mod client;
+mod durable;
 mod faults;
 mod invariants;
 mod ledger;

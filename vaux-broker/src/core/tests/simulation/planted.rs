@@ -2,10 +2,16 @@
 
 use std::collections::BTreeSet;
 
+use super::faults::Role;
+use super::ledger::Outcome;
 use super::store::Flaw;
 use super::*;
 use crate::message::Content;
 use crate::message::Message;
+use crate::session::{Delivery, Identifiers};
+use crate::store::Record;
+use crate::time::Time;
+use vaux_mqtt::protocol::SendState;
 
 /// The invariants that are violated in the first schedules when something is wrong with the store.
 fn found_with(flaw: Flaw) -> BTreeSet<u8> {
@@ -16,9 +22,26 @@ fn found_with(flaw: Flaw) -> BTreeSet<u8> {
 
 /// Runs schedules, each until `plant` finds something to spoil in one, and says what was violated then.
 fn found_after(schedules: u64, plant: impl Fn(&mut World) -> bool) -> BTreeSet<u8> {
-    let mut found = BTreeSet::new();
+    found_among(schedules, Plan::random, plant)
+}
+
+/// The same, in schedules of some kind.
+fn found_among(
+    schedules: u64,
+    plan: impl Fn(&mut Rng) -> Plan,
+    plant: impl Fn(&mut World) -> bool,
+) -> BTreeSet<u8> {
+    violations_among(schedules, plan, plant).into_iter().map(|violation| violation.invariant).collect()
+}
+
+fn violations_among(
+    schedules: u64,
+    plan: impl Fn(&mut Rng) -> Plan,
+    plant: impl Fn(&mut World) -> bool,
+) -> Vec<Violation> {
+    let mut found = Vec::new();
     for seed in 0..schedules {
-        let mut world = World::new(seed, Plan::random);
+        let mut world = World::new(seed, &plan);
         let mut is_planted = false;
         let end = world.now.plus_ms(world.plan.duration_ms);
         while world.violation.is_none() && world.now < end {
@@ -26,9 +49,7 @@ fn found_after(schedules: u64, plant: impl Fn(&mut World) -> bool) -> BTreeSet<u
             is_planted = is_planted || plant(&mut world);
         }
         world.settle();
-        if let Some(violation) = world.violation.filter(|_| is_planted) {
-            found.insert(violation.invariant);
-        }
+        found.extend(world.violation.filter(|_| is_planted));
     }
     found
 }
@@ -37,6 +58,39 @@ fn found_after(schedules: u64, plant: impl Fn(&mut World) -> bool) -> BTreeSet<u
 fn spoil(world: &mut World, spoil: impl FnMut(&mut Session) -> bool) -> bool {
     let cores = world.workers.iter_mut().map(|worker| &mut worker.core);
     cores.flat_map(|core| core.sessions.iter_mut().map(|(_, session)| session)).any(spoil)
+}
+
+/// Takes the first message that waits in a session, and puts another one in its place.
+fn replace(session: &mut Session, change: impl Fn(Content<'_>) -> Option<Content<'_>>) -> bool {
+    let Some(mut delivery) = session.queue.pop() else { return false };
+    let changed =
+        change(delivery.message.content()).map(|content| Message::new(delivery.message.mid, &content));
+    let is_changed = changed.is_some();
+    delivery.message = changed.unwrap_or(delivery.message);
+    session.queue.push_front(delivery);
+    is_changed
+}
+
+/// Schedules with two members of a shared subscription to QoS 2, whose sessions stay.
+fn with_members(rng: &mut Rng) -> Plan {
+    let mut plan = Plan::random(rng);
+    plan.clients.retain(|role| !role.client_id.starts_with('m'));
+    plan.clients.extend((0..2).map(|number| Role {
+        filters: vec![("$share/g/n/+", QoS::ExactlyOnce)],
+        expiry_s: 1000,
+        ..Role::member(rng, number)
+    }));
+    plan
+}
+
+/// A message for a shared subscription that waits, and the session where it does.
+fn waiting_for_member(world: &World, is_online: bool) -> Option<(u64, Delivery)> {
+    let sessions = world.workers.iter().flat_map(|worker| worker.core.sessions.iter());
+    let mut holders = sessions.filter(|(_, session)| session.connection().is_some() == is_online);
+    holders.find_map(|(_, session)| {
+        let mut waiting = session.queue.iter();
+        Some((session.sid, waiting.find(|delivery| delivery.group.is_some())?.clone()))
+    })
 }
 
 fn assert_found(found: &BTreeSet<u8>, expected: &[u8]) {
@@ -50,7 +104,7 @@ fn a_store_that_loses_a_batch_is_noticed() {
 
 #[test]
 fn a_store_that_speaks_too_soon_is_noticed() {
-    assert_found(&found_with(Flaw::SpeaksTooSoon), &[1]);
+    assert_found(&found_with(Flaw::SpeaksTooSoon), &[9]);
 }
 
 #[test]
@@ -88,13 +142,7 @@ fn a_queue_that_is_turned_round_is_noticed() {
 #[test]
 fn a_message_that_is_changed_is_noticed() {
     let found = found_after(200, |world| {
-        spoil(world, |session| {
-            let Some(mut delivery) = session.queue.pop() else { return false };
-            let content = Content { payload: b"0:changed", ..delivery.message.content() };
-            delivery.message = Message::new(delivery.message.mid, &content);
-            session.queue.push_front(delivery);
-            true
-        })
+        spoil(world, |session| replace(session, |content| Some(Content { payload: b"0:changed", ..content })))
     });
     assert_found(&found, &[5]);
 }
@@ -152,4 +200,211 @@ fn a_session_that_ends_early_is_noticed() {
         all.next().is_some()
     });
     assert_found(&found, &[1]);
+}
+
+#[test]
+fn a_message_that_is_sent_again_on_one_connection_is_noticed() {
+    let found = found_after(200, |world| {
+        spoil(world, |session| {
+            let is_connected = session.connection().is_some() && !session.outbound.is_empty();
+            if is_connected {
+                session.outbound.begin_connection(session.outbound.window());
+            }
+            is_connected
+        })
+    });
+    assert_found(&found, &[3]);
+}
+
+#[test]
+fn a_message_that_is_sent_again_as_if_it_were_new_is_noticed() {
+    let found = found_after(500, |world| {
+        spoil(world, |session| {
+            let is_away = session.connection().is_none();
+            let sent = session.outbound.extract(|entry| is_away && entry.state == SendState::AwaitPubAck);
+            let sent: Vec<_> = sent.into_iter().filter_map(|entry| entry.message.flatten()).collect();
+            let is_spoilt = !sent.is_empty();
+            sent.into_iter().rev().for_each(|delivery| session.queue.push_front(delivery));
+            is_spoilt
+        })
+    });
+    assert_found(&found, &[3]);
+}
+
+#[test]
+fn a_replay_of_retained_messages_that_is_lost_is_noticed() {
+    let found = found_after(2_000, |world| {
+        let cores = world.workers.iter_mut().map(|worker| &mut worker.core);
+        let mut connections = cores.flat_map(|core| core.connections.iter_mut());
+        let replaying = connections.find(|(_, connection)| connection.has_replays());
+        replaying.map(|(_, connection)| connection.extras_mut().replays.clear()).is_some()
+    });
+    assert_found(&found, &[6]);
+}
+
+#[test]
+fn a_worker_that_does_not_wait_for_the_store_is_noticed() {
+    let kinds: [(&str, fn(&Record) -> bool); 7] = [
+        ("ConnAck", |record| matches!(record, Record::Session(_))),
+        ("SubAck", |record| matches!(record, Record::Subscribed { .. })),
+        ("PubAck", |record| matches!(record, Record::Delivery { .. })),
+        ("PubRec", |record| matches!(record, Record::Received { .. })),
+        ("PubComp", |record| matches!(record, Record::Released { .. })),
+        ("PubRel", |record| matches!(record, Record::Arrived { .. })),
+        ("Publish", |record| matches!(record, Record::Sent { .. } | Record::Delivery { .. })),
+    ];
+    for (packet, is_wanted) in kinds {
+        let violations = violations_among(300, Plan::random, |world| {
+            let waiting = || world.store.waiting_records();
+            // Nothing that clients get can be early before CONNACK.
+            let is_first = |record: &Record| matches!(record, Record::Session(_)) && !is_wanted(record);
+            if waiting().any(is_first) || !waiting().any(is_wanted) {
+                return false;
+            }
+            let now = world.now;
+            let cores = world.workers.iter_mut().map(|worker| &mut worker.core);
+            let waiting = cores.filter(|core| core.is_waiting_for(core.recorder.latest()));
+            waiting.map(|core| core.handle_durable(now, core.recorder.latest())).count() > 0
+        });
+        let is_early = |one: &Violation| one.invariant == 9 && one.text.contains(&format!("got {packet}("));
+        assert!(violations.iter().any(is_early), "{packet}");
+    }
+}
+
+#[test]
+fn a_client_that_is_refused_and_takes_a_session_over_is_noticed() {
+    let found = found_after(500, |world| {
+        let Some(intruder) = world.plan.clients.iter().find(|role| role.is_intruder) else { return false };
+        let is_victim = |session: &Session| *session.key.client_id == *intruder.client_id;
+        let cores = world.workers.iter_mut().map(|worker| &mut worker.core);
+        let mut taken = cores.filter_map(|core| {
+            let (slot, session) = core.sessions.iter().find(|(_, session)| is_victim(session))?;
+            let connection = session.connection()?;
+            Some(core.take_over(world.now, connection, slot))
+        });
+        taken.next().is_some()
+    });
+    assert_found(&found, &[11]);
+}
+
+#[test]
+fn a_message_that_is_refused_and_delivered_is_noticed() {
+    let found = found_after(1_000, |world| {
+        let mut refused = world.ledger.publications.iter().filter(|one| {
+            one.outcome == Outcome::Refused && !one.topic.starts_with("x/") && !one.has_property
+        });
+        let Some(refused) = refused.next().cloned() else { return false };
+        let content = Content {
+            publisher: 0,
+            qos: refused.qos,
+            retain: false,
+            expires_at: Time::NEVER,
+            topic: &refused.topic,
+            properties: &[],
+            payload: refused.payload.as_bytes(),
+        };
+        let delivery = Delivery {
+            message: Message::new(u64::MAX, &content),
+            qos: QoS::AtMostOnce,
+            retain: false,
+            identifiers: Identifiers::default(),
+            group: None,
+        };
+        let clients = world.clients.iter().filter(|client| {
+            let mut subscriptions = client.session.iter().flat_map(|session| &session.subscriptions);
+            subscriptions.any(|one| one.matches(&refused.topic) && one.granted_at.is_some())
+        });
+        let receivers: Vec<String> = clients.map(|client| client.role.client_id.clone()).collect();
+        spoil(world, |session| {
+            let gets_it = receivers.iter().any(|receiver| **receiver == *session.key.client_id);
+            if gets_it {
+                session.queue.restore(delivery.clone());
+            }
+            gets_it
+        })
+    });
+    assert_found(&found, &[11]);
+}
+
+#[test]
+fn a_message_that_expires_early_is_noticed() {
+    let found = found_after(200, |world| {
+        let now = world.now;
+        spoil(world, |session| {
+            replace(session, |content| {
+                let is_lasting = content.qos > QoS::AtMostOnce && content.expires_at == Time::NEVER;
+                is_lasting.then_some(Content { expires_at: now, ..content })
+            })
+        })
+    });
+    assert_found(&found, &[13]);
+}
+
+#[test]
+fn a_message_that_does_not_expire_is_noticed() {
+    let found = found_after(500, |world| {
+        spoil(world, |session| {
+            replace(session, |content| {
+                let is_expiring = content.expires_at != Time::NEVER;
+                is_expiring.then_some(Content { expires_at: Time::NEVER, ..content })
+            })
+        })
+    });
+    assert_found(&found, &[13]);
+}
+
+#[test]
+fn a_session_that_does_not_expire_is_noticed() {
+    let found = found_after(1_000, |world| {
+        spoil(world, |session| {
+            let is_ending = session.connection().is_none() && session.ends_at != Time::NEVER;
+            if is_ending {
+                session.ends_at = Time::NEVER;
+            }
+            is_ending
+        })
+    });
+    assert_found(&found, &[13]);
+}
+
+#[test]
+fn a_message_that_goes_to_two_members_is_noticed() {
+    let found = found_among(500, with_members, |world| {
+        let Some((holder, delivery)) = waiting_for_member(world, true) else { return false };
+        spoil(world, |session| {
+            let is_other_member = session.member().is_some() && session.sid != holder;
+            if is_other_member {
+                session.queue.restore(delivery.clone());
+            }
+            is_other_member
+        })
+    });
+    assert_found(&found, &[14]);
+}
+
+#[test]
+fn a_message_that_waits_for_a_member_that_is_away_is_noticed() {
+    let found = found_among(1_000, with_members, |world| {
+        let Some((holder, delivery)) = waiting_for_member(world, true) else { return false };
+        let is_moved = spoil(world, |session| {
+            let is_away = session.member().is_some() && session.connection().is_none();
+            if is_away {
+                session.queue.restore(delivery.clone());
+            }
+            is_away
+        });
+        let is_it = |other: &Delivery| other.message.mid == delivery.message.mid;
+        is_moved && spoil(world, |session| session.sid == holder && !session.queue.extract(is_it).is_empty())
+    });
+    assert_found(&found, &[14]);
+}
+
+#[test]
+fn a_message_that_no_member_gets_is_noticed() {
+    let found = found_among(200, with_members, |world| {
+        let Some((holder, delivery)) = waiting_for_member(world, true) else { return false };
+        let is_it = |other: &Delivery| other.message.mid == delivery.message.mid;
+        spoil(world, |session| session.sid == holder && !session.queue.extract(is_it).is_empty())
+    });
+    assert_found(&found, &[14]);
 }

@@ -59,6 +59,7 @@ impl World {
         if self.clients[client].awaits_connack != matches!(packet, Packet::ConnAck(_)) {
             return self.violate(9, format!("client {client} got {packet:?} at the wrong time"));
         }
+        self.check_durable(client, &packet);
         match packet {
             Packet::ConnAck(connack) => self.handle_connack(client, &connack),
             Packet::Publish(publish) => self.handle_publish_as(client, &publish),
@@ -272,6 +273,10 @@ impl World {
         if publish.dup && !self.clients[client].has_resumed {
             self.violate(3, format!("client {client} got {number} again without a session to resume"));
         }
+        let seen = self.clients[client].seen.insert(packet_id, number);
+        if publish.dup && seen == Some(number) {
+            self.violate(3, format!("client {client} got {number} again on one connection"));
+        }
         let Some(session) = &mut self.clients[client].session else { return true };
         if publish.qos == QoS::AtLeastOnce {
             self.clients[client].owed.push_back((PacketType::PubAck, packet_id));
@@ -366,7 +371,13 @@ impl World {
             && !is_shared
             && session.newest.insert(key, number).is_some_and(|newest| newest > number);
         if count > most {
-            self.violate(2, format!("client {client} got {number} {count} times, {most} at most"));
+            // One with QoS 1 comes again as often as that is said.
+            let invariant = match publish.qos {
+                _ if self.ledger.publications[number].is_will => 12,
+                QoS::AtLeastOnce => 3,
+                QoS::AtMostOnce | QoS::ExactlyOnce => 2,
+            };
+            self.violate(invariant, format!("client {client} got {number} {count} times, {most} at most"));
         }
         if is_late {
             self.violate(4, format!("client {client} got {number} behind a later one"));

@@ -1,6 +1,6 @@
 //! The store as the simulation has it: one queue in the order of submission, and a disk that is slow and fails.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use super::super::disk::Disk;
 use super::*;
@@ -30,6 +30,8 @@ pub(super) struct SlowStore {
     /// Up to where each worker's submissions are durable.
     durable: Vec<Sequence>,
     pub(super) disk: Disk,
+    /// Messages of which deliveries were written, ever.
+    known: BTreeSet<u64>,
     pub(super) state: StoreState,
     /// Parts of queues that workers want to read, behind so many submissions that are not written.
     reads: VecDeque<(usize, usize, PageRequest)>,
@@ -109,6 +111,7 @@ impl SlowStore {
         let is_lost = self.flaw == Some(Flaw::LosesBatch);
         for (worker, submission) in self.waiting.drain(..std::mem::take(&mut self.writing)) {
             self.durable[worker] = submission.sequence;
+            self.known.extend(messages(&submission));
             if !is_lost {
                 self.disk.write(&submission, |topic| self.snapshot.get(topic).cloned().flatten());
             }
@@ -118,11 +121,31 @@ impl SlowStore {
     }
 
     /// The broker dies: `kept` submissions beyond those that are durable are on the disk.
-    pub(super) fn crash(self, kept: usize, tree: &Retained) -> Disk {
-        let mut disk = self.disk;
+    pub(super) fn crash(self, kept: usize, tree: &Retained) -> SlowStore {
+        let mut store = SlowStore::new(self.durable.len(), self.flaw);
+        (store.disk, store.known) = (self.disk, self.known);
         for (_, submission) in self.waiting.iter().take(kept) {
-            disk.write(submission, |topic| tree.kept(topic));
+            store.known.extend(messages(submission));
+            store.disk.write(submission, |topic| tree.kept(topic));
         }
-        disk
+        store
     }
+
+    /// What is not durable.
+    pub(super) fn waiting_records(&self) -> impl Iterator<Item = &Record> {
+        self.waiting.iter().flat_map(|(_, submission)| &submission.records)
+    }
+
+    /// Whether no delivery of a message was ever written.
+    pub(super) fn is_new(&self, mid: u64) -> bool {
+        !self.known.contains(&mid)
+    }
+}
+
+/// The messages that a submission says are to be delivered.
+fn messages(submission: &Submission) -> impl Iterator<Item = u64> {
+    submission.records.iter().filter_map(|record| match record {
+        Record::Delivery { delivery, .. } => Some(delivery.message.mid),
+        _ => None,
+    })
 }

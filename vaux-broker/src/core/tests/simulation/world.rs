@@ -33,7 +33,7 @@ pub(super) struct World {
     pub(super) clients: Vec<Client>,
     pub(super) ledger: Ledger,
     /// What earlier incarnations dropped.
-    pub(super) dropped_before: u64,
+    dropped_before: Dropped,
     /// The broker was told to stop: it is started again.
     pub(super) is_stopping: bool,
     /// No more faults, and nothing new is published: all is to settle.
@@ -81,7 +81,7 @@ impl World {
             clients,
             ledger: Ledger::default(),
             plan,
-            dropped_before: 0,
+            dropped_before: Dropped::default(),
             is_stopping: false,
             is_settling: false,
             violation: None,
@@ -173,16 +173,14 @@ impl World {
     pub(super) fn crash(&mut self) {
         let kept = self.rng.usize(..=self.store.len());
         self.note(|world| format!("crash, {kept} of {} submissions are kept", world.store.len()));
-        self.dropped_before += self.dropped();
+        self.dropped_before = self.dropped();
         let (links, now) = (&mut self.links, self.now);
         for link in links.iter_mut().filter(|link| link.given_up_at.is_none()) {
             link.cut(&mut self.rng);
             link.place = None;
             link.given_up_at = Some(now);
         }
-        let workers = usize::from(self.plan.workers);
-        let store = std::mem::replace(&mut self.store, SlowStore::new(workers, self.plan.flaw));
-        self.store.disk = store.crash(kept, &self.shared.retained);
+        self.store = std::mem::take(&mut self.store).crash(kept, &self.shared.retained);
         self.now = self.now.plus_ms(self.rng.u64(1..self.plan.longest_pause_ms));
         self.shared = Arc::new(Shared::new(self.plan.workers, Arc::new(faults::Rights), 1));
         self.incarnation += 1;
@@ -218,9 +216,10 @@ impl World {
     }
 
     /// What was dropped and counted, by all incarnations of the broker.
-    pub(super) fn dropped(&self) -> u64 {
-        let counted = self.workers.iter().map(|worker| worker.core.counters().dropped.total());
-        counted.sum::<u64>()
+    pub(super) fn dropped(&self) -> Dropped {
+        let mut dropped = self.dropped_before;
+        self.workers.iter().for_each(|worker| dropped.add(&worker.core.counters().dropped));
+        dropped
     }
 
     pub(super) fn note(&mut self, text: impl FnOnce(&World) -> String) {
