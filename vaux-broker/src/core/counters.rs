@@ -97,7 +97,7 @@ counts! {
         memory_full: u64,
         /// It could not be read from the store.
         damaged: u64,
-        /// The publisher may not, or the message breaks a limit.
+        /// Its publisher or its receiver may not, or the message breaks a limit, or there is no store for it.
         refused: u64,
     }
 }

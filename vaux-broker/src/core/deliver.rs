@@ -145,7 +145,7 @@ impl Core {
             self.recorder.record(|| Record::Delivered { sid, mid });
         }
         if !is_allowed {
-            self.drop_for(now, session, DropCause::NotAuthorized, publication.content.topic);
+            self.drop_for(now, session, DropCause::MayNotReceive, publication.content.topic);
             return;
         }
         let state = &self.sessions[session];

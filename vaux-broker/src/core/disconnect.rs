@@ -73,7 +73,7 @@ impl Core {
     pub(super) fn fail(&mut self, now: Time, slot: u32, error: Error) {
         match self.connections[slot as usize].phase {
             Phase::Connected => {
-                self.lose(now, slot, &Ending::by(&error));
+                self.lose(now, slot, &Ending::by(&error, self.store_state));
                 self.say_goodbye(slot, error.reason_code(), Some(error.rule().text()));
                 self.close(now, slot);
             }

@@ -68,10 +68,12 @@ pub(super) enum DropCause {
     NoMember,
     Damaged,
     NotAuthorized,
+    MayNotReceive,
     TopicInvalid,
     PayloadTooLarge,
     RetainedFull,
     StoreFull,
+    StoreFailed,
     MemoryFull,
 }
 
@@ -93,6 +95,9 @@ impl DropCause {
             DropCause::NotAuthorized => {
                 ("not-authorized", "this client may not publish under this topic", None)
             }
+            DropCause::MayNotReceive => {
+                ("not-authorized", "this client may not have messages under this topic", None)
+            }
             DropCause::TopicInvalid => {
                 ("topic-invalid", "the topic is longer or deeper than allowed", Some("max_topic_levels"))
             }
@@ -104,6 +109,7 @@ impl DropCause {
             }
             DropCause::MemoryFull => ("memory-full", "memory is short", Some("memory_limit")),
             DropCause::StoreFull => ("store-full", "there is no room in the store", Some("max_store_bytes")),
+            DropCause::StoreFailed => ("store-failed", "the store failed", None),
         }
     }
 
@@ -115,8 +121,9 @@ impl DropCause {
     /// What the publisher is told whose message goes nowhere.
     pub(super) fn reason(self) -> ReasonCode {
         match self {
-            DropCause::NotAuthorized => ReasonCode::NotAuthorized,
+            DropCause::NotAuthorized | DropCause::MayNotReceive => ReasonCode::NotAuthorized,
             DropCause::TopicInvalid => ReasonCode::TopicNameInvalid,
+            DropCause::StoreFailed => ReasonCode::ImplementationSpecificError,
             _ => ReasonCode::QuotaExceeded,
         }
     }
@@ -133,10 +140,12 @@ impl DropCause {
             DropCause::MemoryFull => &mut dropped.memory_full,
             DropCause::Damaged => &mut dropped.damaged,
             DropCause::NotAuthorized
+            | DropCause::MayNotReceive
             | DropCause::TopicInvalid
             | DropCause::PayloadTooLarge
             | DropCause::RetainedFull
-            | DropCause::StoreFull => &mut dropped.refused,
+            | DropCause::StoreFull
+            | DropCause::StoreFailed => &mut dropped.refused,
         }
     }
 }
@@ -160,10 +169,11 @@ impl Incident {
         }
     }
 
-    /// A message that was dropped.
+    /// A message that was dropped. No topic has no characters: then nobody knows it.
     pub(super) fn drop(at: Time, cause: DropCause, topic: &str) -> Incident {
         let (word, text, limit) = cause.words();
-        Incident { limit, topic: Some(topic.into()), ..Incident::new(at, IncidentKind::Drop, word, text) }
+        let topic = (!topic.is_empty()).then(|| topic.into());
+        Incident { limit, topic, ..Incident::new(at, IncidentKind::Drop, word, text) }
     }
 
     /// The same, of a client.
@@ -277,7 +287,7 @@ impl Incidents {
             old.kind == IncidentKind::Drop
                 && old.cause == word
                 && old.client_id.as_ref() == Some(client_id)
-                && old.topic.as_deref() == Some(topic)
+                && old.topic.as_deref().unwrap_or_default() == topic
         });
         if let Some(like) = like {
             like.count += 1;

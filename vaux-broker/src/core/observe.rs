@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use serde_json::{Map, Value, json};
+use vaux_mqtt::error::Rule;
 use vaux_mqtt::{Error, Packet, QoS, ReasonCode, Version};
 
 use super::connect_request::Refusal;
@@ -22,6 +23,7 @@ use crate::message::Content;
 use crate::observe::EventKind;
 use crate::peer::Peer;
 use crate::session::SessionSlot;
+use crate::store::StoreState;
 use crate::time::Time;
 
 /// What one worker remembers, and what it has not told yet.
@@ -69,6 +71,10 @@ impl Ending {
         Ending::of("deleted", "an operator deleted the session", Some(ReasonCode::AdministrativeAction));
     pub(super) const STORE_FAILED: Ending =
         Ending::of("store-failed", "the store failed", Some(ReasonCode::ImplementationSpecificError));
+    const STORE_FULL: Ending = Ending {
+        limit: Some("max_store_bytes"),
+        ..Ending::of("store-full", "there is no room in the store", Some(ReasonCode::QuotaExceeded))
+    };
     pub(super) const SUBSCRIPTION_REFUSED: Ending = Ending::of(
         "subscription-refused",
         "a subscription was refused, and version 3.1 has no code for it",
@@ -94,7 +100,10 @@ impl Ending {
     }
 
     /// The client did something that ends the connection.
-    pub(super) fn by(error: &Error) -> Ending {
+    pub(super) fn by(error: &Error, store_state: StoreState) -> Ending {
+        if error.rule() == Rule::StoreFull {
+            return if store_state == StoreState::Failed { Ending::STORE_FAILED } else { Ending::STORE_FULL };
+        }
         let reason = error.reason_code();
         let (cause, limit) = match reason {
             ReasonCode::KeepAliveTimeout => ("keep-alive", None),

@@ -158,9 +158,11 @@ impl Core {
         }
         if self.store_state != StoreState::Good && (publish.qos > QoS::AtMostOnce || publish.retain) {
             // Before version 5.0 there is no way to say so, and an acknowledgement would be a lie.
-            return match connection.version {
-                Version::V5 => Ok(Plan::Refuse(DropCause::StoreFull)),
-                _ if publish.qos > QoS::AtMostOnce => Err(violation(Rule::StoreFull)),
+            return match self.store_state {
+                _ if connection.version != Version::V5 && publish.qos > QoS::AtMostOnce => {
+                    Err(violation(Rule::StoreFull))
+                }
+                StoreState::Failed => Ok(Plan::Refuse(DropCause::StoreFailed)),
                 _ => Ok(Plan::Refuse(DropCause::StoreFull)),
             };
         }

@@ -106,7 +106,7 @@ impl Core {
             let content = delivery.message.content();
             if !self.may_receive(session, content.topic) {
                 self.sessions[session].outbound.forget(packet_id);
-                self.drop_for(now, session, DropCause::NotAuthorized, content.topic);
+                self.drop_for(now, session, DropCause::MayNotReceive, content.topic);
                 self.finish_delivery(session, Some(&delivery));
                 continue;
             }
@@ -158,7 +158,7 @@ impl Core {
             let content = message.content_with(&topic);
             let refusal = match content.is_expired(now) {
                 true => Some(DropCause::Expired),
-                false => (!is_allowed).then_some(DropCause::NotAuthorized),
+                false => (!is_allowed).then_some(DropCause::MayNotReceive),
             };
             match refusal {
                 None => {

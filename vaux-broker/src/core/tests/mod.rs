@@ -15,6 +15,7 @@ mod retain_source;
 mod sessions;
 mod sharing;
 mod simulation;
+mod why;
 mod workers;
 
 use std::collections::HashMap;

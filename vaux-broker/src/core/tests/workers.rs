@@ -114,7 +114,7 @@ fn a_full_lane_stops_the_publisher_and_drops_qos_0() {
 }
 
 /// A publisher and a subscriber of `a` that live on different workers.
-fn crossing_pair(sim: &mut Sim) -> (Client, Client) {
+pub(super) fn crossing_pair(sim: &mut Sim) -> (Client, Client) {
     let subscriber = sim.connect(&Hello::new("s"));
     sim.subscribe(subscriber, "a", AtMostOnce);
     for number in 0.. {
