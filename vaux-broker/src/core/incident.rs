@@ -69,6 +69,7 @@ pub(super) enum DropCause {
     Damaged,
     NotAuthorized,
     MayNotReceive,
+    RetainSource,
     TopicInvalid,
     PayloadTooLarge,
     RetainedFull,
@@ -98,6 +99,11 @@ impl DropCause {
             DropCause::MayNotReceive => {
                 ("not-authorized", "this client may not have messages under this topic", None)
             }
+            DropCause::RetainSource => (
+                "retain-source",
+                "who published this retained message may not publish there any more",
+                Some("check_retain_source"),
+            ),
             DropCause::TopicInvalid => {
                 ("topic-invalid", "the topic is longer or deeper than allowed", Some("max_topic_levels"))
             }
@@ -141,6 +147,7 @@ impl DropCause {
             DropCause::Damaged => &mut dropped.damaged,
             DropCause::NotAuthorized
             | DropCause::MayNotReceive
+            | DropCause::RetainSource
             | DropCause::TopicInvalid
             | DropCause::PayloadTooLarge
             | DropCause::RetainedFull

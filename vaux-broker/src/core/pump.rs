@@ -266,8 +266,13 @@ impl Core {
         let messages = self.shared.retained.next(filter, position, room, now);
         let is_done = messages.len() < room;
         for kept in messages {
-            if self.may_receive(session, kept.message.content().topic) && self.is_source_allowed(&kept) {
-                self.send_retained(now, slot, session, &replay, kept.message);
+            let topic = kept.message.content().topic;
+            if !self.may_receive(session, topic) {
+                continue;
+            }
+            match self.is_source_allowed(&kept) {
+                true => self.send_retained(now, slot, session, &replay, kept.message),
+                false => self.drop_for(now, session, DropCause::RetainSource, topic),
             }
         }
         if !is_done {

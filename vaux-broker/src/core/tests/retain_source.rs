@@ -1,5 +1,8 @@
 //! Retained messages, measured by the rights of who published them.
 
+use serde_json::json;
+
+use super::observe::ask;
 use super::*;
 use crate::config::Mqtt;
 use crate::rights::{Action, Grants, Rule, Subject};
@@ -63,6 +66,33 @@ fn it_is_delivered_only_while_its_publisher_may_write_there_also_after_a_crash()
             sim.change_rights(&["-"]);
             assert_eq!(sim.retained_topics(), ["-/1", "-/2"]);
         }
+    }
+}
+
+#[test]
+fn why_tells_who_did_not_get_it_and_how_often() {
+    for workers in [1, 3] {
+        let mut sim = Sim::new(workers);
+        for name in ["alice", "bob"] {
+            let client = sim.connect(&Hello { user_name: Some(name), ..Hello::new(name) });
+            sim.retain(client, &format!("{name}/1"));
+        }
+        sim.change_rights(&["bob"]);
+        for count in 1..=2 {
+            assert_eq!(sim.retained_topics(), ["bob/1"]);
+            let answer = ask(&mut sim, &json!({"command": "why", "topic": "alice/1"}));
+            let [incident] = &answer["incidents"].as_array().unwrap()[..] else { panic!("{answer}") };
+            assert_eq!(incident["client_id"], "reader");
+            assert_eq!(incident["cause"], "retain-source");
+            assert_eq!(incident["limit"], "check_retain_source");
+            assert_eq!(incident["count"].as_u64().unwrap_or(1), count);
+            let refused: u64 = sim.cores.iter().map(|core| core.counters().dropped.refused).sum();
+            assert_eq!(refused, count);
+        }
+        sim.change_rights(&["alice", "bob"]);
+        assert_eq!(sim.retained_topics(), ["alice/1", "bob/1"]);
+        let answer = ask(&mut sim, &json!({"command": "why", "topic": "alice/1"}));
+        assert_eq!(answer["incidents"][0]["count"], 2, "nothing was held back any more");
     }
 }
 
