@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 
 use crate::packet::PacketId;
 use crate::reason::ReasonCode;
@@ -14,12 +15,18 @@ use crate::version::QoS;
 /// order of their packet identifiers. Those in front of `sent` were sent on the present connection and fill the send
 /// window; those behind it wait to be sent again after a session was resumed.
 ///
+/// The oldest may still be there when the identifiers have come around to its own, be it that an application takes its
+/// time with one message of QoS 2. It is then overtaken: the entries behind `overtaken` ascend around from the first of
+/// them to the last, so that one is found without looking at all, and those in front of it are few.
+///
 /// `M` is the caller's handle of a message. It is given back when the peer has the message.
 #[derive(Clone, Debug)]
 pub struct Outbound<M> {
     in_flight: VecDeque<InFlight<M>>,
-    /// How many entries of `in_flight` were sent on this connection.
-    sent: u32,
+    /// How many entries of `in_flight` were sent on this connection. Identifiers are unique, so that there are no more.
+    sent: u16,
+    /// How many entries in front are not part of the ascending order of those behind them.
+    overtaken: u16,
     window: u16,
     last_id: Option<PacketId>,
     /// Identifiers that SUBSCRIBE and UNSUBSCRIBE hold. A server has none: there may be very many of its sessions.
@@ -80,7 +87,14 @@ pub enum Resend<'a, M> {
 
 impl<M> Default for Outbound<M> {
     fn default() -> Self {
-        Outbound { in_flight: VecDeque::new(), sent: 0, window: 0, last_id: None, requests: None }
+        Outbound {
+            in_flight: VecDeque::new(),
+            sent: 0,
+            overtaken: 0,
+            window: 0,
+            last_id: None,
+            requests: None,
+        }
     }
 }
 
@@ -103,14 +117,15 @@ impl<M> Outbound<M> {
         self.window
     }
 
-    /// Whether another message may be sent: everything was sent again, and the window is not full.
+    /// Whether another message may be sent: everything was sent again, the window is not full, and the peer does not
+    /// leave very many messages unacknowledged while it acknowledges all others.
     pub fn has_room(&self) -> bool {
-        self.is_all_sent() && self.sent < u32::from(self.window)
+        self.is_all_sent() && self.sent < self.window && self.overtaken < OVERTAKEN_MAX
     }
 
     /// Whether everything in flight was sent on this connection.
     pub fn is_all_sent(&self) -> bool {
-        self.sent as usize == self.in_flight.len()
+        usize::from(self.sent) == self.in_flight.len()
     }
 
     /// Takes a packet identifier for a message with QoS above 0 that is sent now. `None` without room.
@@ -120,7 +135,7 @@ impl<M> Outbound<M> {
         }
         let packet_id = self.next_id()?;
         let state = if qos == QoS::ExactlyOnce { SendState::AwaitPubRec } else { SendState::AwaitPubAck };
-        self.in_flight.push_back(InFlight { packet_id, state, message: Some(message) });
+        self.push(InFlight { packet_id, state, message: Some(message) });
         self.sent += 1;
         Some(packet_id)
     }
@@ -194,8 +209,8 @@ impl<M> Outbound<M> {
     /// The next packet to send again, in the order of first sending and as far as the window allows. PUBREL needs no
     /// room in it.
     pub fn next_resend(&mut self) -> Option<Resend<'_, M>> {
-        let is_full = self.sent >= u32::from(self.window);
-        let entry = self.in_flight.get_mut(self.sent as usize)?;
+        let is_full = self.sent >= self.window;
+        let entry = self.in_flight.get_mut(usize::from(self.sent))?;
         let packet_id = entry.packet_id;
         let resend = match (entry.state, entry.message.as_mut()) {
             (SendState::AwaitPubAck | SendState::AwaitPubRec, _) if is_full => return None,
@@ -214,7 +229,7 @@ impl<M> Outbound<M> {
     /// Puts a message in flight as a store remembers it, behind those that are. Call in the order of first sending.
     pub fn restore(&mut self, entry: InFlight<M>) {
         self.last_id = Some(entry.packet_id);
-        self.in_flight.push_back(entry);
+        self.push(entry);
     }
 
     /// What is in flight, in the order of first sending.
@@ -238,10 +253,7 @@ impl<M> Outbound<M> {
         let mut index = 0;
         while index < self.in_flight.len() {
             if is_wanted(&self.in_flight[index]) {
-                if index < self.sent as usize {
-                    self.sent -= 1;
-                }
-                extracted.extend(self.in_flight.remove(index));
+                extracted.extend(self.remove_entry(index));
             } else {
                 index += 1;
             }
@@ -263,37 +275,82 @@ impl<M> Outbound<M> {
             return None;
         }
         let mut candidate = self.last_id.map_or(PacketId::FIRST, PacketId::next);
-        // Identifiers in flight ascend from the oldest around to the newest, so that the next one can only meet the
-        // oldest ones, in their order. Requests have no order, but are few.
-        let mut oldest = self.in_flight.iter().map(|entry| entry.packet_id).peekable();
-        loop {
-            if oldest.next_if_eq(&candidate).is_none() && !requests.contains(&candidate) {
-                break;
-            }
+        // Requests have no order, but are few.
+        while self.find(candidate).is_some() || requests.contains(&candidate) {
             candidate = candidate.next();
         }
         self.last_id = Some(candidate);
         Some(candidate)
     }
 
-    /// Where `packet_id` is in flight. Distances from the oldest identifier ascend, and mostly it is the oldest.
-    fn find(&self, packet_id: PacketId) -> Option<usize> {
-        let oldest = self.in_flight.front()?.packet_id;
-        if packet_id == oldest {
-            return Some(0);
+    /// Puts an entry behind all others, which overtakes those whose identifiers it has come around to.
+    fn push(&mut self, entry: InFlight<M>) {
+        if let Some(newest) = self.in_flight.back().map(|newest| newest.packet_id) {
+            let ascends = |oldest: PacketId| distance(oldest, newest) < distance(oldest, entry.packet_id);
+            while self.oldest_in_order().is_some_and(|oldest| !ascends(oldest)) {
+                self.overtaken += 1;
+            }
         }
-        let distance = |id: PacketId| id.value().wrapping_sub(oldest.value());
-        self.in_flight.binary_search_by_key(&distance(packet_id), |entry| distance(entry.packet_id)).ok()
+        self.in_flight.push_back(entry);
+    }
+
+    /// The identifier from which on those behind it ascend.
+    fn oldest_in_order(&self) -> Option<PacketId> {
+        self.in_flight.get(usize::from(self.overtaken)).map(|entry| entry.packet_id)
+    }
+
+    /// Where `packet_id` is in flight.
+    fn find(&self, packet_id: PacketId) -> Option<usize> {
+        let in_order = self.find_in_order(packet_id);
+        if in_order.is_some() || self.overtaken == 0 {
+            return in_order;
+        }
+        let overtaken = self.in_flight.iter().take(usize::from(self.overtaken));
+        overtaken.map(|entry| entry.packet_id).position(|id| id == packet_id)
+    }
+
+    /// Mostly it is the oldest that is asked for, or one that is not there yet.
+    fn find_in_order(&self, packet_id: PacketId) -> Option<usize> {
+        let (oldest, newest) = (self.oldest_in_order()?, self.in_flight.back()?.packet_id);
+        let first = usize::from(self.overtaken);
+        if packet_id == oldest {
+            return Some(first);
+        }
+        let wanted = distance(oldest, packet_id);
+        if wanted > distance(oldest, newest) {
+            return None;
+        }
+        let (mut low, mut high) = (first, self.in_flight.len());
+        while low < high {
+            let middle = low.midpoint(high);
+            match distance(oldest, self.in_flight[middle].packet_id).cmp(&wanted) {
+                Ordering::Less => low = middle + 1,
+                Ordering::Equal => return Some(middle),
+                Ordering::Greater => high = middle,
+            }
+        }
+        None
     }
 
     fn remove(&mut self, index: usize) -> Option<M> {
-        if index < self.sent as usize {
-            self.sent -= 1;
-        }
-        let entry = if index == 0 { self.in_flight.pop_front() } else { self.in_flight.remove(index) };
-        entry?.message
+        self.remove_entry(index)?.message
+    }
+
+    fn remove_entry(&mut self, index: usize) -> Option<InFlight<M>> {
+        self.sent -= u16::from(index < usize::from(self.sent));
+        self.overtaken -= u16::from(index < usize::from(self.overtaken));
+        if index == 0 { self.in_flight.pop_front() } else { self.in_flight.remove(index) }
     }
 }
+
+/// How many identifiers after `oldest` another one comes.
+fn distance(oldest: PacketId, packet_id: PacketId) -> u16 {
+    packet_id.value().wrapping_sub(oldest.value())
+}
+
+/// How many messages may wait for their acknowledgement while a whole turn of identifiers is used. They are looked
+/// through one by one.
+const OVERTAKEN_MAX: u16 = 1024;
 
 #[cfg(test)]
 mod tests;

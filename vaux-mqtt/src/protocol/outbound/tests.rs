@@ -113,6 +113,71 @@ fn identifiers_in_use_are_skipped_after_65535() {
     assert!(outbound.is_empty());
 }
 
+/// Sends and acknowledges as many messages as bring the identifiers to `last`.
+fn come_around_to(outbound: &mut Outbound<&'static str>, last: u16) {
+    loop {
+        let packet_id = outbound.send(QoS::AtLeastOnce, "goes").unwrap();
+        assert_eq!(outbound.handle_puback(packet_id), Some("goes"));
+        if packet_id == id(last) {
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_message_that_others_overtake_hides_none_of_them() {
+    let mut outbound = connected(10);
+    outbound.send(QoS::ExactlyOnce, "slow");
+    come_around_to(&mut outbound, 65_534);
+    assert_eq!(outbound.send(QoS::AtLeastOnce, "last of its turn"), Some(id(65_535)));
+    assert_eq!(outbound.send(QoS::AtLeastOnce, "first of the next"), Some(id(2)));
+    assert_eq!(outbound.handle_puback(id(2)), Some("first of the next"));
+    // All of them are slow now, for another turn.
+    assert_eq!(outbound.send(QoS::AtLeastOnce, "slow, too"), Some(id(3)));
+    come_around_to(&mut outbound, 65_534);
+    assert_eq!(outbound.send(QoS::AtLeastOnce, "neither 65,535 nor 1"), Some(id(2)));
+    assert_eq!(outbound.send(QoS::AtLeastOnce, "not 3"), Some(id(4)));
+    let slow = outbound.in_flight().map(|entry| entry.packet_id.value());
+    assert!(slow.eq([1, 65_535, 3, 2, 4]));
+    assert_eq!(outbound.handle_puback(id(4)), Some("not 3"));
+    assert_eq!(outbound.handle_puback(id(65_535)), Some("last of its turn"));
+    assert_eq!(outbound.handle_puback(id(2)), Some("neither 65,535 nor 1"));
+    assert_eq!(outbound.handle_puback(id(3)), Some("slow, too"));
+    assert_eq!(outbound.handle_pubrec(id(1), ReasonCode::Success), PubRecOutcome::Release(Some("slow")));
+    assert!(outbound.handle_pubcomp(id(1)));
+    assert!(outbound.is_empty());
+}
+
+#[test]
+fn messages_that_were_overtaken_are_found_after_a_restart() {
+    let mut outbound = Outbound::new();
+    for packet_id in [1, 65_535, 2, 3].map(id) {
+        let state = SendState::AwaitPubAck;
+        outbound.restore(InFlight { packet_id, state, message: Some("kept") });
+    }
+    outbound.begin_connection(10);
+    while outbound.next_resend().is_some() {}
+    assert_eq!(outbound.send(QoS::AtLeastOnce, "new"), Some(id(4)));
+    for packet_id in [65_535, 2, 1, 3] {
+        assert_eq!(outbound.handle_puback(id(packet_id)), Some("kept"), "{packet_id}");
+    }
+    assert_eq!(outbound.handle_puback(id(4)), Some("new"));
+}
+
+#[test]
+fn nothing_more_is_sent_to_a_peer_that_leaves_very_many_messages_behind() {
+    let mut outbound = connected(u16::MAX);
+    for _ in 0..OVERTAKEN_MAX {
+        outbound.send(QoS::AtLeastOnce, "left behind");
+    }
+    come_around_to(&mut outbound, 65_534);
+    assert_eq!(outbound.send(QoS::AtLeastOnce, "last of its turn"), Some(id(65_535)));
+    assert_eq!(outbound.send(QoS::AtLeastOnce, "first of the next"), Some(id(OVERTAKEN_MAX + 1)));
+    assert_eq!(outbound.send(QoS::AtLeastOnce, "one too many"), None);
+    assert_eq!(outbound.handle_puback(id(7)), Some("left behind"));
+    assert_eq!(outbound.send(QoS::AtLeastOnce, "after all"), Some(id(OVERTAKEN_MAX + 2)));
+}
+
 #[test]
 fn extracted_messages_free_their_room() {
     let mut outbound = connected(2);
