@@ -154,6 +154,7 @@ rules! {
     TrailingBytes: Malformed, MalformedPacket, "U5-03", "MQTT-4.8.0-1", "nothing may follow the last field of the packet";
     StringNotUtf8: Malformed, MalformedPacket, "MQTT-1.5.4-1", "MQTT-1.5.3-1", "a string must be well-formed UTF-8 without surrogates";
     StringHoldsNul: Malformed, MalformedPacket, "MQTT-1.5.4-2", "MQTT-1.5.3-2", "a string must not hold U+0000";
+    FieldTooLong: Malformed, MalformedPacket, "MQTT-4.7.3-3", "MQTT-4.7.3-3", "a string must not take more than 65,535 bytes, nor binary data";
     PacketIdZero: Violation, ProtocolError, "MQTT-2.2.1-3", "MQTT-2.3.1-1", "a packet identifier must not be 0";
 
     // Properties

@@ -5,6 +5,7 @@
 //!
 //! - [`Packet`] and the types in [`packet`]: one type per control packet, for all versions; [`Version`] is an
 //!   argument. Decoding borrows from the frame and never allocates.
+//!   Encoding trusts the packet; `check` says beforehand whether it can be written as it is.
 //! - [`frame::Frame::split`] finds the next packet in a buffer.
 //! - [`topic`]: names, filters, shared subscriptions.
 //! - [`protocol`] (feature `alloc`): packet identifiers, send window, receive set, topic aliases, keep alive, and the

@@ -30,6 +30,17 @@ pub(crate) fn check_topic_text(text: &str) -> Result<bool, (Rule, usize)> {
     if bytes.contains(&0) { Err(nul(bytes)) } else { Ok(true) }
 }
 
+/// Whether `text` can be written as a field.
+pub(crate) fn check_field(text: &str) -> Result<(), Rule> {
+    check_field_len(text.as_bytes())?;
+    check(text.as_bytes()).map(|_| ()).map_err(|(rule, _)| rule)
+}
+
+/// Whether a field has room for `bytes`.
+pub(crate) fn check_field_len(bytes: &[u8]) -> Result<(), Rule> {
+    if bytes.len() > usize::from(u16::MAX) { Err(Rule::FieldTooLong) } else { Ok(()) }
+}
+
 #[inline]
 fn utf8(bytes: &[u8]) -> Result<&str, (Rule, usize)> {
     core::str::from_utf8(bytes).map_err(|error| (Rule::StringNotUtf8, error.valid_up_to()))

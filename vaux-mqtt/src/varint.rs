@@ -2,6 +2,9 @@
 
 use crate::writer::Writer;
 
+/// The largest value.
+pub(crate) const MAX: u32 = 268_435_455;
+
 /// What stands at the beginning of some bytes, read as a variable byte integer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Varint {
@@ -35,7 +38,7 @@ pub(crate) const fn len(value: u32) -> usize {
     }
 }
 
-/// Writes `value`, which is at most 268,435,455, in its shortest form.
+/// Writes `value`, which is at most [`MAX`], in its shortest form.
 pub(crate) fn write(mut value: u32, out: &mut impl Writer) {
     let mut bytes = [0; 4];
     let count = len(value);

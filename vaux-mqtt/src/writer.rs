@@ -75,8 +75,8 @@ impl Writer for SliceWriter<'_> {
 
 /// Appends a string or binary field: its length in two bytes, then its bytes.
 ///
-/// Fields longer than 65,535 bytes cannot be written; the constructors of packets keep them shorter, and a longer one
-/// is cut here rather than written with a length that lies.
+/// Fields longer than 65,535 bytes cannot be written. `check` of each packet finds them; one that nobody checked is cut
+/// here rather than written with a length that lies.
 pub(crate) fn write_binary(bytes: &[u8], out: &mut impl Writer) {
     let bytes = &bytes[..bytes.len().min(usize::from(u16::MAX))];
     out.write_u16(bytes.len() as u16);

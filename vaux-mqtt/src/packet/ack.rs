@@ -89,7 +89,7 @@ impl<'a> Ack<'a> {
     }
 }
 
-fn reason_rule(packet_type: PacketType) -> Rule {
+pub(super) fn reason_rule(packet_type: PacketType) -> Rule {
     match packet_type {
         PacketType::PubRec => Rule::PubRecReasonCode,
         PacketType::PubRel => Rule::PubRelReasonCode,

@@ -5,6 +5,7 @@
 
 mod ack;
 mod auth;
+mod check;
 mod connack;
 mod connect;
 mod disconnect;
@@ -18,6 +19,8 @@ mod unsubscribe;
 
 pub use ack::Ack;
 pub use auth::Auth;
+#[cfg(all(feature = "alloc", feature = "client"))]
+pub(crate) use check::PACKET_MAX;
 pub use connack::ConnAck;
 pub use connect::{Connect, Will};
 pub use disconnect::Disconnect;
@@ -128,7 +131,36 @@ impl<'a> Packet<'a> {
         Ok(packet)
     }
 
+    /// Whether [`Packet::encode`] writes all that is in the packet, so that its reader finds the same: no field is too
+    /// long, no value is out of its range, and nothing is missing. Properties and reasons that `version` does not have
+    /// are left out and not looked at.
+    ///
+    /// # Errors
+    ///
+    /// The first rule that the packet would break.
+    #[cfg(all(feature = "client", feature = "server"))]
+    pub fn check(&self, version: Version) -> Result<(), Rule> {
+        match self {
+            Packet::Connect(connect) => connect.check(),
+            Packet::ConnAck(connack) => connack.check(version),
+            Packet::Publish(publish) => publish.check(version),
+            Packet::PubAck(ack) | Packet::PubRec(ack) | Packet::PubRel(ack) | Packet::PubComp(ack) => {
+                ack.check(self.packet_type(), version)
+            }
+            Packet::Subscribe(subscribe) => subscribe.check(version),
+            Packet::SubAck(suback) => suback.check(version),
+            Packet::Unsubscribe(unsubscribe) => unsubscribe.check(version),
+            Packet::UnsubAck(unsuback) => unsuback.check(version),
+            Packet::PingReq | Packet::PingResp => Ok(()),
+            Packet::Disconnect(disconnect) => disconnect.check(version),
+            Packet::Auth(auth) if version.has_properties() => auth.check(),
+            Packet::Auth(_) => Err(Rule::PacketTypeReserved),
+        }
+    }
+
     /// Appends the packet. CONNECT is encoded for the version that it names itself, everything else for `version`.
+    ///
+    /// The packet is trusted: of one that [`Packet::check`] refuses, nobody can say what its reader finds.
     ///
     /// Only builds for both sides have this, since a packet may be of either side; others encode the packet inside.
     #[cfg(all(feature = "client", feature = "server"))]

@@ -92,8 +92,8 @@ impl<'a> Publish<'a> {
         })
     }
 
-    /// Appends the packet. Properties are left out in versions 3.1 and 3.1.1, and the packet identifier when the QoS
-    /// is 0. A QoS above 0 needs a packet identifier: without one 1 is written.
+    /// Appends the packet, which is trusted; see [`Publish::check`]. Properties are left out in versions 3.1 and 3.1.1,
+    /// and the packet identifier when the QoS is 0. A QoS above 0 needs a packet identifier: without one 1 is written.
     pub fn encode(&self, version: Version, out: &mut impl Writer) {
         let remaining_len = self.remaining_len(version);
         match (remaining_len, self.topic.len()) {

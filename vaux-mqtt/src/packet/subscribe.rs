@@ -180,7 +180,7 @@ fn check_subscription(reader: &mut Reader<'_>) -> Result<(), Error> {
 
 #[cfg(feature = "client")]
 impl Subscribe<'_> {
-    /// Appends the packet.
+    /// Appends the packet, which is trusted; see [`Subscribe::check`].
     pub fn encode(&self, version: Version, out: &mut impl Writer) {
         super::write_header(super::PacketType::Subscribe.first_byte(), self.remaining_len(version), out);
         out.write_u16(self.packet_id.value());

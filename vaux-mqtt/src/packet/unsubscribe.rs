@@ -84,7 +84,7 @@ impl<'a> Unsubscribe<'a> {
 
 #[cfg(feature = "client")]
 impl Unsubscribe<'_> {
-    /// Appends the packet.
+    /// Appends the packet, which is trusted; see [`Unsubscribe::check`].
     pub fn encode(&self, version: Version, out: &mut impl Writer) {
         super::write_header(super::PacketType::Unsubscribe.first_byte(), self.remaining_len(version), out);
         out.write_u16(self.packet_id.value());

@@ -3,8 +3,7 @@
 use alloc::vec::Vec;
 
 use super::{Properties, Property, PropertySet};
-use crate::error::{Error, Rule};
-use crate::reader::Reader;
+use crate::error::Error;
 use crate::version::Version;
 
 /// A list of properties that owns its bytes, to be built up or to be kept after the packet is gone.
@@ -39,19 +38,9 @@ impl PropertyBuffer {
     /// A value that the protocol does not allow, such as a string with U+0000 or of more than 65,535 bytes. The list
     /// is then as it was. Which packet the property may stand in is not looked at here.
     pub fn push(&mut self, property: Property<'_>) -> Result<(), Error> {
-        let start = self.wire.len();
+        property.check().map_err(|rule| Error::new(rule, Version::V5, 0))?;
         property.encode(&mut self.wire);
-        let mut reader = Reader::new(&self.wire, start + 1, Version::V5);
-        let result = match Property::decode_value(property.id(), &mut reader) {
-            // A field that was too long for its length was cut when it was encoded.
-            Ok(decoded) if decoded == property => Ok(()),
-            Ok(_) => Err(Error::new(Rule::FieldPastEnd, Version::V5, 0)),
-            Err(error) => Err(Error::new(error.rule(), Version::V5, 0)),
-        };
-        if result.is_err() {
-            self.wire.truncate(start);
-        }
-        result
+        Ok(())
     }
 
     /// The list.
@@ -94,6 +83,7 @@ impl core::fmt::Debug for PropertyBuffer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Rule;
 
     #[test]
     fn properties_keep_their_order() {
@@ -114,7 +104,7 @@ mod tests {
         for (property, rule) in [
             (Property::ResponseTopic("a/#"), Rule::ResponseTopicWildcard),
             (Property::ReasonString("a\0"), Rule::StringHoldsNul),
-            (Property::ContentType(&long), Rule::FieldPastEnd),
+            (Property::ContentType(&long), Rule::FieldTooLong),
             (Property::ReceiveMaximum(0), Rule::ReceiveMaximumZero),
         ] {
             assert_eq!(buffer.push(property).unwrap_err().rule(), rule);

@@ -105,6 +105,16 @@ impl<'a> Properties<'a> {
         PropertyIter { list: self.list.iter(), wire: Reader::new(self.wire, 0, Version::V5) }
     }
 
+    /// Whether the properties may stand together where `allowed` says which may, and all can be written. Of those that
+    /// came from a packet the values are known to be valid.
+    pub(crate) fn check(&self, allowed: Allowed) -> Result<(), Rule> {
+        let mut seen = PropertySet::EMPTY;
+        match self.iter().find_map(|property| allowed.rule_against(property.id(), &mut seen)) {
+            Some(rule) => Err(rule),
+            None => self.list.iter().try_for_each(Property::check),
+        }
+    }
+
     /// The first property with the given identifier.
     fn find(&self, id: PropertyId) -> Option<Property<'a>> {
         if let Some(property) = self.list.iter().find(|property| property.id() == id) {

@@ -18,7 +18,8 @@ pub use list::{Properties, PropertyIter};
 
 use crate::error::{Error, Rule};
 use crate::reader::Reader;
-use crate::topic;
+use crate::string;
+use crate::topic::{self, TopicName};
 use crate::varint;
 use crate::writer::{Writer, binary_len, write_binary};
 
@@ -113,6 +114,57 @@ impl<'a> Property<'a> {
             Property::WildcardSubscriptionAvailable(_) => PropertyId::WildcardSubscriptionAvailable,
             Property::SubscriptionIdentifierAvailable(_) => PropertyId::SubscriptionIdentifierAvailable,
             Property::SharedSubscriptionAvailable(_) => PropertyId::SharedSubscriptionAvailable,
+        }
+    }
+
+    /// Whether the value is one that the protocol allows and that can be written. Which packet the property may stand in is
+    /// another matter.
+    ///
+    /// # Errors
+    ///
+    /// The rule that it breaks.
+    pub fn check(&self) -> Result<(), Rule> {
+        let require = |is_valid: bool, rule: Rule| if is_valid { Ok(()) } else { Err(rule) };
+        match *self {
+            Property::PayloadFormatIndicator(value) => require(value <= 1, Rule::PayloadFormatRange),
+            Property::RequestProblemInformation(value) | Property::RequestResponseInformation(value) => {
+                require(value <= 1, Rule::RequestInformationRange)
+            }
+            Property::MaximumQos(value)
+            | Property::RetainAvailable(value)
+            | Property::WildcardSubscriptionAvailable(value)
+            | Property::SubscriptionIdentifierAvailable(value)
+            | Property::SharedSubscriptionAvailable(value) => require(value <= 1, Rule::PropertyFlagRange),
+            Property::ReceiveMaximum(value) => require(value != 0, Rule::ReceiveMaximumZero),
+            Property::TopicAlias(value) => require(value != 0, Rule::TopicAliasZero),
+            Property::MaximumPacketSize(value) => require(value != 0, Rule::MaximumPacketSizeZero),
+            Property::SubscriptionIdentifier(value) => {
+                require(value != 0, Rule::SubscriptionIdentifierZero)?;
+                require(value <= varint::MAX, Rule::VarintTooLong)
+            }
+            Property::ServerKeepAlive(_)
+            | Property::TopicAliasMaximum(_)
+            | Property::MessageExpiryInterval(_)
+            | Property::SessionExpiryInterval(_)
+            | Property::WillDelayInterval(_) => Ok(()),
+            Property::ResponseTopic(value) => TopicName::new(value).map(|_| ()).map_err(|rule| match rule {
+                Rule::TopicEmpty => Rule::ResponseTopicEmpty,
+                Rule::TopicWildcard => Rule::ResponseTopicWildcard,
+                rule => rule,
+            }),
+            Property::ContentType(value)
+            | Property::AssignedClientIdentifier(value)
+            | Property::AuthenticationMethod(value)
+            | Property::ResponseInformation(value)
+            | Property::ServerReference(value)
+            | Property::ReasonString(value) => string::check_field(value),
+            Property::CorrelationData(value) | Property::AuthenticationData(value) => {
+                string::check_field_len(value)
+            }
+            Property::UserProperty(name, value) => {
+                string::check_field(name)?;
+                string::check_field(value)
+            }
         }
     }
 

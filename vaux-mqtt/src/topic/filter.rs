@@ -30,9 +30,7 @@ impl<'a> TopicFilter<'a> {
     ///
     /// The rule that it breaks, with the byte in `text` where it does: the last one when something should follow.
     pub fn new(text: &'a str) -> Result<Self, (Rule, usize)> {
-        if text.len() > usize::from(u16::MAX) {
-            return Err((Rule::FieldPastEnd, 0));
-        }
+        string::check_field_len(text.as_bytes()).map_err(|rule| (rule, 0))?;
         string::check(text.as_bytes())?;
         let checked = match text.strip_prefix(SHARE) {
             Some(rest) => check_shared(rest).map_err(|(rule, at)| (rule, SHARE.len() + at)),
@@ -165,7 +163,7 @@ mod tests {
         let longest = "x".repeat(65_535);
         assert!(TopicFilter::new(&longest).is_ok());
         let longer = String::from("x") + &longest;
-        assert_eq!(TopicFilter::new(&longer), Err((Rule::FieldPastEnd, 0)));
+        assert_eq!(TopicFilter::new(&longer), Err((Rule::FieldTooLong, 0)));
     }
 
     #[test]

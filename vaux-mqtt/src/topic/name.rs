@@ -19,9 +19,7 @@ impl<'a> TopicName<'a> {
         if text.is_empty() {
             return Err(Rule::TopicEmpty);
         }
-        if text.len() > usize::from(u16::MAX) {
-            return Err(Rule::FieldPastEnd);
-        }
+        string::check_field_len(text.as_bytes())?;
         match string::check_topic_text(text) {
             Ok(false) => Ok(TopicName(text)),
             Ok(true) => Err(Rule::TopicWildcard),
@@ -61,7 +59,7 @@ mod tests {
         assert_eq!(TopicName::new("a/+").unwrap_err(), Rule::TopicWildcard);
         assert_eq!(TopicName::new("#").unwrap_err(), Rule::TopicWildcard);
         assert_eq!(TopicName::new("a\0").unwrap_err(), Rule::StringHoldsNul);
-        assert_eq!(TopicName::new(&"x".repeat(65_536)).unwrap_err(), Rule::FieldPastEnd);
+        assert_eq!(TopicName::new(&"x".repeat(65_536)).unwrap_err(), Rule::FieldTooLong);
         assert_eq!(TopicName::new("/").unwrap().as_str(), "/");
         assert!(TopicName::new("$SYS").unwrap().is_dollar());
     }

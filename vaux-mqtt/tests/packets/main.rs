@@ -2,6 +2,7 @@
 
 mod arbitrary;
 mod cases;
+mod checking;
 mod coverage;
 mod fixture;
 mod meaning;

@@ -12,6 +12,7 @@ use crate::arbitrary;
 proptest! {
     #[test]
     fn decoding_undoes_encoding((version, packet) in arbitrary::packet()) {
+        prop_assert_eq!(packet.check(version), Ok(()));
         let bytes = encoded(&packet, version);
         prop_assert_eq!(bytes.len(), packet.encoded_len(version));
         let frame = Frame::split(&bytes)?.expect("an encoded packet is whole");

@@ -7,7 +7,7 @@ use crate::property::Properties;
 use crate::writer::{Writer, binary_len, write_binary};
 
 impl Connect<'_> {
-    /// Appends the packet.
+    /// Appends the packet, which is trusted; see [`Connect::check`].
     pub fn encode(&self, out: &mut impl Writer) {
         packet::write_header(PacketType::Connect.first_byte(), self.remaining_len(), out);
         write_binary(self.version.protocol_name().as_bytes(), out);

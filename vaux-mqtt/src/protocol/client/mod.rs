@@ -115,7 +115,8 @@ impl Default for Settings {
 impl<M> Client<M> {
     /// Begins a connection: CONNECT is the first output.
     ///
-    /// `session` is what an earlier connection left. If CONNECT asks for a clean start it is lost, see
+    /// CONNECT is sent as it is: whoever takes parts of it from elsewhere asks [`Connect::check`] before. `session` is what
+    /// an earlier connection left. If CONNECT asks for a clean start it is lost, see
     /// [`Client::take_lost`].
     pub fn new(connect: &Connect<'_>, settings: Settings, mut session: Session<M>, now_ms: u64) -> Self {
         let mut output = Vec::with_capacity(connect.encoded_len());

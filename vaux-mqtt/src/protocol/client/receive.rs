@@ -100,7 +100,7 @@ impl<M: Outgoing> Client<M> {
         let window = window.clamp(1, u16::MAX - super::REQUESTS_MAX);
         self.session.outbound.begin_connection(window);
         self.session.inbound.begin_connection(self.asked.receive_maximum);
-        let (version, limit) = (self.asked.version, self.limits.maximum_packet_size as usize);
+        let (version, limit) = (self.asked.version, self.packet_max());
         let is_too_large = |message: &M| message.publish().encoded_len(version) > limit;
         let too_large =
             self.session.outbound.extract(|entry| entry.message.as_ref().is_some_and(is_too_large));

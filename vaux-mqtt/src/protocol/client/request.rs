@@ -5,17 +5,14 @@ use alloc::vec::Vec;
 use super::{Client, Outgoing, Request, RequestKind, State};
 use crate::error::Rule;
 use crate::packet::{
-    Auth, Disconnect, Filters, PacketId, PacketType, Publish, Sender, Subscribe, Subscription, Subscriptions,
-    Unsubscribe,
+    Auth, Disconnect, Filters, PACKET_MAX, PacketId, PacketType, Publish, Sender, Subscribe, Subscription,
+    Subscriptions, Unsubscribe,
 };
-use crate::property::{Properties, Property, PropertyId, PropertySet};
+use crate::property::{Allowed, Properties, Property, PropertySet};
 use crate::protocol::{OutboundAlias, OutboundAliases, Resend};
 use crate::reason::ReasonCode;
 use crate::topic::{TopicFilter, TopicName};
 use crate::version::{QoS, Version};
-
-/// The largest packet that the fixed header can announce.
-const PACKET_MAX: usize = 268_435_455 + 5;
 
 /// Why a request was not sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +49,7 @@ impl<M: Outgoing> Client<M> {
         }
         let mut wire = Wire {
             version: self.asked.version,
-            maximum_packet_size: self.limits.maximum_packet_size as usize,
+            packet_max: self.packet_max(),
             aliases: &mut self.outbound_aliases,
             output: &mut self.output,
         };
@@ -93,27 +90,19 @@ impl<M: Outgoing> Client<M> {
     }
 
     fn check_len(&self, len: usize) -> Result<(), Rule> {
-        if len > (self.limits.maximum_packet_size as usize).min(PACKET_MAX) {
-            return Err(Rule::PacketTooLarge);
-        }
-        Ok(())
+        if len > self.packet_max() { Err(Rule::PacketTooLarge) } else { Ok(()) }
+    }
+
+    /// The largest packet that the server takes and that can be written.
+    pub(super) fn packet_max(&self) -> usize {
+        usize::try_from(self.limits.maximum_packet_size).map_or(PACKET_MAX, |size| size.min(PACKET_MAX))
     }
 
     fn check_properties(&self, properties: &Properties<'_>, allowed: PropertySet) -> Result<(), Rule> {
         if !properties.is_empty() && !self.asked.version.has_properties() {
             return Err(Rule::PropertyNotAllowed);
         }
-        let mut seen = PropertySet::EMPTY;
-        for property in properties.iter() {
-            let id = property.id();
-            if !allowed.contains(id) {
-                return Err(Rule::PropertyNotAllowed);
-            }
-            if !seen.insert(id) && id != PropertyId::UserProperty {
-                return Err(Rule::PropertyRepeated);
-            }
-        }
-        Ok(())
+        properties.check(Allowed::only(allowed))
     }
 
     /// Sends again what was under way when the session was resumed, as far as the send window allows.
@@ -121,7 +110,7 @@ impl<M: Outgoing> Client<M> {
         let version = self.asked.version;
         let mut wire = Wire {
             version,
-            maximum_packet_size: self.limits.maximum_packet_size as usize,
+            packet_max: self.packet_max(),
             aliases: &mut self.outbound_aliases,
             output: &mut self.output,
         };
@@ -299,7 +288,7 @@ impl<M: Outgoing> Client<M> {
 /// What writing a PUBLISH needs, apart from the session that holds the message.
 struct Wire<'a> {
     version: Version,
-    maximum_packet_size: usize,
+    packet_max: usize,
     aliases: &'a mut OutboundAliases,
     output: &'a mut Vec<u8>,
 }
@@ -311,7 +300,7 @@ impl Wire<'_> {
     fn write(&mut self, publish: Publish<'_>, packet_id: Option<PacketId>, dup: bool) {
         let publish = Publish { packet_id, dup, ..publish };
         // The remaining length may take a byte more, too.
-        let has_room_for_alias = || publish.encoded_len(self.version) + ALIAS_LEN < self.maximum_packet_size;
+        let has_room_for_alias = || publish.encoded_len(self.version) + ALIAS_LEN < self.packet_max;
         let alias = if self.aliases.is_enabled() && has_room_for_alias() {
             self.aliases.assign(publish.topic)
         } else {
