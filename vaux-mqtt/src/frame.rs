@@ -27,7 +27,7 @@ impl<'a> Frame<'a> {
     }
 
     /// How long the packet at the beginning of `bytes` says it is, fixed header included; `None` while the fixed
-    /// header itself is not whole.
+    /// header itself is not whole. Where `usize` has 16 bits, `usize::MAX` stands for all that is longer.
     ///
     /// # Errors
     ///
@@ -69,7 +69,7 @@ fn header(bytes: &[u8]) -> Result<Option<(usize, u8, bool)>, Error> {
     let Some(rest) = bytes.get(1..) else { return Ok(None) };
     match varint::read(rest) {
         Varint::Whole { value, len, overlong } => {
-            Ok(Some((1 + len + value as usize, 1 + len as u8, overlong)))
+            Ok(Some((varint::to_usize(value).saturating_add(1 + len), 1 + len as u8, overlong)))
         }
         Varint::Incomplete => Ok(None),
         // The version is not known to this layer. The rule is the same in all of them.

@@ -86,7 +86,9 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn take(&mut self, len: usize) -> Result<&'a [u8], Error> {
-        let field = self.bytes.get(self.at..self.at + len).ok_or_else(|| self.error(Rule::FieldPastEnd))?;
+        // Where addresses have 32 bits or fewer, the sum of position and length might not be one.
+        let rest = self.bytes.get(self.at..).and_then(|rest| rest.get(..len));
+        let field = rest.ok_or_else(|| self.error(Rule::FieldPastEnd))?;
         self.at += len;
         Ok(field)
     }
@@ -147,5 +149,19 @@ impl<'a> Reader<'a> {
     /// Fails when something is left.
     pub(crate) fn finish(&self) -> Result<(), Error> {
         if self.is_empty() { Ok(()) } else { Err(self.error(Rule::TrailingBytes)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_length_is_too_long_to_be_refused() {
+        let mut reader = Reader::new(&[1, 2, 3], 1, Version::V5);
+        for len in [3, usize::MAX - 1, usize::MAX] {
+            assert_eq!(reader.take(len).unwrap_err().rule(), Rule::FieldPastEnd);
+        }
+        assert_eq!(reader.take(2), Ok(&[2, 3][..]));
     }
 }

@@ -28,6 +28,11 @@ pub(crate) fn read(bytes: &[u8]) -> Varint {
     if bytes.len() < 4 { Varint::Incomplete } else { Varint::TooLong }
 }
 
+/// A length as an index. Where an index has 16 bits, what none can reach is the highest one: there is never so much.
+pub(crate) fn to_usize(value: u32) -> usize {
+    usize::try_from(value).unwrap_or(usize::MAX)
+}
+
 /// How many bytes `value` takes.
 pub(crate) const fn len(value: u32) -> usize {
     match value {

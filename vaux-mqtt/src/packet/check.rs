@@ -12,7 +12,7 @@ use crate::varint;
 use crate::version::{QoS, Version};
 
 /// The largest packet that the fixed header can announce, the header included.
-pub(crate) const PACKET_MAX: usize = varint::MAX as usize + 5;
+pub(crate) const PACKET_MAX: usize = (varint::MAX as usize).saturating_add(5);
 
 impl Publish<'_> {
     /// Whether [`Publish::encode`] writes all that is in the packet.

@@ -73,7 +73,7 @@ impl<'a> Properties<'a> {
 
     fn decode_some(reader: &mut Reader<'a>, allowed: Allowed) -> Result<Self, Error> {
         let start = reader.at();
-        let len = reader.varint()? as usize;
+        let len = varint::to_usize(reader.varint()?);
         let mut inner = reader.clone();
         let wire = reader.take(len).map_err(|_| reader.error_at(Rule::FieldPastEnd, start))?;
         inner.limit(len);
