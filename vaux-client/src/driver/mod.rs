@@ -206,12 +206,16 @@ impl Driver {
     fn resume(&mut self, connected: &Arc<Connected>, machine: &mut Machine) {
         self.client_id = connected.client_id.clone();
         if !connected.session_present && self.server.options.resubscribe {
-            for (key, request) in self.routes.live_subscriptions() {
-                if let Err(refused) = self.requests.resubscribe(machine, key, &request) {
-                    self.routes.handle_answer(key, &[]);
-                    self.tell(ConnectionEvent::SubscriptionsLost(refused));
-                }
-            }
+            self.requests.note_lost(self.routes.live_subscriptions());
+            self.resubscribe(machine);
+        }
+    }
+
+    /// Goes on making subscriptions again that the server lost.
+    fn resubscribe(&mut self, machine: &mut Machine) {
+        let refused = self.requests.resubscribe(machine, &mut self.routes);
+        if !refused.is_empty() {
+            self.tell(ConnectionEvent::SubscriptionsLost(refused));
         }
     }
 }

@@ -272,6 +272,7 @@ impl Driver {
                 return Some(end);
             }
         }
+        self.resubscribe(&mut online.machine);
         self.requests.send_waiting(&mut online.machine, &mut self.routes);
         let written_before = written_before(&online.link);
         let output_max = BATCH_BYTES.saturating_sub(online.link.unwritten());

@@ -37,6 +37,9 @@ pub(super) struct Requests {
     asked: HashMap<PacketId, Asked>,
     /// SUBSCRIBE and UNSUBSCRIBE that wait for a connection.
     waiting: VecDeque<Control>,
+    /// Subscriptions that the server lost and that were not made again yet. There may be more of them than requests may be
+    /// unanswered.
+    lost: VecDeque<RouteKey>,
 }
 
 enum Asked {
@@ -54,6 +57,7 @@ impl Requests {
             completing: HashMap::new(),
             asked: HashMap::new(),
             waiting: VecDeque::new(),
+            lost: VecDeque::new(),
         }
     }
 
@@ -226,24 +230,30 @@ impl Requests {
         }
     }
 
-    /// Makes a subscription again that the server lost.
-    ///
-    /// # Errors
-    ///
-    /// The filters, when this server does not offer what they need.
-    pub(super) fn resubscribe(
-        &mut self,
-        machine: &mut Machine,
-        key: RouteKey,
-        request: &Subscribe,
-    ) -> Result<(), Vec<Box<str>>> {
-        match subscribe(machine, request) {
-            Ok(packet_id) => {
-                self.asked.insert(packet_id, Asked::Resubscribe { key });
-                Ok(())
+    /// Notes that the server lost these subscriptions.
+    pub(super) fn note_lost(&mut self, keys: Vec<RouteKey>) {
+        self.lost = keys.into();
+    }
+
+    /// Makes subscriptions again that the server lost, as many as may be unanswered. Gives back the filters for which this
+    /// server does not offer what they need.
+    pub(super) fn resubscribe(&mut self, machine: &mut Machine, routes: &mut Routes) -> Vec<Box<str>> {
+        let mut refused = Vec::new();
+        while let Some(key) = self.lost.pop_front() {
+            // Nobody may want it any more.
+            let Some(request) = routes.request(key) else { continue };
+            match subscribe(machine, request) {
+                Ok(packet_id) => {
+                    self.asked.insert(packet_id, Asked::Resubscribe { key });
+                }
+                Err(NotSent::Invalid(_)) => refused.append(&mut routes.handle_answer(key, &[])),
+                Err(NotSent::NoRoom | NotSent::NotConnected) => {
+                    self.lost.push_front(key);
+                    break;
+                }
             }
-            Err(_) => Err(request.filters.iter().map(|(filter, _)| filter.clone()).collect()),
         }
+        refused
     }
 
     /// SUBACK. Gives back the filters that were lost, when they were subscribed to again.
@@ -279,6 +289,7 @@ impl Requests {
         for (_, outcome) in self.unwritten.drain(..) {
             resolve(Some(outcome), Err(RequestError::Disconnected));
         }
+        self.lost.clear();
         let mut asked: Vec<_> = self.asked.drain().collect();
         // Identifiers were given in order.
         asked.sort_by_key(|(packet_id, _)| *packet_id);

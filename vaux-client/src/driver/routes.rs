@@ -136,10 +136,17 @@ impl Routes {
     }
 
     /// The subscriptions to be made again when the server has lost them. Those whose stream was dropped are not.
-    pub(super) fn live_subscriptions(&mut self) -> Vec<(RouteKey, Subscribe)> {
+    pub(super) fn live_subscriptions(&mut self) -> Vec<RouteKey> {
         self.routes.retain(|route| !route.outlet.as_ref().is_some_and(|outlet| outlet.stream.is_closed()));
         self.topics.forget();
-        self.routes.iter().map(|route| (route.key, route.request.clone())).collect()
+        self.routes.iter().map(|route| route.key).collect()
+    }
+
+    /// What a subscription asked for, as far as it was not ended since.
+    pub(super) fn request(&self, key: RouteKey) -> Option<&Subscribe> {
+        // Keys ascend.
+        let index = self.routes.binary_search_by_key(&key, |route| route.key).ok()?;
+        Some(&self.routes[index].request)
     }
 
     /// Hands a message to the streams that it belongs to. Where one of them is full, the message is parked. Readers do

@@ -109,6 +109,31 @@ async fn subscriptions_are_made_again_when_the_server_lost_them() {
 }
 
 #[tokio::test]
+async fn more_subscriptions_than_may_be_unanswered_are_all_made_again() {
+    const COUNT: u16 = 1100;
+    let server = Server::start(Version::V5).await;
+    let (client, _connection, mut peer) = server.connect(server.options().reconnect(quick())).await;
+    let mut subscriptions = Vec::new();
+    for number in 1..=COUNT {
+        let request = Subscribe::to(number.to_string(), QoS::AtMostOnce);
+        let (subscription, ()) = tokio::join!(within(client.subscribe(request)), async {
+            peer.expect(&format!("SUBSCRIBE {number} {number}")).await;
+            peer.suback(number, &[0]).await;
+        });
+        subscriptions.push(subscription.unwrap());
+    }
+    drop(peer);
+    let mut peer = server.accept_session(false, &[]).await;
+    for number in 1..=COUNT {
+        peer.expect(&format!("SUBSCRIBE {number} {number}")).await;
+        peer.suback(number, &[0]).await;
+    }
+    peer.publish("1100", QoS::AtMostOnce, &["x"]).await;
+    let last = subscriptions.last_mut().unwrap();
+    assert_eq!(&within(last.next()).await.unwrap().payload[..], b"x");
+}
+
+#[tokio::test]
 async fn subscriptions_are_not_made_again_when_the_session_lives_or_nobody_wants_it() {
     let server = Server::start(Version::V5).await;
     for (session_present, resubscribe) in [(true, true), (false, false)] {
