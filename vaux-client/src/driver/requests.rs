@@ -171,8 +171,8 @@ impl Requests {
                     self.held.push_front(request);
                     continue;
                 }
-                (Some(request), LostReason::TooLarge) => {
-                    self.refuse(request.outcome, Rule::PacketTooLarge);
+                (Some(request), LostReason::NotTaken(rule)) => {
+                    self.refuse(request.outcome, rule);
                     continue;
                 }
                 (Some(request), LostReason::Session) => request.outcome,

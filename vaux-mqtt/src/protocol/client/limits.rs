@@ -1,7 +1,9 @@
 //! What a server says about itself in CONNACK.
 
+use crate::error::Rule;
+use crate::packet::{PACKET_MAX, Publish};
 use crate::property::{Properties, Property};
-use crate::version::QoS;
+use crate::version::{QoS, Version};
 
 /// What a server supports, and how much of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,5 +76,26 @@ impl ServerLimits {
             }
         }
         limits
+    }
+
+    /// Whether the server takes a message, as far as it has said.
+    pub(super) fn check_publish(&self, publish: &Publish<'_>, version: Version) -> Result<(), Rule> {
+        if publish.qos > self.maximum_qos {
+            return Err(Rule::QosNotSupported);
+        }
+        if publish.retain && !self.retain_available {
+            return Err(Rule::RetainNotSupported);
+        }
+        self.check_len(publish.encoded_len(version))
+    }
+
+    /// Whether the server takes a packet of so many bytes.
+    pub(super) fn check_len(&self, len: usize) -> Result<(), Rule> {
+        if len > self.packet_max() { Err(Rule::PacketTooLarge) } else { Ok(()) }
+    }
+
+    /// The largest packet that the server takes and that can be written.
+    pub(super) fn packet_max(&self) -> usize {
+        usize::try_from(self.maximum_packet_size).map_or(PACKET_MAX, |size| size.min(PACKET_MAX))
     }
 }

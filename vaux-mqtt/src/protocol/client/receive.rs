@@ -6,7 +6,7 @@ use crate::frame::Frame;
 use crate::packet::{
     Ack, Auth, ConnAck, Disconnect, Packet, PacketId, PacketType, Publish, Sender, SubAck, UnsubAck,
 };
-use crate::protocol::{ClientKeepAlive, OutboundAliases, PubRecOutcome, Receipt};
+use crate::protocol::{ClientKeepAlive, InFlight, OutboundAliases, PubRecOutcome, Receipt};
 use crate::reason::ReasonCode;
 use crate::version::{QoS, Version};
 
@@ -100,11 +100,15 @@ impl<M: Outgoing> Client<M> {
         let window = window.clamp(1, u16::MAX - super::REQUESTS_MAX);
         self.session.outbound.begin_connection(window);
         self.session.inbound.begin_connection(self.asked.receive_maximum);
-        let (version, limit) = (self.asked.version, self.packet_max());
-        let is_too_large = |message: &M| message.publish().encoded_len(version) > limit;
-        let too_large =
-            self.session.outbound.extract(|entry| entry.message.as_ref().is_some_and(is_too_large));
-        self.lost.extend(too_large.into_iter().map(|entry| Lost::new(entry, LostReason::TooLarge)));
+        // What this server does not take any more is not sent again (MQTT-3.2.2-11, MQTT-3.2.2-14, MQTT-3.2.2-15).
+        let rule = |entry: &InFlight<M>| {
+            let publish = entry.message.as_ref()?.publish();
+            self.limits.check_publish(&publish, self.asked.version).err()
+        };
+        for entry in self.session.outbound.extract(|entry| rule(entry).is_some()) {
+            let reason = rule(&entry).map_or(LostReason::Session, LostReason::NotTaken);
+            self.lost.push(Lost::new(entry, reason));
+        }
         self.resend();
     }
 

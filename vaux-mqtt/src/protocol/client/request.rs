@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 use super::{Client, Outgoing, Request, RequestKind, State};
 use crate::error::Rule;
 use crate::packet::{
-    Auth, Disconnect, Filters, PACKET_MAX, PacketId, PacketType, Publish, Sender, Subscribe, Subscription,
-    Subscriptions, Unsubscribe,
+    Auth, Disconnect, Filters, PacketId, PacketType, Publish, Sender, Subscribe, Subscription, Subscriptions,
+    Unsubscribe,
 };
 use crate::property::{Allowed, Properties, Property, PropertySet};
 use crate::protocol::{OutboundAlias, OutboundAliases, Resend};
@@ -49,7 +49,7 @@ impl<M: Outgoing> Client<M> {
         }
         let mut wire = Wire {
             version: self.asked.version,
-            packet_max: self.packet_max(),
+            packet_max: self.limits.packet_max(),
             aliases: &mut self.outbound_aliases,
             output: &mut self.output,
         };
@@ -80,22 +80,11 @@ impl<M: Outgoing> Client<M> {
         if publish.properties.topic_alias().is_some() {
             return Err(Rule::PropertyNotAllowed);
         }
-        if publish.qos > self.limits.maximum_qos {
-            return Err(Rule::QosNotSupported);
-        }
-        if publish.retain && !self.limits.retain_available {
-            return Err(Rule::RetainNotSupported);
-        }
-        self.check_len(publish.encoded_len(self.asked.version))
+        self.limits.check_publish(publish, self.asked.version)
     }
 
     fn check_len(&self, len: usize) -> Result<(), Rule> {
-        if len > self.packet_max() { Err(Rule::PacketTooLarge) } else { Ok(()) }
-    }
-
-    /// The largest packet that the server takes and that can be written.
-    pub(super) fn packet_max(&self) -> usize {
-        usize::try_from(self.limits.maximum_packet_size).map_or(PACKET_MAX, |size| size.min(PACKET_MAX))
+        self.limits.check_len(len)
     }
 
     fn check_properties(&self, properties: &Properties<'_>, allowed: PropertySet) -> Result<(), Rule> {
@@ -110,7 +99,7 @@ impl<M: Outgoing> Client<M> {
         let version = self.asked.version;
         let mut wire = Wire {
             version,
-            packet_max: self.packet_max(),
+            packet_max: self.limits.packet_max(),
             aliases: &mut self.outbound_aliases,
             output: &mut self.output,
         };

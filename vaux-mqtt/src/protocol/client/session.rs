@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use crate::error::Rule;
 use crate::packet::{PacketId, Publish};
 use crate::protocol::{InFlight, Inbound, Outbound};
 
@@ -39,8 +40,9 @@ pub struct Lost<M> {
 pub enum LostReason {
     /// The session is gone, at the server or by a clean start.
     Session,
-    /// It is larger than the server now takes.
-    TooLarge,
+    /// The server takes such messages no more: it now has a smaller largest packet, a lower maximum QoS, or does not
+    /// retain messages.
+    NotTaken(Rule),
 }
 
 impl<M> Session<M> {

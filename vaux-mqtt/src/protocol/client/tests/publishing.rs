@@ -187,11 +187,13 @@ fn a_message_that_the_server_no_longer_takes_is_given_back() {
     let mut pair = Pair::connected(Version::V5, &[]);
     pair.client.publish(q1("a long payload")).unwrap();
     pair.client.publish(q1("x")).unwrap();
-    let limit = [Property::MaximumPacketSize(15)];
-    let mut pair = Pair::resume(Version::V5, pair.client.into_session(), true, &limit);
+    pair.client.publish(q2("y")).unwrap();
+    let limits = [Property::MaximumPacketSize(15), Property::MaximumQos(1)];
+    let mut pair = Pair::resume(Version::V5, pair.client.into_session(), true, &limits);
     assert_eq!(pair.sent(), ["PUBLISH 2 q1 dup a=x"]);
-    let lost = pair.client.take_lost();
-    assert_eq!((lost.len(), lost[0].reason), (1, LostReason::TooLarge));
+    let reasons: Vec<_> = pair.client.take_lost().iter().map(|lost| lost.reason).collect();
+    let expected = [Rule::PacketTooLarge, Rule::QosNotSupported].map(LostReason::NotTaken);
+    assert_eq!(reasons, expected);
 }
 
 /// Shows: v5:MQTT-3.2.2-18
