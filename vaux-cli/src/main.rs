@@ -5,6 +5,7 @@ mod cli_error;
 mod commands;
 mod connection;
 mod input;
+mod nearest;
 mod output;
 mod recording;
 
@@ -17,6 +18,7 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use cli_error::{CliError, Exit};
 use connection::ConnectArgs;
+use nearest::with_nearest;
 use output::talk::TalkArgs;
 
 // Many small allocations of differing life are what a client and a broker are made of.
@@ -71,7 +73,10 @@ pub(crate) enum Command {
 fn main() -> ExitCode {
     let args = with_help_of_broker(std::env::args_os().collect());
     let mut command = examples_first(Cli::command());
-    let matches = command.try_get_matches_from_mut(&args);
+    let matches = command.try_get_matches_from_mut(&args).map_err(|error| {
+        let words: Vec<_> = args.iter().skip(1).map(|word| word.to_string_lossy()).collect();
+        with_nearest(error, &command, &words)
+    });
     let matches = matches.map(|matches| with_profile(&mut command, matches, args));
     // Hundreds of flags with their texts: to free them takes longer than all that many commands do.
     std::mem::forget(command);

@@ -18,7 +18,7 @@ fn a_script_runs_in_order_over_one_connection() {
     let run = script(
         &broker,
         "# a comment
-pub -t a/b -m 'two  words' -r -q 1; get -t a/b
+pub -t a/b -m 'two  words' -r -q 1; vaux get -t a/b
 pub -t a/c -r -q 1 <<EOF
 {\"x\":
   1}
@@ -69,11 +69,13 @@ wait -W 0.2
 #[test]
 fn a_script_goes_on_after_an_error_unless_it_says_otherwise() {
     let broker = Broker::plain();
-    let failing = "pub -t a/# -m x\npubb -t a\nget -t none -W 0.1 --prety\nget -t none -W 0.1\n";
+    let failing =
+        "pub -t a/# -m x\npubb -t a\nget -t none -W 0.1 --prety\nsl\nhelp sbu\nget -t none -W 0.1\n";
     let run = script(&broker, &format!("{failing}decode --show line c000\n"));
     assert_eq!(run.code, Some(0));
     assert!(run.stdout.starts_with("#1 PINGREQ"), "{}", run.stdout);
-    for text in ["did you mean pub?", "did you mean --pretty?", "in standard input, line 2", "timed out"] {
+    let meant = ["did you mean pub?", "did you mean --pretty?", "did you mean ls?", "did you mean sub?"];
+    for text in meant.into_iter().chain(["in standard input, line 2", "timed out"]) {
         assert!(run.stderr.contains(text), "{text}: {}", run.stderr);
     }
     for (script_text, code) in [

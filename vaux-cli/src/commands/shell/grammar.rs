@@ -8,6 +8,7 @@ use super::settings::Settings;
 use super::words::Line;
 use crate::cli_error::{CliError, Exit};
 use crate::connection::{ConnectArgs, ReconnectArgs, parse_seconds};
+use crate::nearest::with_nearest;
 
 /// Commands of the program that the shell does not have: they take the terminal for themselves, run on and on, or are
 /// for other shells.
@@ -229,16 +230,16 @@ impl Grammar {
 
     /// Parses a line, with what the settings say where it says nothing.
     pub(super) fn parse(&self, line: &Line, settings: &Settings) -> Result<Request, CliError> {
-        let parse =
-            |words: &[String]| self.command.clone().try_get_matches_from(words).map_err(CliError::Arguments);
-        if let Some(absent) = line.words.first().filter(|name| ABSENT.contains(&name.as_str())) {
+        // Lines that are copied from elsewhere begin with the name of the program.
+        let said = line.words.strip_prefix(&["vaux".to_owned()]).unwrap_or(&line.words);
+        if let Some(absent) = said.first().filter(|name| ABSENT.contains(&name.as_str())) {
             return Err(CliError::usage_with_hint(
                 format!("{absent} is no command of the shell"),
                 format!("`vaux {absent}` runs beside it"),
             ));
         }
-        let mut words = line.words.clone();
-        let mut matches = parse(&words)?;
+        let mut words = said.to_vec();
+        let mut matches = self.matches(&words)?;
         let Some((name, given)) = matches.subcommand() else {
             return Err(CliError::usage("a command is missing"));
         };
@@ -249,7 +250,7 @@ impl Grammar {
             }
             return Ok(Request::Builtin(builtin));
         }
-        self.refuse_connection_flags(&line.words, given)?;
+        self.refuse_connection_flags(said, given)?;
         let (command, depth) = self.innermost(&words);
         let mut defaults = settings.defaults(command, innermost_matches(given));
         if line.input.is_some() && takes_payload(command) && !has_payload(given) {
@@ -263,9 +264,14 @@ impl Grammar {
         }
         if !defaults.is_empty() {
             words.splice(depth..depth, defaults);
-            matches = parse(&words)?;
+            matches = self.matches(&words)?;
         }
         crate::Command::from_arg_matches(&matches).map(Request::Program).map_err(CliError::Arguments)
+    }
+
+    fn matches(&self, words: &[String]) -> Result<ArgMatches, CliError> {
+        let matches = self.command.clone().try_get_matches_from(words);
+        matches.map_err(|error| CliError::Arguments(with_nearest(error, &self.command, words)))
     }
 
     fn refuse_connection_flags(&self, words: &[String], given: &ArgMatches) -> Result<(), CliError> {
@@ -301,10 +307,8 @@ impl Grammar {
 
     /// clap knows the nearest name.
     fn unknown(&self, words: &[String]) -> CliError {
-        match self.command.clone().try_get_matches_from(words) {
-            Err(error) => CliError::Arguments(error),
-            Ok(_) => CliError::usage(format!("there is no command {}", words.join(" "))),
-        }
+        let nothing = |_| CliError::usage(format!("there is no command {}", words.join(" ")));
+        self.matches(words).map_or_else(|error| error, nothing)
     }
 
     fn overview(&self) -> String {
