@@ -2,6 +2,7 @@
 //! a hint, and an exit code.
 
 use std::io::{self, Write as _};
+use std::num::{IntErrorKind, ParseIntError};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -321,7 +322,9 @@ fn request_exit(error: &RequestError) -> Exit {
 
 fn input_hint(error: &InputError) -> Option<String> {
     match error {
-        InputError::NoForm { .. } => Some("--in says how the input is to be read".to_owned()),
+        InputError::NoForm { .. } | InputError::NoWholeForm => {
+            Some("--in says how the input is to be read".to_owned())
+        }
         InputError::OddDigits { .. } => Some("a file whose name is hex is written as ./NAME".to_owned()),
         _ => None,
     }
@@ -336,7 +339,7 @@ pub(crate) fn arguments_message(error: &clap::Error) -> String {
     };
     // Without the names of its values: `--show <VIEW>`.
     let name_of = |argument: String| argument.split(' ').next().unwrap_or_default().to_owned();
-    let argument = name_of(text(ContextKind::InvalidArg).unwrap_or_default());
+    let argument = text(ContextKind::InvalidArg).map(name_of).unwrap_or_default();
     let value = text(ContextKind::InvalidValue);
     let suggestion =
         [ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand, ContextKind::SuggestedValue]
@@ -364,9 +367,9 @@ pub(crate) fn arguments_message(error: &clap::Error) -> String {
             }
         }
         ErrorKind::ValueValidation => {
-            let why =
-                std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
-            format!("{argument} cannot be {}{why}", value.unwrap_or_default())
+            let value = value.unwrap_or_default();
+            let why = why_no_value(error, &value).map(|why| format!(": {why}")).unwrap_or_default();
+            format!("{argument} cannot be {value}{why}")
         }
         ErrorKind::TooFewValues | ErrorKind::WrongNumberOfValues | ErrorKind::TooManyValues => {
             format!("{argument} has the wrong number of values")
@@ -376,9 +379,35 @@ pub(crate) fn arguments_message(error: &clap::Error) -> String {
             Some(other) => format!("{argument} does not go with {other}"),
             None => format!("{argument} does not go with the other arguments"),
         },
-        ErrorKind::MissingRequiredArgument => format!("{argument} is missing"),
+        ErrorKind::MissingRequiredArgument => match error.get(ContextKind::InvalidArg) {
+            Some(ContextValue::Strings(missing)) if missing.len() > 1 => {
+                let names: Vec<_> = missing.iter().cloned().map(name_of).collect();
+                format!("{} are missing", names.join(" and "))
+            }
+            _ => format!("{argument} is missing"),
+        },
         ErrorKind::MissingSubcommand => "a command is missing; `vaux --help` lists them".to_owned(),
         // What is left does not come up with these commands; its first line says what it is.
         _ => error.to_string().lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned(),
     }
+}
+
+/// Why a value is none of those that are wanted, without the standard library's words for numbers, and clap's for ranges.
+fn why_no_value(error: &clap::Error, value: &str) -> Option<String> {
+    let source = std::error::Error::source(error)?;
+    if let Some(number) = source.downcast_ref::<ParseIntError>() {
+        let words = match number.kind() {
+            IntErrorKind::Zero => "it is at least 1",
+            IntErrorKind::PosOverflow => "it is too large",
+            _ => "it is no whole number",
+        };
+        return Some(words.to_owned());
+    }
+    let words = source.to_string();
+    let range = words.strip_prefix(&format!("{value} is not in ")).and_then(|range| range.split_once("..="));
+    Some(match range {
+        Some((least, most)) if !least.is_empty() => format!("it is from {least} to {most}"),
+        Some((_, most)) => format!("it is at most {most}"),
+        None => words,
+    })
 }

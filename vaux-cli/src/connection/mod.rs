@@ -141,6 +141,7 @@ impl ConnectArgs {
 
     /// Refuses what makes no sense in all layers together.
     fn check_together(&self, version: Version) -> Result<(), CliError> {
+        self.host.as_deref().map_or(Ok(()), transport::check_host)?;
         let needs = |flag: &str, other: &str| Err(CliError::usage(format!("{flag} needs {other}")));
         let will = &self.will;
         if will.will_topic.is_none() {
@@ -282,11 +283,7 @@ impl Plan {
             ConnectError::Tcp { source, .. }
                 if source.kind() == io::ErrorKind::ConnectionRefused && self.target.is_loopback() =>
             {
-                Some(if self.target.tls {
-                    "`vaux broker` starts a broker here; for one without TLS add --plain".to_owned()
-                } else {
-                    "`vaux broker --plain` starts a broker without TLS here".to_owned()
-                })
+                self.starting_hint()
             }
             ConnectError::Unix { source, .. } if source.kind() == io::ErrorKind::ConnectionRefused => {
                 Some("no broker listens there any more".to_owned())
@@ -317,6 +314,19 @@ impl Plan {
             }
             _ => None,
         }
+    }
+
+    /// How to start a broker where there is none. WebSocket takes a configuration file.
+    fn starting_hint(&self) -> Option<String> {
+        let port = match (self.target.tls, self.target.port) {
+            (true, 8883) | (false, 1883) => String::new(),
+            (_, port) => format!(" -p {port}"),
+        };
+        let hint = match self.target.tls {
+            true => format!("`vaux broker{port}` starts a broker here; for one without TLS add --plain"),
+            false => format!("`vaux broker --plain{port}` starts a broker without TLS here"),
+        };
+        self.target.web_socket_path.is_none().then_some(hint)
     }
 
     fn other_transport_hint(&self) -> Option<String> {

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use super::args::ConnectArgs;
+use crate::cli_error::CliError;
 
 const TLS_PORT: u16 = 8883;
 const WEB_SOCKET_TLS_PORT: u16 = 443;
@@ -84,6 +85,19 @@ impl std::fmt::Display for Target {
         write!(f, "{scheme}://{}", self.address())?;
         self.web_socket_path.as_ref().map_or(Ok(()), |path| f.write_str(path))
     }
+}
+
+/// Refuses as a host what says more than that.
+pub(super) fn check_host(host: &str) -> Result<(), CliError> {
+    let hint = match host.rsplit_once(':') {
+        _ if host.contains("://") => format!("-L {host} takes a URL"),
+        _ if host.starts_with('[') => {
+            "an address of IPv6 stands without brackets, and the port is -p".to_owned()
+        }
+        Some((name, port)) if !name.contains(':') => format!("-h {name} -p {port} names host and port"),
+        _ => return Ok(()),
+    };
+    Err(CliError::usage_with_hint(format!("--host cannot be {host}: it is a host and nothing else"), hint))
 }
 
 /// The scheme of a URL.

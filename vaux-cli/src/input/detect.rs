@@ -59,6 +59,7 @@ fn read_text(text: &str) -> Result<(Form, Vec<u8>), InputError> {
             Err(InputError::UnexpectedCharacter { found, place, .. }) => {
                 Err(InputError::NoForm { found, place })
             }
+            Err(InputError::Base64Torn) => Err(InputError::NoWholeForm),
             Err(error) => Err(error),
         };
     };

@@ -25,6 +25,8 @@ pub(crate) enum InputError {
     NotText { form: Form },
     /// Text in none of the forms.
     NoForm { found: char, place: Place },
+    /// Text that could be base64 and nothing else, if it were whole.
+    NoWholeForm,
     /// More than [`MAX_INPUT_BYTES`].
     TooLarge,
 }
@@ -82,6 +84,9 @@ impl fmt::Display for InputError {
             InputError::NoForm { found, place } => write!(
                 f,
                 "this is neither hex, a dump, a C array nor base64: {found:?} at {place} fits none of them"
+            ),
+            InputError::NoWholeForm => f.write_str(
+                "this is neither hex, a dump nor a C array, and as base64 it is cut short or wrongly padded",
             ),
             InputError::TooLarge => {
                 write!(f, "the input is larger than {} MiB", MAX_INPUT_BYTES / 1024 / 1024)

@@ -141,7 +141,8 @@ fn base64_is_read_with_both_alphabets_padded_or_not() {
     for text in ["wAD/+w==", "wAD_-w==", "wAD/+w", "wAD/\n+w==\n"] {
         assert_eq!(detected(text), (Form::Base64, vec![0xc0, 0x00, 0xff, 0xfb]), "{text:?}");
     }
-    assert_eq!(refused("wAD/+", None), InputError::Base64Torn);
+    assert_eq!(refused("wAD/+", None), InputError::NoWholeForm);
+    assert_eq!(refused("wAD/+", Some(Form::Base64)), InputError::Base64Torn);
 }
 
 #[test]

@@ -113,6 +113,7 @@ fn a_server_that_is_not_there_is_exit_code_3() {
     drop(listener);
     let run = crate::program::run(&["pub", "-h", "127.0.0.1", "-p", &port, "-t", "a", "-m", "m"]);
     assert_eq!(run.code, Some(3), "{}", run.stderr);
+    assert!(run.stderr.contains(&format!("`vaux broker --plain -p {port}` starts")), "{}", run.stderr);
 }
 
 #[test]

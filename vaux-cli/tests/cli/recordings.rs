@@ -277,4 +277,8 @@ fn what_cannot_be_replayed_is_told() {
     let refused = replay(&broker, &path, &[]);
     assert_eq!(refused.code, Some(7), "{}", refused.stderr);
     assert!(refused.stderr.contains("replayed 0 messages") && refused.stderr.contains("1 refused"));
+    // What was not published was not late either.
+    let nothing = replay(&broker, &path, &["--from", "9"]);
+    assert_eq!(nothing.code, Some(0), "{}", nothing.stderr);
+    assert!(nothing.stderr.contains("replayed 0 messages") && !nothing.stderr.contains("lag"));
 }

@@ -40,12 +40,36 @@ fn mistakes_are_one_line_and_exit_2() {
         &["decode", "--in", "pcapp", "x"],
         &["decode", "--json", "--json"],
         &["decode", "-", "-"],
+        &["pbu"],
+        &["tpo", "-t", "a"],
+        &["retained", "sl"],
+        &["zzz"],
+        &["sub", "-t", "a", "-C", "0"],
+        &["pub", "-p", "99999"],
+        &["passwd"],
+        &["replay", "x", "--from", "5", "--to", "1"],
     ]
     .map(|args| {
         let run = run(args);
         assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{args:?}");
         assert_eq!(run.stderr.lines().count(), 1, "{args:?}: {}", run.stderr);
         format!("vaux {}\n  {}", args.join(" "), run.stderr)
+    });
+    assert_snapshot!(lines.concat());
+}
+
+#[test]
+fn a_hint_says_what_to_write_instead() {
+    let lines = [
+        &["sub", "-t", "a", "-h", "localhost:1883"][..],
+        &["sub", "-t", "a", "-h", "mqtt://localhost"],
+        &["sub", "-t", "a", "-h", "[::1]"],
+        &["encode", "{\"type\":\"PINGREQ\"}"],
+    ]
+    .map(|args| {
+        let run = run(args);
+        assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{args:?}");
+        format!("vaux {}\n{}", args.join(" "), run.stderr)
     });
     assert_snapshot!(lines.concat());
 }

@@ -4,7 +4,7 @@ mod contents;
 mod fields;
 
 use std::io::{self, BufReader, BufWriter, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use base64::engine::general_purpose::STANDARD;
 use base64::write::EncoderWriter;
@@ -89,7 +89,7 @@ fn encode_all(inputs: &[PathBuf], mut write: impl FnMut(&[u8]) -> io::Result<()>
             Box::new(io::stdin().lock())
         } else {
             let file = std::fs::File::open(path);
-            Box::new(file.map_err(|source| CliError::File { path: path.clone(), source })?)
+            Box::new(file.map_err(|source| no_file(path, source))?)
         };
         let name = if is_stdin { "standard input".to_owned() } else { path.display().to_string() };
         let objects = serde_json::Deserializer::from_reader(BufReader::new(reader)).into_iter::<Json>();
@@ -104,6 +104,17 @@ fn encode_all(inputs: &[PathBuf], mut write: impl FnMut(&[u8]) -> io::Result<()>
         }
     }
     Ok(())
+}
+
+/// An argument that is JSON itself is a mistake that bytes of `vaux decode` lead to.
+fn no_file(path: &Path, source: io::Error) -> CliError {
+    match path.to_string_lossy().starts_with('{') {
+        true => CliError::usage_with_hint(
+            "packets are read from files and standard input, not from arguments",
+            "echo '{…}' | vaux encode",
+        ),
+        false => CliError::File { path: path.to_owned(), source },
+    }
 }
 
 /// The bytes of a packet: those of its fields, if they say what the packet says, else of what it says.

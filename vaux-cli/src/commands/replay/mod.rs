@@ -102,6 +102,11 @@ pub(crate) fn run(args: ReplayArgs) -> Result<Exit, CliError> {
     for (flag, list) in [("-t", &args.topic), ("-T", &args.filter_out)] {
         list.iter().try_for_each(|filter| check_filter(flag, filter))?;
     }
+    if let (Some(from), Some(to)) = (args.from, args.to)
+        && to.is_before(from)
+    {
+        return Err(CliError::usage("--to lies before --from"));
+    }
     let laps = args.laps.map_or(Some(1), |laps| laps);
     let source = Source::new(&args.file, args.csv_base64);
     if laps != Some(1) && source.is_stdin() {

@@ -107,8 +107,9 @@ impl Player {
         let refused = playing.publisher.refused();
         let seconds = playing.start.elapsed().as_secs_f64();
         let lags = &playing.lags;
+        let has_lags = self.is_scheduled() && published + refused > 0;
         if self.json {
-            let lag = self.is_scheduled().then(
+            let lag = has_lags.then(
                 || json!({ "p50": lags.percentile(50.0), "p99": lags.percentile(99.0), "max": lags.max() }),
             );
             let report =
@@ -120,7 +121,7 @@ impl Player {
         if refused > 0 {
             report.push_str(&format!(", {refused} refused"));
         }
-        if self.is_scheduled() {
+        if has_lags {
             let ms = |us: u64| us as f64 / 1e3;
             let (p50, p99, max) = (ms(lags.percentile(50.0)), ms(lags.percentile(99.0)), ms(lags.max()));
             report.push_str(&format!("; lag {p50:.1} ms median, {p99:.1} ms 99 %, {max:.1} ms at most"));

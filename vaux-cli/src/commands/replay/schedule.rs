@@ -61,6 +61,15 @@ impl FromStr for Bound {
 }
 
 impl Bound {
+    /// Whether it comes before another one in every recording.
+    pub(super) fn is_before(self, other: Bound) -> bool {
+        match (self, other) {
+            (Bound::Offset(one), Bound::Offset(other)) => one < other,
+            (Bound::Time(one), Bound::Time(other)) => one < other,
+            _ => false,
+        }
+    }
+
     fn us(self, origin: &Origin) -> u64 {
         match (self, origin.start) {
             (Bound::Offset(us), _) => us,
