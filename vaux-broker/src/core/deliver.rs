@@ -8,10 +8,11 @@ use vaux_mqtt::{PacketId, QoS};
 use super::frames::Manner;
 use super::incident::DropCause;
 use super::letter::Letter;
+use super::numbers::MessageNumbers;
 use super::outbox::LARGE_PAYLOAD_BYTES;
 use super::permission::may_receive;
 use super::write_publish::has_outbox_room;
-use super::{Core, LANE_FULL_BYTES, LANE_HIGH_BYTES, Shared, WorkerId};
+use super::{Core, LANE_FULL_BYTES, LANE_HIGH_BYTES, WorkerId};
 use crate::message::{Content, Message};
 use crate::router::cache::{Matched, OwnMessages, StoredTarget, Terms};
 use crate::router::interest::GroupKey;
@@ -61,17 +62,17 @@ impl<'a> Publication<'a> {
     }
 
     /// The message as something that can be kept.
-    pub(super) fn share(&mut self, shared: &Shared) -> Message {
+    pub(super) fn share(&mut self, numbers: &mut MessageNumbers) -> Message {
         let content = &self.content;
-        self.message.get_or_insert_with(|| Message::new(shared.next_mid(), content)).clone()
+        self.message.get_or_insert_with(|| Message::new(numbers.next(), content)).clone()
     }
 
     /// The same for a queue, where it stays alone when nobody else gets it: to count one who holds it would wait until
     /// all that was just written is in the memory.
-    fn share_with_queue(&mut self, shared: &Shared) -> Message {
+    fn share_with_queue(&mut self, numbers: &mut MessageNumbers) -> Message {
         match self.is_last {
-            true => self.message.take().unwrap_or_else(|| Message::new(shared.next_mid(), &self.content)),
-            false => self.share(shared),
+            true => self.message.take().unwrap_or_else(|| Message::new(numbers.next(), &self.content)),
+            false => self.share(numbers),
         }
     }
 }
@@ -141,7 +142,7 @@ impl Core {
         let is_recorded = !publication.recorded.is_empty() && publication.recorded.contains(&state.sid);
         if is_recorded && (qos == QoS::AtMostOnce || !state.is_stored() || !is_allowed) {
             // Its terms have changed since.
-            let (sid, mid) = (state.sid, publication.share(&self.shared).mid);
+            let (sid, mid) = (state.sid, publication.share(&mut self.numbers).mid);
             self.recorder.record(|| Record::Delivered { sid, mid });
         }
         if !is_allowed {
@@ -173,8 +174,8 @@ impl Core {
             group: group.cloned(),
             identifiers: terms.identifiers.clone(),
             message: match sendable {
-                Some(_) => publication.share(&self.shared),
-                None => publication.share_with_queue(&self.shared),
+                Some(_) => publication.share(&mut self.numbers),
+                None => publication.share_with_queue(&mut self.numbers),
             },
             qos,
             retain,
@@ -296,7 +297,7 @@ impl Core {
                 continue;
             }
             let delivery = Delivery {
-                message: publication.share(&self.shared),
+                message: publication.share(&mut self.numbers),
                 qos,
                 retain: publication.content.retain && target.terms.retain_as_published,
                 identifiers: target.terms.identifiers.clone(),
@@ -358,12 +359,12 @@ impl Core {
         // A small message that nobody here keeps is copied: that is cheaper than to share it, and it may well be that
         // nobody there keeps it either.
         if !recorded.is_empty() {
-            let message = publication.share(&self.shared);
+            let message = publication.share(&mut self.numbers);
             self.post(worker, Letter::Recorded(message, recorded));
         } else if publication.message.is_none() && publication.content.payload.len() < LARGE_PAYLOAD_BYTES {
             self.lanes[usize::from(worker.0)].push_content(&publication.content);
         } else {
-            let message = publication.share(&self.shared);
+            let message = publication.share(&mut self.numbers);
             self.post(worker, Letter::Message(message));
         }
         if lane_bytes >= LANE_HIGH_BYTES {

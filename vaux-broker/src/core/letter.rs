@@ -304,7 +304,7 @@ impl Core {
 
     /// Sessions that unsubscribed or ended before a message for them came: that it was to come is forgotten.
     fn drop_unwanted(&mut self, publication: &mut Publication<'_>, matched: &Matched) {
-        let mid = publication.share(&self.shared).mid;
+        let mid = publication.share(&mut self.numbers).mid;
         for &sid in publication.recorded {
             let session = self.sessions.of_sid(sid);
             if !session.is_some_and(|session| matched.local.iter().any(|target| target.session == session)) {

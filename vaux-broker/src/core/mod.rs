@@ -30,6 +30,7 @@ mod json;
 mod letter;
 mod load;
 mod metrics;
+mod numbers;
 mod observe;
 mod observed;
 mod outbox;
@@ -89,6 +90,7 @@ pub use tour::Tour;
 
 use connection::Connection;
 use frames::Frames;
+use numbers::MessageNumbers;
 use observe::Observations;
 use observed::Observed;
 use session_report::Refresh;
@@ -136,6 +138,7 @@ pub struct Core {
     frames: Frames,
     /// Whether the bytes that are being handled made room for what waits for the same client.
     has_room: bool,
+    numbers: MessageNumbers,
     /// The topic of the message that was sent last from a queue, for its memory.
     drained_topic: String,
     /// Buffers of emptied outboxes, to be used again.
@@ -243,6 +246,7 @@ impl Core {
             store_state: StoreState::Good,
             is_store_behind: false,
             rights: Arc::clone(&shared.first_rights),
+            numbers: MessageNumbers::new(Arc::clone(&shared)),
             shared,
             settings,
             connections: Slots::default(),
@@ -303,8 +307,9 @@ impl Core {
             || self.lanes.iter().any(|parcel| !parcel.is_empty())
     }
 
-    /// What was recorded since the last time.
+    /// What was recorded since the last time. Ends the turn as far as messages go.
     pub fn take_submission(&mut self) -> Option<Submission> {
+        self.numbers.end_turn();
         self.recorder.take()
     }
 

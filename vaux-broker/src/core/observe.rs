@@ -398,7 +398,7 @@ impl Core {
         };
         let mut publication = Publication::new(content);
         if retain {
-            let message = publication.share(&self.shared);
+            let message = publication.share(&mut self.numbers);
             self.shared.retained.set_own(message);
         }
         self.route(now, &mut publication);

@@ -390,7 +390,7 @@ impl Core {
         // The store knows deliveries by the number of the message: the copy that is sent live, or for another
         // subscription, is another delivery.
         let message = match is_recorded {
-            true => Message::new(self.shared.next_mid(), &message.content()),
+            true => Message::new(self.numbers.next(), &message.content()),
             false => message,
         };
         let delivery =

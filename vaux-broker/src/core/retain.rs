@@ -26,7 +26,7 @@ impl Core {
         publication: &mut Publication<'_>,
         source: Option<&Source>,
     ) -> Result<Sequence, NoRoom> {
-        let message = publication.share(&self.shared);
+        let message = publication.share(&mut self.numbers);
         let expires_at = message.expires_at;
         let limits = &self.settings.limits;
         let (max_messages, max_bytes) = (limits.max_retained_messages, limits.max_retained_bytes);

@@ -1,7 +1,10 @@
 //! What the workers share.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+
+use crossbeam_utils::CachePadded;
 
 use super::WorkerId;
 use super::letter::SpareParcels;
@@ -12,7 +15,8 @@ use crate::rights::Authorize;
 use crate::router::interest::Interest;
 use crate::session::SessionKey;
 
-/// What the workers share. Everything in it is read-mostly or a counter.
+/// What the workers share. Everything in it is read-mostly or a counter. What is written while messages flow has cache lines
+/// of its own: the others are read for each message.
 #[derive(Debug)]
 pub struct Shared {
     /// Where subscribers are.
@@ -34,10 +38,10 @@ pub struct Shared {
     /// Subscriptions below `$SYS/` of all workers: while there is none, nobody watches.
     pub(super) sys_watchers: AtomicUsize,
     /// Bytes under way between each two workers, by sender and then receiver.
-    lanes: Box<[AtomicUsize]>,
-    pub(super) spare_parcels: SpareParcels,
+    lanes: Box<[CachePadded<AtomicUsize>]>,
+    pub(super) spare_parcels: CachePadded<SpareParcels>,
     next_sid: AtomicU64,
-    next_mid: AtomicU64,
+    next_mid: CachePadded<AtomicU64>,
     /// Tells assigned client identifiers of different runs apart.
     pub(super) id_seed: u64,
 }
@@ -57,10 +61,10 @@ impl Shared {
             user_sessions: UserSessions::default(),
             pressure: AtomicU8::new(0),
             sys_watchers: AtomicUsize::new(0),
-            lanes: (0..lanes).map(|_| AtomicUsize::new(0)).collect(),
-            spare_parcels: SpareParcels::default(),
+            lanes: (0..lanes).map(|_| CachePadded::default()).collect(),
+            spare_parcels: CachePadded::default(),
             next_sid: AtomicU64::new(1),
-            next_mid: AtomicU64::new(1),
+            next_mid: CachePadded::new(AtomicU64::new(1)),
             id_seed,
         }
     }
@@ -85,7 +89,9 @@ impl Shared {
         self.next_sid.fetch_add(1, Ordering::Relaxed)
     }
 
-    pub(super) fn next_mid(&self) -> u64 {
-        self.next_mid.fetch_add(1, Ordering::Relaxed)
+    /// So many numbers of messages, never given again.
+    pub(super) fn take_mids(&self, count: u64) -> Range<u64> {
+        let first = self.next_mid.fetch_add(count, Ordering::Relaxed);
+        first..first + count
     }
 }

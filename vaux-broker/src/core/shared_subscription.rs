@@ -70,7 +70,7 @@ impl Core {
         if member.home != self.worker {
             let is_recorded = self.record_for_member(publication, member, group);
             let picked = Picked {
-                message: publication.share(&self.shared),
+                message: publication.share(&mut self.numbers),
                 sid: member.sid,
                 group: Arc::clone(group),
                 qos: member.qos,
@@ -101,7 +101,7 @@ impl Core {
             return false;
         }
         let delivery = Delivery {
-            message: publication.share(&self.shared),
+            message: publication.share(&mut self.numbers),
             qos,
             retain: publication.content.retain && terms.retain_as_published,
             identifiers: terms.identifiers,

@@ -40,7 +40,7 @@ impl Core {
         }
         write_form(connection, &mut self.buffers, form, self.frames.bytes(form), packet_id);
         if content.payload.len() >= LARGE_PAYLOAD_BYTES {
-            connection.outbox.push_payload(publication.share(&self.shared));
+            connection.outbox.push_payload(publication.share(&mut self.numbers));
         }
         self.counters.count_sent(content.payload.len());
         connection.traffic.messages_out += 1;
