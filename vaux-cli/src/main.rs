@@ -153,6 +153,15 @@ pub(crate) fn answer(error: clap::Error) -> Exit {
 }
 
 impl Command {
+    /// The flags of the connections, if the command makes its own even where one is open.
+    pub(crate) fn connect_anew_mut(&mut self) -> Option<&mut ConnectArgs> {
+        match self {
+            Command::Bench(args) => Some(&mut args.connect),
+            Command::Top(args) => Some(&mut args.connect),
+            _ => None,
+        }
+    }
+
     /// The flags of the connection, if the command has messages to send or to receive.
     pub(crate) fn connect_mut(&mut self) -> Option<&mut ConnectArgs> {
         Some(match self {

@@ -38,10 +38,13 @@ pub(crate) struct TopArgs {
     /// Play a recording, as `vaux replay` reads it, instead of watching a broker
     #[arg(long, value_name = "FILE", conflicts_with_all = ["topic", "reconnect"])]
     replay: Option<PathBuf>,
+    /// Whether the program goes on afterwards.
+    #[arg(skip)]
+    pub(crate) is_guest: bool,
     #[command(flatten)]
     reconnect: ReconnectArgs,
     #[command(flatten)]
-    connect: ConnectArgs,
+    pub(crate) connect: ConnectArgs,
     #[command(flatten)]
     pub(crate) talk: TalkArgs,
     /// Print help
@@ -110,7 +113,7 @@ fn replay(args: &TopArgs, path: &Path) -> Result<Exit, CliError> {
     let dashboard =
         Dashboard::of_recording(args.settings(name, Version::V5, Vec::new()), recording, args.interval);
     check_terminal()?;
-    block_on(show(dashboard))
+    block_on(show(dashboard, args.is_guest))
 }
 
 /// The most that a recording may take: the dashboard goes back and forth in it, and so keeps all of it.
@@ -154,11 +157,12 @@ fn watch(args: TopArgs) -> Result<Exit, CliError> {
         let (plan, client, connection) = connect_as_operator(connect, &places, policy, talk).await?;
         let settings = args.settings(plan.server(), plan.version, filters);
         let live = Live { client, events: connection.events, messages: connection.messages };
-        show(Dashboard::of_broker(settings, live, interval)).await
+        show(Dashboard::of_broker(settings, live, interval), args.is_guest).await
     })
 }
 
-async fn show(dashboard: Dashboard) -> Result<Exit, CliError> {
+async fn show(dashboard: Dashboard, is_guest: bool) -> Result<Exit, CliError> {
+    let dashboard = if is_guest { dashboard.as_guest() } else { dashboard };
     match dashboard.run().await.map_err(CliError::Stdio)? {
         Ended::Quit => Ok(Exit::Ok),
         Ended::Interrupted => Ok(Exit::Interrupted),

@@ -107,6 +107,8 @@ pub(super) enum Origin {
     Flags,
     /// A connection is open.
     Open(SharedConnection),
+    /// All is known: the flags are those of a connection that was made already.
+    Known,
 }
 
 /// Whether WebSocket is spoken, and how it is asked for.
@@ -268,6 +270,20 @@ impl ConnectArgs {
     /// Uses an open connection instead of making one. Properties of what is sent over it still count.
     pub(crate) fn use_open(&mut self, open: SharedConnection) {
         self.origin = Origin::Open(open);
+    }
+
+    /// Connects as another connection did, but as a client of its own: without its identifier, session and will.
+    pub(crate) fn connect_like(&mut self, other: &ConnectArgs) {
+        *self = ConnectArgs {
+            id: None,
+            id_prefix: None,
+            keep_session: false,
+            session_expiry: None,
+            will: WillArgs::default(),
+            properties: std::mem::take(&mut self.properties),
+            origin: Origin::Known,
+            ..other.clone()
+        };
     }
 
     /// Asks for the password if it is to be asked for, so that it is known from now on.

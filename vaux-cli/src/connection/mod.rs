@@ -59,7 +59,7 @@ impl ConnectArgs {
     /// These flags over the variables of the environment, and those over a file of flags. Where the connection is known
     /// already, neither counts.
     pub(crate) fn with_environment(self) -> Result<ConnectArgs, CliError> {
-        if let Origin::Open(_) = self.origin {
+        if let Origin::Open(_) | Origin::Known = self.origin {
             return Ok(self);
         }
         self.check()?;

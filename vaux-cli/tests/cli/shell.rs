@@ -89,6 +89,9 @@ fn a_script_goes_on_after_an_error_unless_it_says_otherwise() {
         ("pub -t a -l".to_owned(), 2),
         ("pub -h other -t a -m x".to_owned(), 2),
         ("watch a".to_owned(), 2),
+        ("top".to_owned(), 2),
+        ("test --list".to_owned(), 2),
+        ("help man".to_owned(), 2),
         ("use nobody".to_owned(), 2),
         (String::new(), 0),
     ] {
@@ -221,6 +224,41 @@ fn a_person_types_completes_and_is_not_disturbed_by_messages() {
     broker.run("pub", &["-t", "room/3", "-m", "again", "-q", "1"]);
     terminal.press("\x03");
     terminal.see_line("● localhost>");
+}
+
+#[test]
+fn the_dashboard_is_of_the_connection_in_use_and_gives_the_terminal_back() {
+    let broker = Broker::plain();
+    let state = tempfile::tempdir().unwrap();
+    let mut terminal = Terminal::start(shell(&broker, state.path()));
+    terminal.see_line("● localhost>");
+    terminal.press("sub -t room/1\r");
+    terminal.see_line("● localhost>");
+    terminal.press("top -t 'room/#'\r");
+    terminal.see("Busiest topics");
+    terminal.press("2");
+    terminal.see("Subscribed to room/#");
+    broker.run("pub", &["-t", "room/1", "-m", "meanwhile", "-q", "1"]);
+    terminal.see("1 topic");
+    terminal.press("q");
+    // What came for the shell waited until the dashboard was gone, and the keys are the shell's again.
+    terminal.see("room/1 meanwhile");
+    terminal.see_line("● localhost>");
+    terminal.press("pub -t room/1 -m again\r");
+    terminal.see("room/1 again");
+    terminal.see_line("● localhost>");
+    terminal.press("\x04");
+    assert_eq!(terminal.end(), Some(0));
+}
+
+#[test]
+fn a_bench_goes_where_the_shell_is_connected_with_clients_of_its_own() {
+    let broker = Broker::plain();
+    let lines = b"sub -t x\nbench conn --clients 2 --duration 0\npub -t x -m there\nwait\n";
+    let run = run_with_input(&["shell", "-L", &broker.url, "-i", "me"], lines);
+    assert_eq!((run.code, &*run.stderr), (Some(0), ""));
+    assert!(run.stdout.contains(&format!("{}, MQTT 5.0", broker.url)), "{}", run.stdout);
+    assert!(run.stdout.contains("2 connected in") && run.stdout.ends_with("x there\n"), "{}", run.stdout);
 }
 
 #[test]

@@ -2,13 +2,14 @@
 
 mod ask;
 mod broker;
+mod keys;
 mod terminal;
 
 use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ratatui::buffer::Buffer;
-use ratatui::crossterm::event::{self, Event};
+use ratatui::crossterm::event::Event;
 use ratatui::layout::{Rect, Size};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
@@ -20,6 +21,7 @@ use crate::state::{Settings, State};
 use crate::update::{Effect, Input, settle, update};
 use crate::view::view;
 use broker::Broker;
+use keys::Keys;
 use terminal::Screen;
 
 /// A connection to a broker.
@@ -50,6 +52,7 @@ pub struct Dashboard {
     state: State,
     live: Option<Live>,
     interval: Duration,
+    is_guest: bool,
 }
 
 /// Without news the screen is drawn this often, since ages grow.
@@ -60,14 +63,20 @@ const BATCH: usize = 512;
 impl Dashboard {
     /// A dashboard of a broker. News are drawn each `interval`.
     pub fn of_broker(settings: Settings, live: Live, interval: Duration) -> Dashboard {
-        Dashboard { state: State::new(settings, clock()), live: Some(live), interval }
+        Dashboard { state: State::new(settings, clock()), live: Some(live), interval, is_guest: false }
     }
 
     /// A dashboard of a recording.
     pub fn of_recording(settings: Settings, recording: Recording, interval: Duration) -> Dashboard {
         let mut state = State::new(settings, clock());
         state.replay = Some(Replay::new(recording));
-        Dashboard { state, live: None, interval }
+        Dashboard { state, live: None, interval, is_guest: false }
+    }
+
+    /// The same within a program that goes on afterwards, and stops by itself when `SIGTSTP` tells it to: once heard, that
+    /// signal would no longer stop it.
+    pub fn as_guest(self) -> Dashboard {
+        Dashboard { is_guest: true, ..self }
     }
 
     /// Whether there is a terminal to be on.
@@ -103,7 +112,8 @@ impl Dashboard {
         if app.broker.is_some() {
             app.take(Input::Connected)?;
         }
-        let sources = Sources { keys: read_keys(), results, events, messages, signals: Signals::listen()? };
+        let signals = Signals::listen(self.is_guest)?;
+        let sources = Sources { keys: Keys::read(), results, events, messages, signals };
         let ended = app.run(sources).await;
         if let Some(broker) = &app.broker {
             broker.close().await;
@@ -117,25 +127,13 @@ fn clock() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_millis() as u64)
 }
 
-/// Keys come from a thread of their own, as reading them blocks.
-fn read_keys() -> mpsc::Receiver<Event> {
-    let (sender, receiver) = mpsc::channel(64);
-    std::thread::spawn(move || {
-        while let Ok(event) = event::read() {
-            if sender.blocking_send(event).is_err() {
-                return;
-            }
-        }
-    });
-    receiver
-}
-
 /// The signals that matter to a program with a terminal of its own.
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
     hang_up: Signal,
-    stop: Signal,
+    /// Where the program around the dashboard stops by itself, nothing is heard.
+    stop: Option<Signal>,
     go_on: Signal,
 }
 
@@ -144,12 +142,12 @@ const SIGTSTP: i32 = rustix::process::Signal::TSTP.as_raw();
 const SIGCONT: i32 = rustix::process::Signal::CONT.as_raw();
 
 impl Signals {
-    fn listen() -> io::Result<Signals> {
+    fn listen(is_guest: bool) -> io::Result<Signals> {
         Ok(Signals {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
             hang_up: signal(SignalKind::hangup())?,
-            stop: signal(SignalKind::from_raw(SIGTSTP))?,
+            stop: (!is_guest).then(|| signal(SignalKind::from_raw(SIGTSTP))).transpose()?,
             go_on: signal(SignalKind::from_raw(SIGCONT))?,
         })
     }
@@ -157,7 +155,7 @@ impl Signals {
 
 /// Where inputs come from.
 struct Sources {
-    keys: mpsc::Receiver<Event>,
+    keys: Keys,
     results: mpsc::Receiver<Input>,
     events: Option<ConnectionEvents>,
     messages: Option<Messages>,
@@ -197,9 +195,9 @@ impl App {
                 _ = sources.signals.interrupt.recv() => self.ended = Some(Ended::Interrupted),
                 _ = sources.signals.terminate.recv() => self.ended = Some(Ended::Terminated),
                 _ = sources.signals.hang_up.recv() => self.ended = Some(Ended::Terminated),
-                _ = sources.signals.stop.recv() => self.screen.suspend()?,
+                () = stopped(&mut sources.signals.stop) => self.screen.suspend()?,
                 _ = sources.signals.go_on.recv() => self.resume()?,
-                event = sources.keys.recv() => match event {
+                event = sources.keys.next() => match event {
                     Some(event) => self.take_event(event)?,
                     // The terminal is gone.
                     None => self.ended = Some(Ended::Terminated),
@@ -340,6 +338,13 @@ impl App {
         self.screen.resume(self.state.has_mouse)?;
         self.is_urgent = true;
         Ok(())
+    }
+}
+
+async fn stopped(stop: &mut Option<Signal>) {
+    match stop {
+        Some(stop) => drop(stop.recv().await),
+        None => std::future::pending().await,
     }
 }
 

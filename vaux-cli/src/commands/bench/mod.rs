@@ -90,7 +90,7 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "N")]
     max_loss: Option<u64>,
     #[command(flatten)]
-    connect: ConnectArgs,
+    pub(crate) connect: ConnectArgs,
     /// Tell once a second how it goes even if standard error is no terminal
     #[arg(long, help_heading = "Output")]
     progress: bool,

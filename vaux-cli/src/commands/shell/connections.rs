@@ -154,6 +154,11 @@ impl Named {
         self.open.as_ref()
     }
 
+    /// How it was opened, or is to be.
+    pub(super) fn args(&self) -> &ConnectArgs {
+        &self.args
+    }
+
     /// How it is, in a word.
     fn state(&self) -> &'static str {
         match self.open.as_ref().map(SharedConnection::state) {

@@ -10,9 +10,15 @@ use crate::cli_error::{CliError, Exit};
 use crate::connection::{ConnectArgs, ReconnectArgs, parse_seconds};
 use crate::nearest::with_nearest;
 
-/// Commands of the program that the shell does not have: they take the terminal for themselves, run on and on, or are
-/// for other shells.
-const ABSENT: [&str; 6] = ["broker", "completions", "man", "shell", "test", "top"];
+/// Commands of the program that the shell does not have, since they run on and on, connect by other flags, or are for
+/// other shells; and what to do instead.
+const ABSENT: [(&str, &str); 5] = [
+    ("broker", "in another terminal: `vaux broker`"),
+    ("completions", "in a shell of the system: `vaux completions SHELL`"),
+    ("man", "in another terminal: `vaux man`; here `help COMMAND` tells of a command"),
+    ("shell", "this is it; `connect` opens another connection"),
+    ("test", "in another terminal: `vaux test --url URL`"),
+];
 
 /// Commands of the shell itself.
 #[derive(Debug, Subcommand)]
@@ -188,7 +194,8 @@ impl Grammar {
     pub(super) fn new() -> Grammar {
         let program = crate::Cli::command();
         let flags = connection_flags();
-        let of_program = program.get_subcommands().filter(|command| !ABSENT.contains(&command.get_name()));
+        let of_program =
+            program.get_subcommands().filter(|command| hint_for_absent(command.get_name()).is_none());
         let of_program =
             of_program.map(|command| crate::examples_first(without_flags(command.clone(), &flags)));
         let own = clap::Command::new("own");
@@ -232,12 +239,6 @@ impl Grammar {
     pub(super) fn parse(&self, line: &Line, settings: &Settings) -> Result<Request, CliError> {
         // Lines that are copied from elsewhere begin with the name of the program.
         let said = line.words.strip_prefix(&["vaux".to_owned()]).unwrap_or(&line.words);
-        if let Some(absent) = said.first().filter(|name| ABSENT.contains(&name.as_str())) {
-            return Err(CliError::usage_with_hint(
-                format!("{absent} is no command of the shell"),
-                format!("`vaux {absent}` runs beside it"),
-            ));
-        }
         let mut words = said.to_vec();
         let mut matches = self.matches(&words)?;
         let Some((name, given)) = matches.subcommand() else {
@@ -270,6 +271,9 @@ impl Grammar {
     }
 
     fn matches(&self, words: &[String]) -> Result<ArgMatches, CliError> {
+        if let Some((name, hint)) = words.first().and_then(|name| Some((name, hint_for_absent(name)?))) {
+            return Err(CliError::usage_with_hint(format!("{name} is no command of the shell"), hint));
+        }
         let matches = self.command.clone().try_get_matches_from(words);
         matches.map_err(|error| CliError::Arguments(with_nearest(error, &self.command, words)))
     }
@@ -374,6 +378,10 @@ fn without_program(notes: &str) -> String {
     let notes = notes.split("\n\n").filter(|paragraph| !paragraph.contains("VAUX_"));
     let notes = notes.collect::<Vec<_>>().join("\n\n");
     if examples.is_empty() { notes } else { format!("{notes}Examples:\n{}", examples.trim_end_matches('\n')) }
+}
+
+fn hint_for_absent(name: &str) -> Option<&'static str> {
+    ABSENT.iter().find(|(absent, _)| *absent == name).map(|(_, hint)| *hint)
 }
 
 fn innermost_matches(mut matches: &ArgMatches) -> &ArgMatches {

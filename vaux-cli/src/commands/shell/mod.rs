@@ -210,6 +210,8 @@ impl Shell {
     fn run_program(&mut self, mut command: crate::Command, line: &Line) -> Result<Exit, CliError> {
         if let Some(connect) = command.connect_mut() {
             connect.use_open(self.opened()?);
+        } else if let Some(connect) = command.connect_anew_mut() {
+            connect.connect_like(self.connections.current().args());
         }
         self.note_topics(line);
         if let crate::Command::Sub(args) = &command
@@ -217,10 +219,14 @@ impl Shell {
         {
             return self.subscribe(args);
         }
-        // It asks for the password where somebody can type it.
-        let asks = matches!(command, crate::Command::Passwd(_)) && line.input.is_none();
-        let _redirected = if asks { None } else { Some(Redirected::to(line.input.clone())?) };
-        let _hold = asks.then(screen::hold);
+        if let crate::Command::Top(args) = &mut command {
+            args.is_guest = true;
+        }
+        // The terminal is theirs for a while: one asks for a password, the other is all over it.
+        let takes_terminal = matches!(command, crate::Command::Passwd(_) | crate::Command::Top(_));
+        let takes_terminal = takes_terminal && line.input.is_none();
+        let _redirected = if takes_terminal { None } else { Some(Redirected::to(line.input.clone())?) };
+        let _hold = takes_terminal.then(screen::hold);
         Ok(crate::perform(command))
     }
 
