@@ -7,7 +7,7 @@ use vaux_client::{ConnectOptions, Message, QoS, Subscribe};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let url = std::env::args().nth(1).ok_or("missing argument: URL")?;
-    let (client, _connection) = Client::connect(ConnectOptions::from_url(&url)?)?;
+    let (client, _) = Client::connect(ConnectOptions::from_url(&url)?)?;
     let mut rooms = client.subscribe(Subscribe::to("room/+/temperature", QoS::AtLeastOnce))?;
 
     let sensor = std::thread::spawn({

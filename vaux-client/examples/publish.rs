@@ -8,7 +8,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut argument = |name| arguments.next().ok_or(format!("missing argument: {name}"));
     let (url, topic, payload) = (argument("URL")?, argument("topic")?, argument("payload")?);
     let options = ConnectOptions::from_url(&url)?.reconnect(ReconnectPolicy::NEVER);
-    let (client, _connection) = Client::connect(options).await?;
+    let (client, _) = Client::connect(options).await?;
     let published = client.publish(Message::new(topic, payload).qos(QoS::AtLeastOnce)).await?;
     println!("{}", published.reason);
     client.disconnect().await?;

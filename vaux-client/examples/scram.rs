@@ -12,7 +12,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Made anew for each connection, so that reconnecting logs in again.
     let options = ConnectOptions::from_url(&url)?
         .authenticator(move || ScramSha256::new(user.as_str(), password.as_str()));
-    let (client, _connection) = Client::connect(options).await?;
+    let (client, _) = Client::connect(options).await?;
     let published = client.publish(Message::new("greeting", "hello").qos(QoS::AtLeastOnce)).await?;
     println!("logged in, and published: {}", published.reason);
     client.disconnect().await?;

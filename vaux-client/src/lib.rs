@@ -14,7 +14,7 @@
 //! use vaux_client::{Client, ConnectOptions, Message, QoS, Subscribe};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let (client, _connection) = Client::connect(ConnectOptions::from_url("mqtt://localhost")?).await?;
+//! let (client, _) = Client::connect(ConnectOptions::from_url("mqtt://localhost")?).await?;
 //! let mut rooms = client.subscribe(Subscribe::to("room/+/temperature", QoS::AtLeastOnce)).await?;
 //! client.publish(Message::new("room/1/temperature", "21.5").qos(QoS::AtLeastOnce)).await?;
 //! if let Some(message) = rooms.next().await {
@@ -58,6 +58,10 @@
 //! Each [`Subscription`] is a stream of its own, and ends when it is unsubscribed. A message is acknowledged when it is
 //! in its stream; with [`Subscribe::manual_acknowledgement`] only when the application says
 //! [`Message::acknowledge`], so that what it was about to store when it crashed comes again.
+//!
+//! What no live subscription wants comes out of [`Connection::messages`], also when a [`Subscription`] was dropped and not
+//! unsubscribed. Read that stream or drop it, as the examples do: one that is kept and not read stops the client once it is
+//! full.
 //!
 //! ## When the connection is lost
 //!

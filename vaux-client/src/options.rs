@@ -184,7 +184,8 @@ impl ConnectOptions {
         self
     }
 
-    /// Seconds that the session outlives the connection, `u32::MAX` for ever. Version 5.0.
+    /// Seconds that the session outlives the connection, `u32::MAX` for ever. By default it ends with the connection. A
+    /// server may shorten it; [`Connected::properties`](crate::Connected::properties) say so. Version 5.0.
     #[must_use]
     pub fn session_expiry_interval(mut self, seconds: u32) -> Self {
         self.session_expiry_interval = Some(seconds);
@@ -213,22 +214,23 @@ impl ConnectOptions {
         self
     }
 
-    /// How many messages with QoS above 0 the server may send ahead of acknowledgements. Version 5.0.
+    /// How many messages with QoS above 0 the server may send ahead of acknowledgements, 1 to 65,535. 65,535 by default.
+    /// Version 5.0.
     #[must_use]
     pub fn receive_maximum(mut self, messages: u16) -> Self {
         self.receive_maximum = Some(messages);
         self
     }
 
-    /// The largest packet to accept, in bytes. In version 5.0 the server is told; in all versions a larger one ends
-    /// the connection.
+    /// The largest packet to accept, in bytes, at least 1. In version 5.0 the server is told; in all versions a larger one
+    /// ends the connection. By default as large as the protocol allows, 256 MiB.
     #[must_use]
     pub fn maximum_packet_size(mut self, bytes: u32) -> Self {
         self.maximum_packet_size = Some(bytes);
         self
     }
 
-    /// How many topic aliases the server may use. Version 5.0.
+    /// How many topic aliases the server may use. None by default. Version 5.0.
     #[must_use]
     pub fn topic_alias_maximum(mut self, aliases: u16) -> Self {
         self.topic_alias_maximum = Some(aliases);
@@ -263,7 +265,7 @@ impl ConnectOptions {
         self
     }
 
-    /// How long a connection attempt may take in all: name, TCP, TLS and the server's answer.
+    /// How long a connection attempt may take in all: name, TCP, TLS and the server's answer. 20 seconds by default.
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
@@ -284,7 +286,7 @@ impl ConnectOptions {
         self
     }
 
-    /// How many messages with QoS above 0 may be unacknowledged, if the server allows so many.
+    /// How many messages with QoS above 0 may be unacknowledged, if the server allows so many; at least 1.
     ///
     /// By default 1024 in version 5.0. Servers of versions 3.1 and 3.1.1 cannot say how many they allow; mosquitto
     /// drops messages with QoS 2 above 20, and 20 is the default there.
@@ -302,14 +304,16 @@ impl ConnectOptions {
         self
     }
 
-    /// How many publishes may wait in front of the connection before the next one waits itself. 256 by default.
+    /// How many publishes may wait in front of the connection before the next one waits itself, at least 1. 256 by
+    /// default.
     #[must_use]
     pub fn request_capacity(mut self, requests: usize) -> Self {
         self.request_capacity = requests;
         self
     }
 
-    /// How many messages a stream holds before the client stops reading from the connection. 1024 by default.
+    /// How many messages a stream holds before the client stops reading from the connection, at least 1. 1024 by default.
+    /// Each stream has as many for itself.
     #[must_use]
     pub fn message_capacity(mut self, messages: usize) -> Self {
         self.message_capacity = messages;

@@ -159,7 +159,8 @@ impl Stream for Messages {
 /// Subscriptions that the server granted, and their messages.
 ///
 /// A message belongs to all live subscriptions with a filter that matches its topic; where both carry subscription
-/// identifiers, those decide. Dropping it does not unsubscribe: messages that still come count as unmatched.
+/// identifiers, those decide. Dropping it does not unsubscribe: messages that still come go to
+/// [`Connection::messages`](crate::Connection::messages), which must be read or dropped.
 #[derive(Debug)]
 pub struct Subscription {
     pub(crate) answer: Answer,

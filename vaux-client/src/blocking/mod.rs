@@ -10,7 +10,7 @@
 //! use vaux_client::{ConnectOptions, Message, QoS, Subscribe};
 //!
 //! # fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let (client, _connection) = Client::connect(ConnectOptions::from_url("mqtt://localhost")?)?;
+//! let (client, _) = Client::connect(ConnectOptions::from_url("mqtt://localhost")?)?;
 //! let mut rooms = client.subscribe(Subscribe::to("room/+/temperature", QoS::AtLeastOnce))?;
 //! client.publish(Message::new("room/1/temperature", "21.5").qos(QoS::AtLeastOnce))?;
 //! for message in rooms.iter_timeout(Duration::from_secs(5)) {
