@@ -34,6 +34,8 @@ struct Online {
     is_abandoned: bool,
     /// Set to a deadline of the machine, or to one that it had before it moved: what is sent moves it all the time.
     timer: Pin<Box<Sleep>>,
+    /// The timer woke this task, and there was nothing to be read.
+    is_time_up: bool,
 }
 
 /// How much may wait to be written before the client stops reading. Far more than what stops it taking publishes, so
@@ -66,7 +68,8 @@ impl Driver {
     pub(super) async fn go_online(&mut self, established: Established) -> (End, Session<PublishRequest>) {
         let Established { link, machine, authenticator, .. } = established;
         let timer = Box::pin(tokio::time::sleep_until(self.server.clock.at(0)));
-        let mut online = Online { link, machine, authenticator, is_abandoned: false, timer };
+        let mut online =
+            Online { link, machine, authenticator, is_abandoned: false, timer, is_time_up: false };
         let end = loop {
             if let Some(end) = self.turn(&mut online).await {
                 break end;
@@ -99,7 +102,9 @@ impl Driver {
             online.machine.excuse_ping();
         }
         let now_ms = self.server.clock.now_ms();
-        if online.machine.handle_timeout(now_ms) == Err(PingTimeout) {
+        // An application may have kept this task from running for long, and the answer to a ping may be there unread.
+        let may_end = std::mem::take(&mut online.is_time_up) || !online.machine.is_ping_overdue(now_ms);
+        if may_end && online.machine.handle_timeout(now_ms) == Err(PingTimeout) {
             return Some(End::Lost(Disconnected::KeepAliveTimeout));
         }
         if let Some(end) = self.take_requests(online).await {
@@ -114,7 +119,11 @@ impl Driver {
                 self.requests.handle_written(online.link.written());
                 None
             }
-            Wake::Transfer(Transfer::Read(Ok(1..))) | Wake::Timer | Wake::More => None,
+            Wake::Transfer(Transfer::Read(Ok(1..))) | Wake::More => None,
+            Wake::Timer => {
+                online.is_time_up = true;
+                None
+            }
             Wake::Transfer(Transfer::Read(Ok(0))) => Some(End::Lost(Disconnected::Closed)),
             Wake::Transfer(Transfer::Read(Err(error)) | Transfer::Written(Err(error))) => {
                 Some(End::Lost(self.lost(online, error).await))

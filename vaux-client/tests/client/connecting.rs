@@ -1,6 +1,6 @@
 //! CONNECT and its outcomes, and the end of connections.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use vaux_client::{
@@ -244,6 +244,23 @@ async fn a_server_that_does_not_answer_a_ping_is_given_up() {
     peer.expect("PINGREQ").await;
     let event = within(connection.events.next()).await.unwrap();
     assert!(matches!(event, ConnectionEvent::Disconnected(Disconnected::KeepAliveTimeout)), "{event:?}");
+}
+
+#[tokio::test]
+async fn an_answer_to_a_ping_counts_though_the_application_kept_it_from_being_read() {
+    let server = Server::start(Version::V311).await;
+    let options = server.options().keep_alive(1).reconnect(ReconnectPolicy::NEVER);
+    let (client, _connection, mut peer) = server.connect(options).await;
+    peer.expect("PINGREQ").await;
+    peer.send(&[0xd0, 0]).await;
+    // The application computes for longer than the keep alive, on the thread that the client needs.
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_millis(1200) {
+        std::hint::spin_loop();
+    }
+    client.queue(Message::new("a", "x")).await.unwrap();
+    peer.expect("PUBLISH q0 a=x").await;
+    peer.expect("PINGREQ").await;
 }
 
 #[tokio::test]

@@ -51,6 +51,11 @@ impl ClientKeepAlive {
         }
     }
 
+    /// Whether PINGRESP should have come by `now_ms`, so that [`ClientKeepAlive::poll`] would close.
+    pub fn is_overdue(&self, now_ms: u64) -> bool {
+        self.ping_sent_ms.is_some() && self.deadline_ms().is_some_and(|deadline| now_ms >= deadline)
+    }
+
     /// What is to be done at `now_ms`. A ping counts as sent.
     pub fn poll(&mut self, now_ms: u64) -> Option<KeepAliveAction> {
         if now_ms < self.deadline_ms()? {
@@ -82,8 +87,10 @@ mod tests {
         assert_eq!(keep_alive.poll(10_000), None);
         assert_eq!(keep_alive.poll(15_000), Some(KeepAliveAction::Ping));
         keep_alive.handle_sent(20_000);
+        assert!(!keep_alive.is_overdue(24_999) && keep_alive.is_overdue(25_000));
         assert_eq!(keep_alive.poll(25_000), Some(KeepAliveAction::Close));
         keep_alive.handle_pingresp();
         assert_eq!(keep_alive.deadline_ms(), Some(30_000));
+        assert!(!keep_alive.is_overdue(30_000));
     }
 }

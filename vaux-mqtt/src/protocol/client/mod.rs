@@ -206,6 +206,12 @@ impl<M> Client<M> {
         if self.state == State::Connected { self.keep_alive.deadline_ms() } else { None }
     }
 
+    /// Whether [`Client::handle_timeout`] would end the connection at `now_ms`. For callers who may not have read what has
+    /// come: the answer may be there.
+    pub fn is_ping_overdue(&self, now_ms: u64) -> bool {
+        self.state == State::Connected && self.keep_alive.is_overdue(now_ms)
+    }
+
     /// Sends PINGREQ when it is time.
     ///
     /// # Errors
