@@ -1,5 +1,4 @@
-//! Keys come from a thread of their own, as waiting for them blocks. Once nobody wants keys any more it leaves the terminal
-//! alone: what is typed then is for whoever has the terminal next.
+//! Keys come from a thread of their own, as waiting for them blocks.
 
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -7,36 +6,34 @@ use std::time::Duration;
 use ratatui::crossterm::event::{self, Event};
 use tokio::sync::mpsc;
 
-/// Keys, the mouse and pasted text, until it is dropped.
+/// Keys, the mouse and pasted text.
 #[derive(Debug)]
 pub(super) struct Keys {
     events: mpsc::Receiver<Event>,
-    thread: Option<JoinHandle<()>>,
+    thread: JoinHandle<()>,
 }
 
-/// How long the thread waits before it looks whether keys are still wanted, and the end of the dashboard for the thread.
+/// How long the thread waits before it looks whether keys are still wanted, and `stop` for the thread.
 const TURN: Duration = Duration::from_millis(50);
 
 impl Keys {
     /// Reads the terminal from now on.
     pub(super) fn read() -> Keys {
         let (sender, events) = mpsc::channel(64);
-        Keys { events, thread: Some(std::thread::spawn(move || read_keys(&sender))) }
+        Keys { events, thread: std::thread::spawn(move || read_keys(&sender)) }
     }
 
     /// The next one, `None` when the terminal is gone.
     pub(super) async fn next(&mut self) -> Option<Event> {
         self.events.recv().await
     }
-}
 
-impl Drop for Keys {
-    fn drop(&mut self) {
+    /// Leaves the terminal alone from now on: what is typed then is for whoever has it next. Not to be called when the
+    /// terminal may be gone, in which the thread would look for keys for ever.
+    pub(super) fn stop(mut self) {
         self.events.close();
-        if let Some(thread) = self.thread.take() {
-            // Had it panicked, it would read no more either.
-            let _ = thread.join();
-        }
+        // Had it panicked, it would read no more either.
+        let _ = self.thread.join();
     }
 }
 

@@ -113,8 +113,11 @@ impl Dashboard {
             app.take(Input::Connected)?;
         }
         let signals = Signals::listen(self.is_guest)?;
-        let sources = Sources { keys: Keys::read(), results, events, messages, signals };
-        let ended = app.run(sources).await;
+        let mut sources = Sources { keys: Keys::read(), results, events, messages, signals };
+        let ended = app.run(&mut sources).await;
+        if self.is_guest && matches!(ended, Ok(Ended::Quit | Ended::Interrupted)) {
+            sources.keys.stop();
+        }
         if let Some(broker) = &app.broker {
             broker.close().await;
         }
@@ -177,7 +180,7 @@ struct App {
 }
 
 impl App {
-    async fn run(&mut self, mut sources: Sources) -> io::Result<Ended> {
+    async fn run(&mut self, sources: &mut Sources) -> io::Result<Ended> {
         let mut tick_at = Instant::now();
         loop {
             let now = Instant::now();
