@@ -7,6 +7,7 @@ use vaux_mqtt::packet::Publish;
 use vaux_mqtt::{QoS, Version};
 
 use super::cursor::Cursor;
+use super::scroll::Scroll;
 use super::search::Search;
 
 /// A message and when it came.
@@ -34,7 +35,7 @@ pub(crate) struct Inspect {
     /// What came while it stood still.
     pub(crate) passed_by: u64,
     /// How far the decode view is scrolled.
-    pub(crate) scroll: u16,
+    pub(crate) scroll: Scroll,
 }
 
 /// How many messages are kept.
@@ -116,7 +117,7 @@ impl Inspect {
             self.passed_by = 0;
         }
         self.is_following = is_following;
-        self.scroll = 0;
+        self.scroll.go_to_top();
     }
 
     /// The message before the selected one under the same topic.

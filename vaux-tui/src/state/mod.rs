@@ -9,6 +9,7 @@ mod order;
 pub(crate) mod overview;
 pub(crate) mod payload;
 pub(crate) mod replay;
+pub(crate) mod scroll;
 pub(crate) mod search;
 pub(crate) mod series;
 pub(crate) mod sessions;
@@ -24,6 +25,7 @@ use crate::theme::{Glyphs, Theme, ThemeName};
 use form::PublishForm;
 use line::Line;
 use log::{LogEntry, Weight};
+use scroll::Scroll;
 
 /// What was asked for at the start.
 #[derive(Clone, Debug)]
@@ -109,7 +111,7 @@ pub(crate) enum Mode {
     Prompt(Prompt, Line),
     /// The palette: what is typed, and which of what it finds is selected.
     Palette(Line, usize),
-    Help(u16),
+    Help(Scroll),
     /// Whether to end this client's connection.
     ConfirmKick {
         client_id: String,

@@ -8,6 +8,7 @@ use crate::state::form::PublishForm;
 use crate::state::inspect;
 use crate::state::line::Line;
 use crate::state::payload;
+use crate::state::scroll::Scroll;
 use crate::state::search::Search;
 use crate::state::{Kind, Mode, Prompt, SCREENS, Screen, State};
 use crate::theme::{Theme, ThemeName};
@@ -37,13 +38,13 @@ pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Copy => return copy(state),
         Action::Export => state.mode = Mode::Prompt(Prompt::Export, Line::new(prompt::suggested_file(state))),
         Action::Mouse => return toggle_mouse(state),
-        Action::Help => state.mode = Mode::Help(0),
+        Action::Help => state.mode = Mode::Help(Scroll::default()),
         Action::Quit => return vec![Effect::Quit],
         Action::Suspend => return vec![Effect::Suspend],
         Action::View => {
             state.payload_view = state.payload_view.next();
-            state.inspect.scroll = 0;
-            state.topics.scroll = 0;
+            state.inspect.scroll.go_to_top();
+            state.topics.scroll.go_to_top();
         }
         Action::NextNumber => state.plotted = state.plotted.wrapping_add(1),
         Action::Sort => state.sessions.next_column(),
@@ -132,9 +133,10 @@ pub(super) fn cursor(state: &mut State) -> Option<&mut Cursor> {
     }
 }
 
-/// How far the detail on the screen is scrolled.
-fn detail_scroll(state: &mut State) -> Option<&mut u16> {
+/// How far the detail is scrolled, when it is all that is on the screen.
+pub(super) fn detail_scroll(state: &mut State) -> Option<&mut Scroll> {
     match state.screen {
+        _ if !state.is_detail => None,
         Screen::Topics => Some(&mut state.topics.scroll),
         Screen::Inspect => Some(&mut state.inspect.scroll),
         _ => None,
@@ -142,17 +144,15 @@ fn detail_scroll(state: &mut State) -> Option<&mut u16> {
 }
 
 fn move_cursor(state: &mut State, action: Action) {
-    if state.is_detail
-        && let Some(scroll) = detail_scroll(state)
-    {
-        *scroll = match action {
-            Action::Up => scroll.saturating_sub(1),
-            Action::Down => scroll.saturating_add(1),
-            Action::PageUp => scroll.saturating_sub(10),
-            Action::PageDown => scroll.saturating_add(10),
-            Action::Top => 0,
-            _ => *scroll,
-        };
+    if let Some(scroll) = detail_scroll(state) {
+        match action {
+            Action::Up => scroll.step(-1),
+            Action::Down => scroll.step(1),
+            Action::PageUp => scroll.step(-10),
+            Action::PageDown => scroll.step(10),
+            Action::Top => scroll.go_to_top(),
+            _ => scroll.go_to_bottom(),
+        }
         return;
     }
     let Some(cursor) = cursor(state) else { return };

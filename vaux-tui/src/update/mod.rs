@@ -228,8 +228,10 @@ fn handle_connected(state: &mut State) -> Vec<Effect> {
     state.note(Weight::Good, "connected", format!("{text} to {}", state.settings.server));
     state.link = Link::Connected;
     if is_again {
-        // The subscriptions are made again by the client; sessions that ended meanwhile nobody tells about.
+        // The subscriptions are made again by the client; sessions that ended meanwhile nobody tells about, and a broker
+        // that was started anew traces nobody.
         state.sessions.clear();
+        state.traced.clear();
         if state.kind == Kind::Unknown {
             state.asked_at = state.clock;
         }

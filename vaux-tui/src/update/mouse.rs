@@ -14,12 +14,21 @@ const NOTCH: isize = 3;
 
 /// Takes what the mouse did.
 pub(super) fn handle(state: &mut State, event: MouseEvent) -> Vec<Effect> {
-    if !matches!(state.mode, Mode::Normal) {
-        return Vec::new();
+    let notch = match event.kind {
+        MouseEventKind::ScrollUp => -NOTCH,
+        MouseEventKind::ScrollDown => NOTCH,
+        _ => 0,
+    };
+    match &mut state.mode {
+        Mode::Normal => {}
+        Mode::Help(help) => {
+            help.step(notch);
+            return Vec::new();
+        }
+        _ => return Vec::new(),
     }
     match event.kind {
-        MouseEventKind::ScrollUp => scroll(state, -NOTCH),
-        MouseEventKind::ScrollDown => scroll(state, NOTCH),
+        MouseEventKind::ScrollUp | MouseEventKind::ScrollDown => scroll(state, notch),
         MouseEventKind::Down(MouseButton::Left) => {
             return click(state, Position::new(event.column, event.row));
         }
@@ -29,6 +38,9 @@ pub(super) fn handle(state: &mut State, event: MouseEvent) -> Vec<Effect> {
 }
 
 fn scroll(state: &mut State, rows: isize) {
+    if let Some(detail) = act::detail_scroll(state) {
+        return detail.step(rows);
+    }
     if let Some(cursor) = act::cursor(state) {
         cursor.scroll(rows);
         act::moved(state, false);

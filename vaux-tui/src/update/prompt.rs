@@ -16,14 +16,16 @@ pub(super) fn handle_key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         Mode::Normal => Vec::new(),
         Mode::Prompt(prompt, line) => handle_line(state, prompt, line, key),
         Mode::Palette(line, selected) => handle_palette(state, line, selected, key),
-        Mode::Help(scroll) => {
-            let scroll = match key.code {
-                KeyCode::Char('j') | KeyCode::Down => scroll.saturating_add(1),
-                KeyCode::Char('k') | KeyCode::Up => scroll.saturating_sub(1),
-                KeyCode::PageDown | KeyCode::Char(' ') => scroll.saturating_add(10),
-                KeyCode::PageUp => scroll.saturating_sub(10),
+        Mode::Help(mut scroll) => {
+            match key.code {
+                KeyCode::Char('j') | KeyCode::Down => scroll.step(1),
+                KeyCode::Char('k') | KeyCode::Up => scroll.step(-1),
+                KeyCode::PageDown | KeyCode::Char(' ') => scroll.step(10),
+                KeyCode::PageUp => scroll.step(-10),
+                KeyCode::Char('g') | KeyCode::Home => scroll.go_to_top(),
+                KeyCode::Char('G') | KeyCode::End => scroll.go_to_bottom(),
                 _ => return Vec::new(),
-            };
+            }
             state.mode = Mode::Help(scroll);
             Vec::new()
         }

@@ -4,8 +4,10 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::canvas::Canvas;
+use super::words::figure;
 use crate::state::State;
 use crate::state::payload::{self, Change, PayloadView};
+use crate::state::scroll::Scroll;
 
 /// How high a plot is.
 const PLOT_HEIGHT: u16 = 5;
@@ -34,7 +36,8 @@ pub(super) fn draw_plot(canvas: &mut Canvas<'_>, state: &State, area: &mut Rect)
     let name = if path.is_empty() { "value" } else { path };
     let which =
         if numbers.len() > 1 { format!(" (n: {} of {})", index + 1, numbers.len()) } else { String::new() };
-    let heading = format!("{name} {value}  min {low}  max {high}{which}");
+    let [value, least, most] = [*value, low, high].map(figure);
+    let heading = format!("{name} {value}  min {least}  max {most}{which}");
     canvas.text(area.x, area.y, area.width, &heading, canvas.theme.accent);
     // The least value still has a bar; what stays the same is a line in the middle.
     let (floor, ceiling) = match high > low {
@@ -54,7 +57,7 @@ pub(super) fn draw_payload(
     area: Rect,
     (topic, payload): (&str, &[u8]),
     before: Option<&[u8]>,
-    scroll: u16,
+    scroll: &Scroll,
 ) {
     if area.height == 0 {
         return;
@@ -68,7 +71,7 @@ pub(super) fn draw_payload(
     canvas.text(area.x, area.y, area.width, view, canvas.theme.title);
     let lines = payload::lines(topic, payload, before, state.payload_view);
     let room = usize::from(area.height - 1);
-    let first = usize::from(scroll).min(lines.len().saturating_sub(room));
+    let first = scroll.first(lines.len(), room);
     for (y, line) in (area.y + 1..area.bottom()).zip(lines.iter().skip(first)) {
         let (sign, style) = match line.change {
             Change::Same => (" ", Style::new()),

@@ -111,7 +111,7 @@ fn draw_decoded(canvas: &mut Canvas<'_>, state: &State, area: Rect, has_border: 
         let rest = Rect { y: inner.y + 1, height: inner.height.saturating_sub(1), ..inner };
         let before = state.inspect.before_current().map(|seen| &seen.message.payload[..]);
         let payload = (&*seen.message.topic, &seen.message.payload[..]);
-        return super::detail::draw_payload(canvas, state, rest, payload, before, state.inspect.scroll);
+        return super::detail::draw_payload(canvas, state, rest, payload, before, &state.inspect.scroll);
     }
     let bytes = packet(&seen.message, state.settings.version);
     let show = Show { secrets: false, limit: 400 };
@@ -145,7 +145,7 @@ fn draw_decoded(canvas: &mut Canvas<'_>, state: &State, area: Rect, has_border: 
         }
     }
     let room = usize::from(inner.height.saturating_sub(1));
-    let first = usize::from(state.inspect.scroll).min(lines.len().saturating_sub(room));
+    let first = state.inspect.scroll.first(lines.len(), room);
     for (y, (line, field)) in (inner.y + 1..inner.bottom()).zip(lines.iter().skip(first)) {
         let style = canvas.theme.fields[field % canvas.theme.fields.len()];
         canvas.text(inner.x, y, inner.width, line, style);

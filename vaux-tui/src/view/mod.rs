@@ -1,4 +1,4 @@
-//! The screen of a state. Nothing is changed here.
+//! The screen of a state. Nothing is changed here, but that what is scrolled too far comes back.
 
 pub(crate) mod canvas;
 mod detail;

@@ -9,6 +9,7 @@ use super::layout::Areas;
 use crate::keymap;
 use crate::state::form::{FormField, PublishForm};
 use crate::state::line::Line;
+use crate::state::scroll::Scroll;
 use crate::state::{Mode, State};
 use crate::update::palette;
 
@@ -17,7 +18,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, state: &State, areas: &Areas) {
     match &state.mode {
         Mode::Normal | Mode::Prompt(..) => {}
         Mode::Palette(line, selected) => draw_palette(canvas, state, areas.body, line, *selected),
-        Mode::Help(scroll) => draw_help(canvas, state, areas.body, *scroll),
+        Mode::Help(scroll) => draw_help(canvas, state, areas.body, scroll),
         Mode::ConfirmKick { client_id, .. } => draw_question(canvas, areas.body, client_id),
         Mode::Publish(form) => draw_form(canvas, areas.body, form),
     }
@@ -33,11 +34,11 @@ fn open_panel(canvas: &mut Canvas<'_>, body: Rect, width: u16, height: u16, titl
     canvas.panel(area, area.height >= 4, title)
 }
 
-fn draw_help(canvas: &mut Canvas<'_>, state: &State, body: Rect, scroll: u16) {
+fn draw_help(canvas: &mut Canvas<'_>, state: &State, body: Rect, scroll: &Scroll) {
     let lines: Vec<_> = keymap::available(state).filter(|binding| !binding.shown.is_empty()).collect();
     let title = format!("Keys on {} (j k scroll, any other key closes)", state.screen.name());
     let inner = open_panel(canvas, body, 76, lines.len() as u16 + 2, &title);
-    let first = usize::from(scroll).min(lines.len().saturating_sub(inner.height.into()));
+    let first = scroll.first(lines.len(), inner.height.into());
     for (y, binding) in (inner.y..inner.bottom()).zip(lines.iter().skip(first)) {
         let cells = [
             (binding.shown, 10, Align::Right, canvas.theme.accent),

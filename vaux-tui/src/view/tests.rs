@@ -92,6 +92,37 @@ fn what_opens_over_a_screen() {
 }
 
 #[test]
+fn what_was_scrolled_too_far_comes_back_at_once() {
+    let mut state = sample::watching();
+    press(&mut state, "?");
+    let beginning = shown(&mut state, 40, 10);
+    press(&mut state, &"j".repeat(99));
+    let end = shown(&mut state, 40, 10);
+    press(&mut state, "k");
+    let before = shown(&mut state, 40, 10);
+    press(&mut state, "j");
+    assert_eq!(shown(&mut state, 40, 10), end);
+    assert!(beginning != before && before != end);
+    press(&mut state, "g");
+    assert_eq!(shown(&mut state, 40, 10), beginning);
+}
+
+#[test]
+fn the_wheel_scrolls_a_detail_and_leaves_the_list_behind_it_alone() {
+    let mut state = sample::watching();
+    state.size = Size::new(80, 10);
+    settle(&mut state);
+    press(&mut state, "2/plant/2/state\nG\n");
+    let (beginning, selected) = (shown(&mut state, 80, 10), state.topics.cursor.selected);
+    let wheel =
+        MouseEvent { kind: MouseEventKind::ScrollDown, column: 5, row: 5, modifiers: KeyModifiers::NONE };
+    let clock = state.clock;
+    update(&mut state, clock, Input::Mouse(wheel));
+    assert_ne!(shown(&mut state, 80, 10), beginning);
+    assert_eq!(state.topics.cursor.selected, selected);
+}
+
+#[test]
 fn a_lost_connection_is_told_and_the_last_data_stay_dimmed() {
     let mut state = sample::watching();
     let now = state.clock;

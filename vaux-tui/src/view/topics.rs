@@ -187,5 +187,5 @@ fn draw_detail(canvas: &mut Canvas<'_>, state: &State, area: Rect, has_border: b
     let before = state.topics.history.len().checked_sub(2).and_then(|index| state.topics.history.get(index));
     let before = before.map(|(_, payload)| &payload[..]);
     let payload = last.payload.as_deref().unwrap_or_default();
-    detail::draw_payload(canvas, state, inner, (node.topic(), payload), before, state.topics.scroll);
+    detail::draw_payload(canvas, state, inner, (node.topic(), payload), before, &state.topics.scroll);
 }

@@ -72,6 +72,20 @@ pub(crate) fn microseconds(us: f64) -> String {
     }
 }
 
+/// A number of a payload, with six digits that count: `50.5644`, `1250000`, `1.5e-7`.
+pub(crate) fn figure(value: f64) -> String {
+    let size = value.abs();
+    if size != 0.0 && !(1e-4..1e15).contains(&size) {
+        return format!("{:e}", format!("{value:.5e}").parse().unwrap_or(value));
+    }
+    let decimals = if size == 0.0 { 0 } else { 5 - size.log10().floor() as i32 };
+    let text = format!("{value:.*}", usize::try_from(decimals).unwrap_or(0));
+    match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        false => text,
+    }
+}
+
 /// `1 topic`, `12 topics`.
 pub(crate) fn plural(count: u64, what: &str) -> String {
     format!("{} {what}{}", number(count), if count == 1 { "" } else { "s" })
@@ -97,6 +111,9 @@ mod tests {
         assert_eq!([count(99_999), count(123_456)], ["99,999", "123k"]);
         assert_eq!([bytes(512.0), bytes(1536.0), bytes(64e6)], ["512 B", "1.5 KiB", "61 MiB"]);
         assert_eq!([duration(59), duration(300), duration(200_000)], ["59 s", "5 min", "2 d"]);
+        let figures = [0.0, -3.0, 50.56439783014541, 1_234_567.25, 0.1 + 0.2, 0.000_123_456_7];
+        assert_eq!(figures.map(figure), ["0", "-3", "50.5644", "1234567", "0.3", "0.000123457"]);
+        assert_eq!([1.5e-7, -2e20, f64::MAX].map(figure), ["1.5e-7", "-2e20", "1.79769e308"]);
         assert_eq!([position(62_000_000), position(3_723_000_000)], ["1:02", "1:02:03"]);
     }
 }

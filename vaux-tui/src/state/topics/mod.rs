@@ -15,6 +15,7 @@ use bytes::Bytes;
 use vaux_client::Message;
 
 use super::cursor::Cursor;
+use super::scroll::Scroll;
 use super::search::Search;
 
 /// A node's place in the table.
@@ -118,7 +119,7 @@ pub(crate) struct Topics {
     pub(crate) history: VecDeque<(u64, Bytes)>,
     history_bytes: usize,
     /// How far the payload is scrolled.
-    pub(crate) scroll: u16,
+    pub(crate) scroll: Scroll,
     busiest: Vec<NodeId>,
     ranked_at: u64,
 }
@@ -170,7 +171,7 @@ impl Topics {
             settled_row: 0,
             history: VecDeque::new(),
             history_bytes: 0,
-            scroll: 0,
+            scroll: Scroll::default(),
             busiest: Vec::new(),
             ranked_at: 0,
         }

@@ -190,7 +190,7 @@ impl Topics {
         self.selected = node;
         self.history.clear();
         self.history_bytes = 0;
-        self.scroll = 0;
+        self.scroll.go_to_top();
         let last = node.and_then(|node| self.nodes[node as usize].last.as_ref());
         if let Some((at, payload)) = last.and_then(|last| Some((last.at, last.payload.clone()?))) {
             self.remember(at, payload);
