@@ -81,12 +81,22 @@ impl Core {
     /// Sends a message of a local publisher to all who subscribed to it.
     pub(super) fn route(&mut self, now: Time, publication: &mut Publication<'_>) -> Routed {
         let matched = self.matched(publication.content.topic);
+        self.route_to(now, publication, &matched)
+    }
+
+    /// The same, to those whom its topic is known to match.
+    pub(super) fn route_to(
+        &mut self,
+        now: Time,
+        publication: &mut Publication<'_>,
+        matched: &Matched,
+    ) -> Routed {
         if matched.is_empty() {
             return Routed { is_matched: false, needs: Sequence::NONE };
         }
         publication.is_last =
             matched.local.len() == 1 && matched.remote.is_empty() && matched.groups.is_empty();
-        self.deliver_here(now, publication, &matched);
+        self.deliver_here(now, publication, matched);
         for &worker in &matched.remote {
             let recorded = self.record_for(publication, worker, &matched.stored);
             self.forward(now, publication, worker, recorded);

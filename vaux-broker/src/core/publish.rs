@@ -1,5 +1,7 @@
 //! PUBLISH from a client: checked first, which changes nothing, then applied, which cannot fail.
 
+use std::rc::Rc;
+
 use vaux_mqtt::error::Rule;
 use vaux_mqtt::packet::{Ack, PacketId, PacketType, Publish};
 use vaux_mqtt::property::{Properties, Property};
@@ -15,6 +17,7 @@ use crate::config::Limits;
 use crate::message::{Content, forwarded_properties};
 use crate::observe::EventKind;
 use crate::rights::Action;
+use crate::router::cache::Matched;
 use crate::session::SessionSlot;
 use crate::store::{Record, Sequence, StoreState};
 use crate::time::Time;
@@ -31,10 +34,19 @@ enum Plan {
 
 /// The topic of the last PUBLISH among bytes that came together, once it is known that the client may publish under it.
 /// Most of those that follow have the same: what was asked about it need not be asked again.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct LastTopic<'a> {
-    /// As the client wrote it. Empty: there was none.
+    /// As the client wrote it. Empty: there was none, or an alias stood for it, which may stand for another one next time.
     pub(super) topic: &'a str,
+    /// What it matched.
+    matched: Option<Rc<Matched>>,
+}
+
+impl LastTopic<'_> {
+    /// Whether this is it: decoding gives the same text to those who follow with the same.
+    fn is(&self, topic: &str) -> bool {
+        std::ptr::eq(topic, self.topic) && !topic.is_empty()
+    }
 }
 
 impl Core {
@@ -56,7 +68,9 @@ impl Core {
             self.answer_unrouted(now, slot, session, publish, topic, &plan);
             return Ok(());
         };
-        last.topic = publish.topic;
+        if !last.is(publish.topic) {
+            *last = LastTopic { topic: publish.topic, matched: None };
+        }
         if let Some(top) = &mut self.top {
             top.count(topic, &self.sessions[session].key.client_id, publish.payload.len());
         }
@@ -88,7 +102,10 @@ impl Core {
                 Err(_) => self.drop_for(now, session, DropCause::RetainedFull, topic),
             }
         }
-        let routed = self.route(now, &mut publication);
+        let known = last.matched.take().filter(|known| known.is_true(&self.table, &self.shared.interest));
+        let matched = known.unwrap_or_else(|| self.matched(topic));
+        let routed = self.route_to(now, &mut publication, &matched);
+        last.matched = Some(matched);
         needs = needs.max(routed.needs);
         if self.is_store_behind && needs > Sequence::NONE {
             self.pause_publisher(publication.content.publisher);
@@ -166,8 +183,7 @@ impl Core {
                 _ => Ok(Plan::Refuse(DropCause::StoreFull)),
             };
         }
-        // An alias may stand for another topic than the last time, and is empty here.
-        let is_known = std::ptr::eq(publish.topic, last.topic) && !publish.topic.is_empty();
+        let is_known = last.is(publish.topic);
         let topic = &mounted_topic[connection.listener.mount.len()..];
         if !is_known && (topic.len() > limits.max_topic_bytes || is_too_deep(topic, limits.max_topic_levels))
         {

@@ -1,6 +1,6 @@
 //! What topics matched lately, so that a message costs one look-up.
 //!
-//! An entry carries the epochs of the local table and of the shared index as they were before the look-up; when either
+//! What was found carries the epochs of the local table and of the shared index as they were before the look-up; when either
 //! has moved on, the entry is made anew. When the cache is full, a topic gets in that comes for the second time within a
 //! while, and others go for it, one at a time and without looking which: a flood of topics that never come again changes
 //! nothing, whoever goes through more topics than there is room for finds many of them here, and nobody waits until all
@@ -50,8 +50,6 @@ pub struct TopicCache {
 struct Entry {
     topic: Box<str>,
     hash: u64,
-    local_epoch: u64,
-    shared_epoch: u64,
     matched: Rc<Matched>,
 }
 
@@ -66,9 +64,16 @@ pub struct Matched {
     pub groups: Box<[MatchedGroup]>,
     /// Stored sessions that live on other workers, each once.
     pub stored: Box<[StoredTarget]>,
+    local_epoch: u64,
+    shared_epoch: u64,
 }
 
 impl Matched {
+    /// Whether it is still so.
+    pub fn is_true(&self, local: &LocalTable, interest: &Interest) -> bool {
+        self.local_epoch == local.epoch() && self.shared_epoch == interest.epoch()
+    }
+
     /// Whether nobody is interested.
     pub fn is_empty(&self) -> bool {
         self.local.is_empty() && self.remote.is_empty() && self.groups.is_empty()
@@ -184,11 +189,9 @@ impl TopicCache {
         interest: &Interest,
         may_receive: impl Fn(SessionSlot) -> bool,
     ) -> Rc<Matched> {
-        let shared_epoch = interest.epoch();
-        let is_now = |entry: &Entry| entry.local_epoch == local.epoch() && entry.shared_epoch == shared_epoch;
         if let Some(last) = self.entries.get(self.last as usize)
             && *last.topic == *topic
-            && is_now(last)
+            && last.matched.is_true(local, interest)
         {
             return Rc::clone(&last.matched);
         }
@@ -197,14 +200,13 @@ impl TopicCache {
         if let Some(place) = place {
             self.last = place;
             let entry = &self.entries[place as usize];
-            if is_now(entry) {
+            if entry.matched.is_true(local, interest) {
                 return Rc::clone(&entry.matched);
             }
         }
         let matched = self.look_up(topic, local, interest, may_receive);
         let topic = place.map_or_else(|| topic.into(), |place| self.remove(place).topic);
-        let local_epoch = local.epoch();
-        self.insert(Entry { topic, hash, local_epoch, shared_epoch, matched: Rc::clone(&matched) });
+        self.insert(Entry { topic, hash, matched: Rc::clone(&matched) });
         matched
     }
 
@@ -217,6 +219,7 @@ impl TopicCache {
         may_receive: impl Fn(SessionSlot) -> bool,
     ) -> Rc<Matched> {
         let Ok(name) = TopicName::new(topic) else { return Rc::default() };
+        let (local_epoch, shared_epoch) = (local.epoch(), interest.epoch());
         if self.cursors.len() >= self.max_cursors {
             self.forget_cursors();
         }
@@ -238,6 +241,8 @@ impl TopicCache {
             local: targets(&self.subscriptions, may_receive),
             remote: others(self.worker, workers),
             stored: stored_targets(self.worker, stored),
+            local_epoch,
+            shared_epoch,
         })
     }
 
@@ -286,7 +291,7 @@ impl TopicCache {
 
 impl Entry {
     fn cost(&self) -> usize {
-        let Matched { local, remote, groups, stored } = &*self.matched;
+        let Matched { local, remote, groups, stored, .. } = &*self.matched;
         let denied: usize = groups.iter().map(|group| size_of_val(&*group.denied)).sum();
         let targets = size_of_val(&**local) + size_of_val(&**stored) + denied;
         ENTRY_BYTES + self.topic.len() + targets + size_of_val(&**remote) + size_of_val(&**groups)
