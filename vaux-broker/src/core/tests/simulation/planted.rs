@@ -244,7 +244,8 @@ fn a_replay_of_retained_messages_that_is_lost_is_noticed() {
 
 #[test]
 fn a_worker_that_does_not_wait_for_the_store_is_noticed() {
-    let kinds: [(&str, fn(&Record) -> bool); 7] = [
+    type IsWanted = fn(&Record) -> bool;
+    let kinds: [(&str, IsWanted); 7] = [
         ("ConnAck", |record| matches!(record, Record::Session(_))),
         ("SubAck", |record| matches!(record, Record::Subscribed { .. })),
         ("PubAck", |record| matches!(record, Record::Delivery { .. })),
@@ -280,7 +281,8 @@ fn a_client_that_is_refused_and_takes_a_session_over_is_noticed() {
         let mut taken = cores.filter_map(|core| {
             let (slot, session) = core.sessions.iter().find(|(_, session)| is_victim(session))?;
             let connection = session.connection()?;
-            Some(core.take_over(world.now, connection, slot))
+            core.take_over(world.now, connection, slot);
+            Some(connection)
         });
         taken.next().is_some()
     });
