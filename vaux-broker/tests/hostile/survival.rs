@@ -4,8 +4,9 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use vaux_mqtt::QoS;
-use vaux_mqtt::packet::PacketType;
+use vaux_mqtt::packet::{Connect, PacketType, Will};
+use vaux_mqtt::property::Properties;
+use vaux_mqtt::{QoS, Version};
 
 use crate::harness::*;
 
@@ -195,6 +196,36 @@ fn what_a_client_sent_before_it_came_back_on_another_connection_arrives() {
         }
         expect(&mut subscriber, &last_words);
     }
+}
+
+/// Its goodbye may be on the socket of one worker while its new connection is at another.
+#[test]
+fn a_client_that_said_goodbye_and_came_back_at_once_leaves_no_will() {
+    let broker = start(2, |_| {});
+    let mut watcher = subscribe(&broker, "watcher", "will/#", QoS::AtMostOnce);
+    for round in 0..100 {
+        let client_id = format!("polite-{round}");
+        let topic = &format!("will/{round}");
+        let will = Will {
+            qos: QoS::AtMostOnce,
+            retain: false,
+            properties: Properties::EMPTY,
+            topic,
+            payload: b"lost",
+        };
+        let mut bytes = Vec::new();
+        Connect { will: Some(will), clean_start: true, ..Connect::new(Version::V311, &client_id) }
+            .encode(&mut bytes);
+        let mut stream = open(&broker);
+        stream.write_all(&bytes).unwrap();
+        expect(&mut stream, &[0x20, 2, 0, 0]);
+        stream.write_all(&[PacketType::Disconnect.first_byte(), 0]).unwrap();
+        drop(stream);
+        connect(&broker, &client_id);
+    }
+    let last = publish_bytes("will/none", b"", QoS::AtMostOnce, 0);
+    connect(&broker, "marker").write_all(&last).unwrap();
+    expect(&mut watcher, &last);
 }
 
 /// What was read of a packet is kept in one of several ways, depending on how much it is.

@@ -107,6 +107,31 @@ fn a_second_connection_takes_the_session_over() {
 }
 
 #[test]
+fn what_core_is_given_of_a_connection_after_its_session_was_taken_over_is_dropped() {
+    let mut sim = Sim::new(1);
+    let watcher = sim.connect(&Hello::new("w"));
+    sim.subscribe(watcher, "a", AtMostOnce);
+    let first = sim.connect(&Hello::durable("c"));
+    sim.publish(first, "a", "before", AtLeastOnce, 1);
+    assert_eq!(sim.see(watcher), [message("a", "before", 0, 0)]);
+    let second = sim.open(Version::V5);
+    let (first, second) = (sim.places[&first].1, sim.places[&second].1);
+    let core = &mut sim.cores[0];
+    let mut hello = Vec::new();
+    Connect::new(Version::V5, "c").encode(&mut hello);
+    core.handle_bytes(sim.now, second, &hello);
+    let Some(Effect::Authenticate { connection, request }) = core.poll_effect() else { panic!("no CONNECT") };
+    core.handle_verdict(sim.now, connection, request, Ok(Identity::Anonymous.into()));
+    // Its last bytes are still to be written: it is closing, and not gone.
+    let mut late = Vec::new();
+    Publish { payload: b"after", ..Publish::new("a") }.encode(Version::V5, &mut late);
+    let used = core.handle_bytes(sim.now, first, &late);
+    sim.settle();
+    assert_eq!(used, late.len(), "nothing of it is kept");
+    assert_eq!(sim.see(watcher), []);
+}
+
+#[test]
 fn a_will_is_published_when_the_client_is_lost_and_not_when_it_says_goodbye() {
     with_workers(|mut sim| {
         let watcher = sim.connect(&Hello::new("w"));
