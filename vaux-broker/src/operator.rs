@@ -3,7 +3,7 @@
 //! The token is made at the first start. It is the password of the user [`OPERATOR`], who may read all that the broker
 //! tells about itself and ask for more. From other machines nobody is that user, whatever he knows.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
@@ -44,18 +44,24 @@ pub(crate) fn token(data_dir: &Path) -> io::Result<Box<[u8]>> {
     Ok(token.as_bytes().into())
 }
 
-/// Writes a new token beside its place first: a start that is interrupted leaves no part of one.
+/// Writes a new token beside its place first: neither a start that is interrupted nor a power cut leaves part of one.
 fn make(path: &Path) -> io::Result<String> {
     let mut random = [0; TOKEN_BYTES];
     let filled = tls::provider().secure_random.fill(&mut random);
     filled.map_err(|_| io::Error::other("the system gave no random numbers"))?;
     let token: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
     let partial = path.with_extension("part");
-    let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&partial)?;
+    // One that was left over may be readable by others.
+    match fs::remove_file(&partial) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&partial)?;
     file.write_all(token.as_bytes())?;
     file.write_all(b"\n")?;
     file.sync_all()?;
     fs::rename(&partial, path)?;
+    path.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())?;
     Ok(token)
 }
 
@@ -113,6 +119,18 @@ mod tests {
         assert_eq!(mode & 0o777, 0o600);
         let other = tempfile::tempdir().unwrap();
         assert_ne!(token(other.path()).unwrap(), first);
+    }
+
+    #[test]
+    fn what_an_interrupted_start_left_is_neither_used_nor_readable_by_others() {
+        let directory = tempfile::tempdir().unwrap();
+        let partial = directory.path().join(FILE).with_extension("part");
+        fs::write(&partial, "0123456789abcdef").unwrap();
+        fs::set_permissions(&partial, fs::Permissions::from_mode(0o644)).unwrap();
+        assert_eq!(token(directory.path()).unwrap().len(), 2 * TOKEN_BYTES);
+        let mode = fs::metadata(directory.path().join(FILE)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert!(!partial.exists());
     }
 
     #[test]

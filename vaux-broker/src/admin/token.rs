@@ -35,7 +35,9 @@ impl Token {
         config.token_file.as_deref().map(Token::read).transpose()
     }
 
-    /// Reads the file: one word, with blanks and line ends around it.
+    /// Reads the file: one word, with blanks and line ends around it. Whether that is all that was to be written, nothing
+    /// tells: many ways to write one, such as secrets of Kubernetes, put no line end behind it. Part of a token keeps out
+    /// those who have the whole one, and is as hard to guess as the shortest that is taken.
     ///
     /// # Errors
     ///
