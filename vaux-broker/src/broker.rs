@@ -9,7 +9,7 @@ use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -22,7 +22,7 @@ use crate::admin::{Admin, TokenError};
 use crate::auth;
 use crate::authenticate::{AnonymousOnly, Authenticate, CertificateOr};
 use crate::clock::Clock;
-use crate::config::{Config, ListenerConfig, ListenerKind, Network};
+use crate::config::{Config, ListenerConfig, ListenerKind, Network, UsernameFrom};
 use crate::core::{Counters, ListenerSettings, Settings, Shared, WorkerId};
 use crate::observe::{Observe, Observer};
 use crate::operator::{self, OperatorOr};
@@ -31,6 +31,7 @@ use crate::shard::{
     CommitTimes, Gate, ListenerTerms, Mail, Mailbox, Places, Shard, ShardListener, ShardParts, WAKER,
 };
 use crate::store::StoredSession;
+use crate::tls::ServerTls;
 use crate::transport::WebSocketRules;
 
 use bind::{Bound, SocketFile};
@@ -44,6 +45,8 @@ pub struct Broker {
     config: Arc<Mutex<Config>>,
     addresses: Vec<ListenerAddress>,
     mailboxes: Arc<[Arc<Mailbox>]>,
+    /// How many editions of settings listeners have had.
+    editions: AtomicU64,
     connection_limit: usize,
     recovered: Recovered,
     state: Arc<State>,
@@ -192,7 +195,7 @@ impl Broker {
     /// # Errors
     ///
     /// An address cannot be bound, the store cannot be used, or the system refuses something else.
-    pub fn start(config: Config, tls: Vec<Option<Arc<rustls::ServerConfig>>>) -> Result<Broker, StartError> {
+    pub fn start(config: Config, tls: Vec<Option<ServerTls>>) -> Result<Broker, StartError> {
         Broker::start_with_hooks(config, tls, Hooks::default())
     }
 
@@ -203,7 +206,7 @@ impl Broker {
     /// An address cannot be bound, the store cannot be used, or the system refuses something else.
     pub fn start_with_hooks(
         config: Config,
-        tls: Vec<Option<Arc<rustls::ServerConfig>>>,
+        tls: Vec<Option<ServerTls>>,
         hooks: Hooks,
     ) -> Result<Broker, StartError> {
         let hooks = hooks.with_certificates().with_operator(config.data_dir.as_deref())?;
@@ -232,6 +235,7 @@ impl Broker {
         let mut broker = Broker {
             addresses,
             mailboxes: Arc::clone(&stores.mailboxes),
+            editions: AtomicU64::new(0),
             connection_limit,
             recovered: std::mem::take(&mut stores.recovered),
             state: Arc::default(),
@@ -268,7 +272,7 @@ impl Broker {
     /// Takes over what can be changed while clients are connected: limits, what is offered of the protocol, and what
     /// listeners offer and prove themselves with. Says what could not be changed, a sentence each. Connections keep
     /// what was negotiated with them.
-    pub fn reload(&self, config: Config, tls: Vec<Option<Arc<rustls::ServerConfig>>>) -> Vec<String> {
+    pub fn reload(&self, config: Config, tls: Vec<Option<ServerTls>>) -> Vec<String> {
         let mut current = self.config.lock().unwrap_or_else(PoisonError::into_inner);
         let mut unchanged = Vec::new();
         if config.store != current.store {
@@ -280,6 +284,8 @@ impl Broker {
         for (index, old) in current.listeners.iter_mut().enumerate() {
             let new = config.listeners.iter().position(|new| new.name == old.name);
             let Some(new) = new else {
+                let settings = self.closed_listener_settings(old);
+                self.post_all(|| Mail::ListenerGone(index, Arc::clone(&settings)));
                 unchanged.push(format!("the listener {} is closed at the next start", old.name));
                 continue;
             };
@@ -315,7 +321,8 @@ impl Broker {
     }
 
     /// Disconnects clients that proved who they are by what does not count any more: [`Authenticate::still_holds`] says
-    /// of each whether it still does.
+    /// of each whether it still does, and certificates are held against the [`ServerTls`] of the last reload, a few at a
+    /// time.
     pub fn review_admissions(&self) {
         self.post_all(|| Mail::Review);
     }
@@ -364,7 +371,7 @@ impl Broker {
     fn shard_listeners(
         &self,
         sockets: &[Bound],
-        tls: &[Option<Arc<rustls::ServerConfig>>],
+        tls: &[Option<ServerTls>],
     ) -> Result<Vec<Vec<ShardListener>>, StartError> {
         let config = self.config.lock().unwrap_or_else(PoisonError::into_inner);
         let all_connections = Arc::new(AtomicUsize::new(0));
@@ -396,7 +403,23 @@ impl Broker {
         let listener = &config.listeners[configured];
         let is_local = self.addresses[open].address.is_local();
         let allow_anonymous = listener.allows_anonymous(is_local, config.auth.authenticates(listener));
-        Arc::new(ListenerSettings::new(listener, allow_anonymous))
+        Arc::new(ListenerSettings {
+            edition: self.next_edition(),
+            ..ListenerSettings::new(listener, allow_anonymous)
+        })
+    }
+
+    /// Of a listener that is open and not in the configuration any more: nobody is let in by what it says.
+    fn closed_listener_settings(&self, listener: &ListenerConfig) -> Arc<ListenerSettings> {
+        Arc::new(ListenerSettings {
+            edition: self.next_edition(),
+            username_from: UsernameFrom::None,
+            ..ListenerSettings::new(listener, false)
+        })
+    }
+
+    fn next_edition(&self) -> u64 {
+        self.editions.fetch_add(1, Ordering::Relaxed)
     }
 
     fn start_workers(

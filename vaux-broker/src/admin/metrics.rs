@@ -96,7 +96,7 @@ impl Page<'_> {
         self.counter("sessions_expired", "Sessions that nobody came back for in time", *expired_sessions)?;
         let help = "Connections that ended because a token, or another proof of who the client is, ran out";
         self.counter("credentials_expired", help, *expired_credentials)?;
-        let help = "Connections that ended because the user was removed, or has another password";
+        let help = "Connections that ended because the user was removed or has another password, or the certificate is not taken any more";
         self.counter("credentials_revoked", help, *revoked_credentials)?;
         self.counter("paced", "Times that a client published too fast and was read more slowly", *paced)?;
         self.reached(reached)?;

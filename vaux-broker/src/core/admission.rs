@@ -7,6 +7,7 @@ use vaux_mqtt::ReasonCode;
 use super::Core;
 use super::connection::Phase;
 use super::observe::Ending;
+use super::settings::ListenerSettings;
 use crate::rights::Grants;
 use crate::session::Identity;
 use crate::time::Time;
@@ -51,8 +52,21 @@ impl From<Identity> for Admission {
     }
 }
 
-/// Whether what a client of a listener proved who it is by still holds.
-pub type StillHolds<'a> = &'a dyn Fn(&str, &Identity, u64) -> bool;
+/// On what terms a connected client was let in, for those who know whether they still hold.
+#[derive(Clone, Copy, Debug)]
+pub struct Login<'a> {
+    /// Its connection.
+    pub slot: u32,
+    /// The listener, as it was when the connection was accepted.
+    pub listener: &'a ListenerSettings,
+    /// Who it is.
+    pub identity: &'a Identity,
+    /// As in [`Admission::proof`].
+    pub proof: u64,
+}
+
+/// Whether a client could still be let in as it was.
+pub type StillHolds<'a> = &'a mut dyn FnMut(Login<'_>) -> bool;
 
 impl Core {
     /// A connected client goes on these terms, from now on.
@@ -76,11 +90,12 @@ impl Core {
     /// Ends the connection if its client's proof does not hold: it may have been given before something changed.
     pub fn review(&mut self, now: Time, slot: u32, still_holds: StillHolds<'_>) {
         let Some(connection) = self.connections.get(slot as usize) else { return };
-        if connection.phase != Phase::Connected || connection.proof == 0 {
+        if connection.phase != Phase::Connected {
             return;
         }
         let identity = &self.sessions[connection.session].identity;
-        if !still_holds(&connection.listener.name, identity, connection.proof) {
+        let login = Login { slot, listener: &connection.listener, identity, proof: connection.proof };
+        if !still_holds(login) {
             self.counters.revoked_credentials += 1;
             self.end_admission(now, slot, &Ending::CREDENTIALS_REVOKED);
         }

@@ -72,7 +72,7 @@ use crate::slots::Slots;
 use crate::store::{PageRequest, Recorder, Sequence, StoreState, Submission};
 use crate::time::Time;
 
-pub use admission::{Admission, StillHolds};
+pub use admission::{Admission, Login, StillHolds};
 pub use connect_request::{ConnectRequest, Refusal};
 pub use connection::ConnectionId;
 pub use connection::Overrun;

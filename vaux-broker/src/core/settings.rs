@@ -43,6 +43,8 @@ pub struct ListenerSettings {
     pub mount: Mount,
     /// How assigned client identifiers begin.
     pub auto_id_prefix: Box<str>,
+    /// Which of those that the broker has had since its start, the newest with the highest.
+    pub edition: u64,
 }
 
 impl ListenerSettings {
@@ -56,6 +58,7 @@ impl ListenerSettings {
             maximum_qos: config.maximum_qos,
             mount: config.mount.as_str().into(),
             auto_id_prefix: config.auto_id_prefix.as_str().into(),
+            edition: 0,
         }
     }
 }

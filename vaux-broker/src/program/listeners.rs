@@ -2,23 +2,20 @@
 //! and TLS.
 
 use std::net::{SocketAddr, ToSocketAddrs as _};
-use std::sync::Arc;
 use std::time::SystemTime;
-
-use rustls::ServerConfig;
 
 use super::error::ProgramError;
 use crate::admin::Token;
 use crate::auth::{AccessLists, Sources};
 use crate::config::{Bind, Config, ListenerConfig, ListenerKind, UsernameFrom};
-use crate::tls::{Authority, ServedNames, host_name, server_config};
+use crate::tls::{Authority, ServedNames, ServerTls, host_name, server_config};
 
 /// A configuration whose listeners can be opened.
 pub(super) struct Prepared {
     /// Every host is an address, and every listener says whether it takes anonymous clients.
     pub(super) config: Config,
     /// TLS for each listener that has it.
-    pub(super) tls: Vec<Option<Arc<ServerConfig>>>,
+    pub(super) tls: Vec<Option<ServerTls>>,
     /// Whether the local authority issued a certificate for this.
     pub(super) has_new_certificate: bool,
 }
@@ -89,7 +86,7 @@ pub(super) fn needs_authority(listener: &ListenerConfig) -> bool {
 }
 
 /// TLS from the files that the operator names.
-fn load(listener: &ListenerConfig) -> Result<Option<Arc<ServerConfig>>, ProgramError> {
+fn load(listener: &ListenerConfig) -> Result<Option<ServerTls>, ProgramError> {
     match (listener.kind.has_tls(), &listener.tls.cert, &listener.tls.key) {
         (true, Some(cert), Some(key)) => server_config(cert, key, listener.kind, &listener.tls)
             .map(Some)

@@ -132,8 +132,8 @@ impl Running {
             Arc::new(AccessLists::read(&prepared.config).map_err(ProgramError::Security)?);
         self.users.change(sources);
         self.broker.change_rights(&access);
-        self.broker.review_admissions();
         let mut unchanged = self.broker.reload(prepared.config, prepared.tls);
+        self.broker.review_admissions();
         unchanged.extend(self.log.reload(&config.log)?);
         if config.data_dir != self.config.data_dir {
             unchanged.push("data_dir changes with the next start".into());
@@ -151,6 +151,7 @@ impl Running {
         match listeners::prepare(self.config.clone(), &self.authority, SystemTime::now()) {
             Ok(prepared) => {
                 self.broker.reload(prepared.config, prepared.tls);
+                self.broker.review_admissions();
                 tracing::info!("certificates have changed, and were read again");
             }
             Err(error) => {

@@ -14,6 +14,7 @@ use crate::config::Network;
 use crate::core::{ListenerSettings, Overrun, Pressure};
 use crate::peer::Peer;
 use crate::time::Time;
+use crate::tls::ServerTls;
 use crate::transport::{Transport, WebSocketRules};
 
 /// A listener as one worker sees it. All workers accept from the same socket.
@@ -21,7 +22,7 @@ use crate::transport::{Transport, WebSocketRules};
 pub(crate) struct ShardListener {
     pub(crate) socket: ListenerSocket,
     pub(crate) settings: Arc<ListenerSettings>,
-    pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
+    pub(crate) tls: Option<ServerTls>,
     pub(crate) web_socket: Option<Arc<WebSocketRules>>,
     /// Whence the PROXY protocol is spoken, and must be.
     pub(crate) proxies: Option<Arc<[Network]>>,
@@ -180,11 +181,13 @@ impl ShardListener {
         };
         let transport = match socket {
             Accepted::Unix(socket) => Transport::Unix(socket),
-            Accepted::Tcp(socket) => Transport::new(socket, self.tls.as_ref(), self.web_socket.as_ref())
-                .map_err(|error| {
+            Accepted::Tcp(socket) => {
+                let tls = self.tls.as_ref().map(|tls| &tls.config);
+                Transport::new(socket, tls, self.web_socket.as_ref()).map_err(|error| {
                     tracing::warn!(%error, "cannot begin TLS");
                     NotAdmitted::NO_TLS
-                })?,
+                })?
+            }
         };
         let mut link = Link::new(transport, stage, place);
         link.seat = seat;

@@ -1,5 +1,7 @@
 //! The links of a worker, by the slots that core gives to connections.
 
+use std::ops::Range;
+
 use super::link::Link;
 
 /// Links by slot. It grows by chunks, as core's table of connections does (`crate::slots`).
@@ -10,6 +12,11 @@ pub(super) struct Links(Vec<Box<[Option<Link>; CHUNK]>>);
 const CHUNK: usize = 64;
 
 impl Links {
+    /// All slots there are.
+    pub(super) fn slots(&self) -> Range<u32> {
+        0..(self.0.len() * CHUNK) as u32
+    }
+
     /// The link in a slot, if there is one.
     pub(super) fn get_mut(&mut self, slot: u32) -> Option<&mut Link> {
         self.place_mut(slot)?.as_mut()

@@ -13,6 +13,7 @@ use crate::core::{
     WorkerId,
 };
 use crate::rights::Authorize;
+use crate::tls::ServerTls;
 use crate::transport::WebSocketRules;
 
 /// What is posted to a worker.
@@ -35,6 +36,8 @@ pub(crate) enum Mail {
     Settings(Arc<Settings>),
     /// What a listener, by its index, goes by from now on.
     Listener(usize, Box<ListenerTerms>),
+    /// A listener was taken out of the configuration.
+    ListenerGone(usize, Arc<ListenerSettings>),
     /// A request of an operator, as JSON, and where its answer goes.
     Request(Box<[u8]>, AnswerTo<serde_json::Value>),
     /// A request for figures, and where they go. For the first worker.
@@ -56,7 +59,7 @@ pub(crate) type AnswerTo<T> = tokio::sync::oneshot::Sender<T>;
 #[derive(Clone)]
 pub(crate) struct ListenerTerms {
     pub(crate) settings: Arc<ListenerSettings>,
-    pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
+    pub(crate) tls: Option<ServerTls>,
     pub(crate) web_socket: Option<Arc<WebSocketRules>>,
     pub(crate) proxies: Option<Arc<[Network]>>,
     pub(crate) max_connections_per_ip: usize,
@@ -124,6 +127,7 @@ impl std::fmt::Debug for Mail {
             Mail::Rights(_) => "Rights",
             Mail::Settings(_) => "Settings",
             Mail::Listener(..) => "Listener",
+            Mail::ListenerGone(..) => "ListenerGone",
             Mail::Request(..) => "Request",
             Mail::Totals(_) => "Totals",
             Mail::Event(..) => "Event",

@@ -13,7 +13,9 @@ mod link;
 mod links;
 mod mailbox;
 mod refusal_log;
+mod review;
 
+use std::ops::Range;
 use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
@@ -27,7 +29,6 @@ use crate::core::{
 };
 use crate::measure;
 use crate::observe;
-use crate::session::Identity;
 use crate::store::{Store, StoredSession};
 use crate::time::Time;
 use crate::tls;
@@ -73,6 +74,8 @@ pub(crate) struct Shard {
     mail: Vec<Mail>,
     /// Connections whose session lives here, until what was on the sockets before them is read.
     arriving: Vec<Handover>,
+    /// The slots of those whose certificates are still to be held against what counts since the last reload.
+    unreviewed: Range<u32>,
     asked: Asked,
     refusal_log: RefusalLog,
     restored: Vec<StoredSession>,
@@ -149,6 +152,7 @@ impl Shard {
             dirty: Vec::new(),
             mail: Vec::new(),
             arriving: Vec::new(),
+            unreviewed: 0..0,
             asked: Asked::default(),
             refusal_log: RefusalLog::default(),
             restored,
@@ -185,6 +189,7 @@ impl Shard {
                 self.adopt(self.clock.now(), handover);
             }
             self.read_queued();
+            self.review_certificates(self.clock.now());
             self.end_turn(self.clock.now());
             self.core.count_turn(turn.elapsed().as_micros() as u64, sent_before);
             if self.is_draining && self.core.connection_count() == 0 {
@@ -217,7 +222,7 @@ impl Shard {
     fn sleep(&mut self, events: &mut Events) -> std::io::Result<()> {
         let mailbox = &self.mailboxes[usize::from(self.worker.0)];
         let is_busy = !self.readable.is_empty() || !self.accepting.is_empty() || !self.arriving.is_empty();
-        let has_work = is_busy || self.core.has_output();
+        let has_work = is_busy || !self.unreviewed.is_empty() || self.core.has_output();
         let timeout = if has_work || !mailbox.prepare_sleep() {
             Some(Duration::ZERO)
         } else {
@@ -262,9 +267,7 @@ impl Shard {
             Mail::Redirect(reason, server_reference) => {
                 self.core.handle_redirect(now, reason, &server_reference);
             }
-            Mail::Review => {
-                self.core.handle_review(now, &still_holds(&*self.authenticate));
-            }
+            Mail::Review => self.review_all(now),
             Mail::Rights(rights) => self.core.handle_rights(rights),
             Mail::Settings(settings) => self.core.handle_settings(now, settings),
             Mail::Listener(index, terms) => {
@@ -273,6 +276,11 @@ impl Shard {
                     listener.max_connections_per_ip = max_connections_per_ip;
                     (listener.settings, listener.tls) = (settings, tls);
                     (listener.web_socket, listener.proxies) = (web_socket, proxies);
+                }
+            }
+            Mail::ListenerGone(index, settings) => {
+                if let Some(listener) = self.listeners.get_mut(index) {
+                    listener.settings = settings;
                 }
             }
             Mail::Request(request, to) => {
@@ -309,12 +317,6 @@ impl Shard {
         self.insert_link(now, slot, link);
         self.review(now, Some(slot));
         self.queue_read(slot);
-    }
-
-    /// A client that was let in may have been so by what did not count any more.
-    fn review(&mut self, now: Time, slot: Option<u32>) {
-        let Some(slot) = slot else { return };
-        self.core.review(now, slot, &still_holds(&*self.authenticate));
     }
 
     fn end_turn(&mut self, now: Time) {
@@ -411,7 +413,7 @@ impl Shard {
 
     fn authenticate(&mut self, now: Time, connection: ConnectionId, mut request: Box<ConnectRequest>) {
         let Some(link) = self.link_mut(connection.slot) else { return };
-        let certificate = link.transport.peer_certificate();
+        let certificate = link.transport.peer_certificates().and_then(<[_]>::first);
         request.certificate_common_name = certificate.and_then(tls::certificate_common_name);
         let user = certificate.map_or(Ok(None), |der| tls::user_name(der, request.listener.username_from));
         match user {
@@ -441,9 +443,4 @@ impl Shard {
             self.run_effects(now);
         }
     }
-}
-
-/// Asks whether what a client proved who it is by still counts.
-fn still_holds(authenticate: &dyn Authenticate) -> impl Fn(&str, &Identity, u64) -> bool {
-    |listener, identity, proof| authenticate.still_holds(listener, identity, proof)
 }

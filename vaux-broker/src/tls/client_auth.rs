@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustls::RootCertStore;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
@@ -50,6 +50,12 @@ fn read_crls(path: &Path) -> Result<Vec<CertificateRevocationListDer<'static>>, 
         Ok(_) => Err(unusable(path, "holds no certificate revocation list".into())),
         Err(error) => Err(unusable(path, format!("is no PEM file: {error}"))),
     }
+}
+
+/// Whether a certificate, with those that the client sent with it, would be accepted now.
+pub(crate) fn is_accepted(verifier: &dyn ClientCertVerifier, chain: &[CertificateDer<'_>]) -> bool {
+    let Some((own, others)) = chain.split_first() else { return false };
+    verifier.verify_client_cert(own, others, UnixTime::now()).is_ok()
 }
 
 /// The longest user name that a certificate may give.

@@ -15,11 +15,11 @@ mod server_config;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use client_auth::{certificate_common_name, user_name};
+pub(crate) use client_auth::{certificate_common_name, is_accepted, user_name};
 pub(crate) use issue::provider;
 
 pub use authority::{Authority, ServerCertificate};
 pub use error::TlsError;
 pub use names::{ServedNames, host_name};
 pub(crate) use names::{is_address_or_localhost, without_brackets};
-pub use server_config::server_config;
+pub use server_config::{ServerTls, server_config};

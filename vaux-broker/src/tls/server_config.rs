@@ -8,6 +8,7 @@ use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::Ticketer;
 use rustls::pki_types::pem::{Error as PemError, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
@@ -17,6 +18,23 @@ use super::client_auth;
 use super::issue::provider;
 use super::{TlsError, files};
 use crate::config::{ListenerKind, ListenerTls, TlsVersion};
+
+/// What a listener with TLS serves.
+#[derive(Clone, Debug)]
+pub struct ServerTls {
+    /// What connections are made with.
+    pub config: Arc<ServerConfig>,
+    /// What judges the certificates of clients, where they count. Clients that are connected are held against it, too,
+    /// when it is another than before.
+    pub client_verifier: Option<Arc<dyn ClientCertVerifier>>,
+}
+
+/// Clients need no certificates.
+impl From<Arc<ServerConfig>> for ServerTls {
+    fn from(config: Arc<ServerConfig>) -> ServerTls {
+        ServerTls { config, client_verifier: None }
+    }
+}
 
 /// Loads a certificate (with those that issued it) and its key, and what else `tls` names, for a listener of this kind.
 ///
@@ -39,7 +57,7 @@ pub fn server_config(
     key: &Path,
     kind: ListenerKind,
     tls: &ListenerTls,
-) -> Result<Arc<ServerConfig>, TlsError> {
+) -> Result<ServerTls, TlsError> {
     let versions: &[_] = match tls.min_version {
         TlsVersion::Tls12 => &[&TLS12, &TLS13],
         TlsVersion::Tls13 => &[&TLS13],
@@ -52,21 +70,20 @@ pub fn server_config(
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(versions)
         .map_err(|error| TlsError::Crypto(error.to_string()))?;
-    let verifier = client_auth::verifier(tls, provider)?;
-    let takes_client_certificates = verifier.is_some();
-    let builder =
-        builder.with_client_cert_verifier(verifier.unwrap_or_else(WebPkiClientVerifier::no_client_auth));
+    let client_verifier = client_auth::verifier(tls, provider)?;
+    let verifier = client_verifier.clone().unwrap_or_else(WebPkiClientVerifier::no_client_auth);
+    let builder = builder.with_client_cert_verifier(verifier);
     let mut config = builder.with_cert_resolver(Arc::new(certificates));
     let protocol = if kind.has_web_socket() { "http/1.1" } else { "mqtt" };
     config.alpn_protocols = vec![protocol.into()];
     config.session_storage = Arc::new(NoServerSessionStorage {});
-    if takes_client_certificates {
+    if client_verifier.is_some() {
         config.send_tls13_tickets = 0;
     } else {
         config.ticketer = Ticketer::new().map_err(|error| TlsError::Crypto(error.to_string()))?;
         config.send_tls13_tickets = 1;
     }
-    Ok(Arc::new(config))
+    Ok(ServerTls { config: Arc::new(config), client_verifier })
 }
 
 fn certified_key(cert: &Path, key: &Path, provider: &CryptoProvider) -> Result<CertifiedKey, TlsError> {

@@ -95,7 +95,9 @@ fn transfer(from: &mut Connection, to: &mut Connection) -> Result<(), rustls::Er
 }
 
 fn serve(certificate: &ServerCertificate) -> Arc<ServerConfig> {
-    server_config(&certificate.cert, &certificate.key, ListenerKind::Tls, &ListenerTls::default()).unwrap()
+    server_config(&certificate.cert, &certificate.key, ListenerKind::Tls, &ListenerTls::default())
+        .unwrap()
+        .config
 }
 
 #[test]
@@ -127,7 +129,7 @@ fn the_authority_cannot_vouch_for_other_names() {
         fs::write(&key_path, key.serialize_pem()).unwrap();
         let server =
             server_config(&cert_path, &key_path, ListenerKind::Tls, &ListenerTls::default()).unwrap();
-        let result = handshake(client(&authority.certificate(), &[]), server, name);
+        let result = handshake(client(&authority.certificate(), &[]), server.config, name);
         if name == "localhost" {
             assert_eq!(result.as_deref(), Ok("ping"));
         } else {
@@ -152,7 +154,7 @@ fn the_application_protocol_is_that_of_the_listener_or_none() {
     ] {
         let server =
             server_config(&certificate.cert, &certificate.key, kind, &ListenerTls::default()).unwrap();
-        let result = handshake(client(&ca, alpn), server, "localhost");
+        let result = handshake(client(&ca, alpn), server.config, "localhost");
         assert_eq!(result.is_ok(), is_good, "{kind} {alpn:?}");
     }
 }
@@ -172,7 +174,7 @@ fn min_version_keeps_older_clients_out() {
     assert_eq!(handshake(old.clone(), serve(&certificate), "localhost").as_deref(), Ok("ping"));
     let strict = ListenerTls { min_version: TlsVersion::Tls13, ..ListenerTls::default() };
     let strict = server_config(&certificate.cert, &certificate.key, ListenerKind::Tls, &strict).unwrap();
-    assert!(handshake(old, strict, "localhost").is_err());
+    assert!(handshake(old, strict.config, "localhost").is_err());
 }
 
 #[test]
@@ -428,7 +430,7 @@ fn each_name_has_its_certificate_and_the_first_is_for_all_others() {
         sni: vec![write("one", &["one.example", "*.many.example"]), write("two", &["two.example"])],
         ..ListenerTls::default()
     };
-    let server = server_config(&certificate.cert, &certificate.key, ListenerKind::Tls, &tls).unwrap();
+    let server = server_config(&certificate.cert, &certificate.key, ListenerKind::Tls, &tls).unwrap().config;
     let shown = |name: &str| {
         // Whom the client trusts does not matter here: what it is shown does.
         let ca = directory.path().join(match name {

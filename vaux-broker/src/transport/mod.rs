@@ -139,12 +139,12 @@ impl Transport {
         }
     }
 
-    /// The certificate of the client, if it has shown one and it was accepted.
-    pub(crate) fn peer_certificate(&self) -> Option<&CertificateDer<'static>> {
+    /// The certificate of the client, if it has shown one and it was accepted, and those that it sent with it.
+    pub(crate) fn peer_certificates(&self) -> Option<&[CertificateDer<'static>]> {
         match self {
             Transport::Tcp(_) | Transport::Unix(_) => None,
-            Transport::Tls(stream) => stream.peer_certificate(),
-            Transport::WebSocket(stream) => stream.peer_certificate(),
+            Transport::Tls(stream) => stream.peer_certificates(),
+            Transport::WebSocket(stream) => stream.peer_certificates(),
         }
     }
 

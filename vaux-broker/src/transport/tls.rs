@@ -48,8 +48,8 @@ impl TlsStream {
         &mut self.socket
     }
 
-    pub(super) fn peer_certificate(&self) -> Option<&CertificateDer<'static>> {
-        self.tls.peer_certificates()?.first()
+    pub(super) fn peer_certificates(&self) -> Option<&[CertificateDer<'static>]> {
+        self.tls.peer_certificates()
     }
 
     /// Reads plain text, taking in as many records as it needs.

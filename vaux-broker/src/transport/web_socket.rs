@@ -59,10 +59,10 @@ impl WebSocketStream {
         }
     }
 
-    pub(super) fn peer_certificate(&self) -> Option<&CertificateDer<'static>> {
+    pub(super) fn peer_certificates(&self) -> Option<&[CertificateDer<'static>]> {
         match &self.below {
             Below::Tcp(_) => None,
-            Below::Tls(stream) => stream.peer_certificate(),
+            Below::Tls(stream) => stream.peer_certificates(),
         }
     }
 

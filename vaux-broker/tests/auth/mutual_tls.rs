@@ -11,7 +11,11 @@ use rcgen::{
 };
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
-use vaux_client::{Client, ConnectError, ConnectErrorKind, ConnectOptions, Message, QoS, TlsOptions};
+use tempfile::TempDir;
+use vaux_client::{
+    Client, ConnectError, ConnectErrorKind, ConnectOptions, ConnectionEvent, ConnectionEvents, Message, QoS,
+    ReasonCode, ReconnectPolicy, TlsOptions,
+};
 
 use super::serving::Serving;
 
@@ -168,4 +172,101 @@ fn a_certificate_names_the_user_until_it_is_revoked() {
     serving.write("crl.pem", &whole);
     assert!(!serving.reload().contains("not reloaded"));
     assert!(publish(&serving, addresses[0], Some("bob"), "cn/a").unwrap());
+}
+
+/// A client that has connected with a certificate and stays.
+struct Staying {
+    runtime: tokio::runtime::Runtime,
+    client: Client,
+    events: ConnectionEvents,
+}
+
+impl Staying {
+    fn connect(serving: &Serving, address: SocketAddr, name: &str) -> Staying {
+        let tls = TlsOptions::new()
+            .ca_file(serving.path("data/tls/ca.pem"))
+            .client_certificate(serving.path(&format!("{name}.pem")), serving.path(&format!("{name}.key")));
+        let options =
+            ConnectOptions::new("localhost", address.port()).tls(tls).reconnect(ReconnectPolicy::NEVER);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (client, connection) = runtime.block_on(Client::connect(options)).unwrap();
+        Staying { runtime, client, events: connection.events }
+    }
+
+    /// Whether it still is connected.
+    fn is_served(&self) -> bool {
+        let message = Message::new("a", "x").qos(QoS::AtLeastOnce);
+        self.runtime.block_on(self.client.publish(message)).is_ok()
+    }
+
+    fn assert_sent_away(mut self) {
+        let end = self.runtime.block_on(async {
+            loop {
+                let event = self.events.next().await.expect("it is told");
+                if let ConnectionEvent::Disconnected(end) = event {
+                    return end;
+                }
+            }
+        });
+        assert_eq!(end.reason(), Some(ReasonCode::NotAuthorized));
+    }
+}
+
+/// A broker whose listeners take certificates of these authorities, and what is revoked.
+fn serve(home: TempDir, listeners: &str, authorities: &str, list: &str) -> Serving {
+    let files = [("broker.toml", listeners), ("clients.pem", authorities), ("crl.pem", list)];
+    Serving::start_in(home, &files)
+}
+
+#[test]
+fn a_connected_client_is_sent_away_when_its_certificate_is_revoked() {
+    let authority = Authority::new("ours");
+    let home = tempfile::tempdir().unwrap();
+    authority.certify(home.path(), "alice", 1);
+    authority.certify(home.path(), "bob", 2);
+    // By its certificate a client of the one listener is somebody; at the other it is nobody in particular.
+    let listeners = format!("workers = 3\n{}{}", listener("cn", "cn"), listener("none", "none"));
+    let serving = serve(home, &listeners, &authority.pem, &authority.list(1, &[]));
+    let addresses = [serving.address(), serving.address()];
+    let connect = |name| addresses.map(|address| Staying::connect(&serving, address, name));
+    let (alice, bob) = (connect("alice"), connect("bob"));
+    serving.write("crl.pem", &authority.list(2, &[2]));
+    serving.log_line("certificates have changed, and were read again");
+    bob.into_iter().for_each(Staying::assert_sent_away);
+    assert!(!serving.reload().contains("not reloaded"));
+    assert!(alice.iter().all(Staying::is_served));
+}
+
+#[test]
+fn a_connected_client_is_sent_away_when_its_certificate_is_not_taken_or_names_another() {
+    let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));
+    let home = tempfile::tempdir().unwrap();
+    ours.certify(home.path(), "alice", 1);
+    theirs.certify(home.path(), "bob", 2);
+    let both = format!("{}{}", ours.pem, theirs.pem);
+    let listed = |number| format!("{}{}", ours.list(number, &[]), theirs.list(number, &[]));
+    let listeners = |first: &str| format!("{first}{}", listener("other", "san-dns"));
+    let serving = serve(home, &listeners(&listener("first", "cn")), &both, &listed(1));
+    let [first, other] = [serving.address(), serving.address()];
+    let connect = |address, name| Staying::connect(&serving, address, name);
+
+    // An authority that is not trusted any more.
+    let (alice, bob) = (connect(first, "alice"), connect(first, "bob"));
+    serving.write("clients.pem", &ours.pem);
+    assert!(!serving.reload().contains("not reloaded"));
+    bob.assert_sent_away();
+    assert!(alice.is_served());
+
+    // Another name of the same certificate.
+    let elsewhere = connect(other, "alice");
+    serving.write("broker.toml", &listeners(&listener("first", "fingerprint")));
+    assert!(!serving.reload().contains("not reloaded"));
+    alice.assert_sent_away();
+
+    // A listener that is not in the file any more.
+    let alice = connect(first, "alice");
+    serving.write("broker.toml", &listeners(""));
+    assert!(!serving.reload().contains("not reloaded"));
+    alice.assert_sent_away();
+    assert!(elsewhere.is_served());
 }

@@ -269,7 +269,7 @@ fn with_tls_the_service_must_be_who_it_is() {
     let names = ServedNames::new(None, []).unwrap();
     let server = authority.ensure(&names, SystemTime::now()).unwrap();
     let tls = server_config(&server.cert, &server.key, ListenerKind::Wss, &ListenerTls::default()).unwrap();
-    let web = Web::start_tls(Says::Json(ALLOW.into()), tls);
+    let web = Web::start_tls(Says::Json(ALLOW.into()), tls.config);
     let url = format!("https://localhost:{}/auth?key=1", web.port());
     let ca = format!(", ca = {:?}", authority.certificate());
     let serving = Serving::start(&[("broker.toml", &toml(&url, &ca)), ("users", ALICE)]);

@@ -29,7 +29,7 @@ fn start_with_tls() -> Broker {
     listener.bind = "127.0.0.1:0".parse().unwrap();
     config.listeners.push(listener);
     config.limits.connect_timeout = Duration::from_millis(500);
-    Broker::start(config, vec![None, Some(Arc::new(tls))]).unwrap()
+    Broker::start(config, vec![None, Some(Arc::new(tls).into())]).unwrap()
 }
 
 /// The first flight of a client.

@@ -63,7 +63,7 @@ impl TestBroker {
                 let config = server_config(&server.cert, &server.key, kind, &ListenerTls::default());
                 (Some(config.expect("they can be served")), Some(authority.certificate()))
             }
-            _ => (None::<Arc<_>>, None),
+            _ => (None, None),
         };
         let config = Config {
             data_dir: Some(data_dir.path().to_owned()),

@@ -58,12 +58,16 @@ fn a_client_is_disconnected_when_its_proof_does_not_hold_any_more() {
         let [first, second] =
             [1, 2].map(|proof| sim.admit(alice().proved_by(proof), &format!("c{proof}"), Version::V5));
         let unproved = sim.admit(alice(), "unproved", Version::V5);
-        sim.review(&|_, _, _| true);
+        sim.review(&mut |_| true);
         assert!([first, second, unproved].into_iter().all(|client| sim.is_open(client)));
-        sim.review(&|listener, identity, proof| {
-            assert_eq!((listener, identity), ("default", &Identity::User("alice".into())));
-            proof == 2
+        let mut asked = Vec::new();
+        sim.review(&mut |login| {
+            assert_eq!((&*login.listener.name, login.identity), ("default", &Identity::User("alice".into())));
+            asked.push(login.proof);
+            login.proof != 1
         });
+        asked.sort_unstable();
+        assert_eq!(asked, [0, 1, 2]);
         assert_eq!(sim.see(first), [Seen::Disconnect(ReasonCode::NotAuthorized)]);
         assert!(!sim.is_open(first) && sim.is_open(second) && sim.is_open(unproved));
         assert_eq!(sim.causes("c1"), ["credentials-revoked"]);
@@ -80,7 +84,7 @@ fn its_session_waits_and_its_will_is_published_as_after_any_loss() {
     sim.admission = Some(alice().proved_by(1));
     let hello = Hello { will: Some(("will", 0)), ..Hello::durable("c") };
     sim.connect(&hello);
-    sim.review(&|_, _, _| false);
+    sim.review(&mut |login| login.proof == 0);
     assert_eq!(sim.see(watcher), [message("will", "will", 0, 0)]);
     let (_, seen) = sim.connect_and_see(&hello);
     assert_eq!(seen, [Seen::ConnAck(true, ReasonCode::Success)]);

@@ -38,7 +38,7 @@ impl World {
     }
 
     fn serve(&self, tls: &ListenerTls) -> Arc<ServerConfig> {
-        server_config(&self.certificate.cert, &self.certificate.key, ListenerKind::Tls, tls).unwrap()
+        server_config(&self.certificate.cert, &self.certificate.key, ListenerKind::Tls, tls).unwrap().config
     }
 
     /// Writes a list that revokes `serials`, and ends after `life`.
