@@ -6,6 +6,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::TcpListener;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,7 +41,7 @@ impl Default for Pace {
         Pace {
             headers: Duration::from_secs(10),
             connection: Duration::from_secs(60),
-            end: Duration::from_secs(1),
+            end: Duration::from_millis(300),
         }
     }
 }
@@ -83,9 +84,9 @@ pub(super) async fn serve(
             _ = stopped.changed() => break,
             (accepted, place) = accepted => match accepted {
                 Ok((stream, _)) => {
-                    let desk = Arc::clone(&desk);
+                    let (desk, stopped) = (Arc::clone(&desk), stopped.clone());
                     connections.spawn(async move {
-                        answer(stream, desk, pace).await;
+                        answer(stream, desk, pace, stopped).await;
                         drop(place);
                     });
                 }
@@ -102,8 +103,8 @@ pub(super) async fn serve(
     let _ = timeout(pace.end, ended).await;
 }
 
-/// Takes one request and answers it.
-async fn answer(stream: TcpStream, desk: Arc<Desk>, pace: Pace) {
+/// Takes one request and answers it. At the end who has not begun to ask is not waited for.
+async fn answer(stream: TcpStream, desk: Arc<Desk>, pace: Pace, mut stopped: watch::Receiver<()>) {
     let service = service_fn(move |request| {
         let desk = Arc::clone(&desk);
         async move { Ok::<_, Infallible>(respond(desk, request).await) }
@@ -114,7 +115,15 @@ async fn answer(stream: TcpStream, desk: Arc<Desk>, pace: Pace) {
         .header_read_timeout(pace.headers)
         .max_buf_size(MAX_HEAD_BYTES)
         .serve_connection(TokioIo::new(stream), service);
-    match timeout(pace.connection, connection).await {
+    let mut connection = pin!(connection);
+    let answered = async {
+        tokio::select! {
+            result = connection.as_mut() => return result,
+            _ = stopped.changed() => connection.as_mut().graceful_shutdown(),
+        }
+        connection.await
+    };
+    match timeout(pace.connection, answered).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::debug!(%error, "an HTTP connection failed"),
         Err(_) => tracing::debug!("an HTTP request took too long"),

@@ -85,6 +85,7 @@ impl Core {
                 self.pump(now, slot);
             }
         }
+        self.leave_answered(now);
     }
 
     fn release_held(&mut self, slot: u32) {

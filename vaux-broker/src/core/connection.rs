@@ -130,9 +130,6 @@ pub(super) struct Aliases {
     pub(super) outbound: OutboundAliases,
 }
 
-/// How long a closing connection may take to read its last bytes.
-const CLOSING_MS: u64 = 5_000;
-
 impl Connection {
     /// What most connections do not have, of which this is one now. [`Connection::settle`] gives it back.
     pub(super) fn extras_mut(&mut self) -> &mut Extras {
@@ -212,12 +209,12 @@ impl Connection {
     }
 
     /// When something has to be done about it if nothing happens.
-    pub(super) fn deadline(&self, connect_timeout_ms: u64, write_stall_ms: u64) -> Time {
+    pub(super) fn deadline(&self, connect_timeout_ms: u64, write_stall_ms: u64, closing_ms: u64) -> Time {
         match self.phase {
             Phase::AwaitConnect | Phase::AwaitAuth | Phase::Authenticating => {
                 self.last_progress.plus_ms(connect_timeout_ms)
             }
-            Phase::Closing => self.last_progress.plus_ms(CLOSING_MS),
+            Phase::Closing => self.last_progress.plus_ms(closing_ms),
             Phase::Connected => {
                 let keep_alive = match server_deadline_ms(self.keep_alive, self.last_received.0) {
                     // Nothing can be heard from a client that is not read.

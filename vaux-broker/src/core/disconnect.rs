@@ -116,33 +116,6 @@ impl Core {
         self.close(now, slot);
     }
 
-    /// Ends the connections of this worker because the broker stops.
-    pub fn handle_shutdown(&mut self, now: Time) {
-        let slots: Vec<u32> = self.connections.iter().map(|(slot, _)| slot as u32).collect();
-        for slot in slots {
-            match self.connections[slot as usize].phase {
-                Phase::Connected => {
-                    let session = self.connections[slot as usize].session;
-                    self.note_disconnect(now, slot, &Ending::SHUTDOWN);
-                    self.unbind(slot, session);
-                    self.leave_until_restart(now, session);
-                    self.say_goodbye(slot, ReasonCode::ServerShuttingDown, None);
-                    self.close(now, slot);
-                }
-                Phase::AwaitConnect | Phase::AwaitAuth | Phase::Authenticating => self.abort(slot),
-                Phase::Closing => {}
-            }
-        }
-    }
-
-    /// The session of a broker that stops. Wills that are stored wait for the next start; the others go out now.
-    fn leave_until_restart(&mut self, now: Time, session: SessionSlot) {
-        match self.sessions[session].stored {
-            Stored::Nothing => self.publish_will(now, session),
-            Stored::Will | Stored::Session => self.record_absence(now, session),
-        }
-    }
-
     /// The session loses its connection: it ends, or waits for the client to come back.
     pub(super) fn lose(&mut self, now: Time, slot: u32, ending: &Ending) {
         self.note_disconnect(now, slot, ending);
@@ -167,7 +140,7 @@ impl Core {
         self.effects.push_back(Effect::Abort(slot));
     }
 
-    fn unbind(&mut self, slot: u32, session: SessionSlot) {
+    pub(super) fn unbind(&mut self, slot: u32, session: SessionSlot) {
         let state = &mut self.sessions[session];
         debug_assert_eq!(state.connection(), Some(slot));
         state.set_connection(None);

@@ -46,7 +46,7 @@ impl Core {
 
     /// Whether the connection's input is to be read and handled now.
     pub fn takes_input(&self, slot: u32) -> bool {
-        self.connections.get(slot as usize).is_some_and(Connection::takes_input)
+        !self.is_ending() && self.connections.get(slot as usize).is_some_and(Connection::takes_input)
     }
 
     fn next_frame<'a>(&self, slot: u32, bytes: &'a [u8]) -> Result<Option<Frame<'a>>, Error> {

@@ -47,6 +47,7 @@ mod session_report;
 mod settings;
 mod shared;
 mod shared_subscription;
+mod shutdown;
 mod store_state;
 mod subscribe;
 mod subscription_tables;
@@ -163,6 +164,8 @@ pub struct Core {
     is_watching_memory: bool,
     /// Letters that wait for the store before they go on.
     held_tours: VecDeque<(Sequence, Box<Tour>)>,
+    /// Once the broker stops: connections that wait for answers before they are told goodbye.
+    leaving: Option<Vec<ConnectionId>>,
 }
 
 /// What core wants done outside.
@@ -278,6 +281,7 @@ impl Core {
             surveyor: Surveyor::default(),
             is_watching_memory: false,
             held_tours: VecDeque::new(),
+            leaving: None,
         }
     }
 

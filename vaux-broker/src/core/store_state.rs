@@ -47,5 +47,6 @@ impl Core {
             self.say_goodbye(slot, ReasonCode::ImplementationSpecificError, Some("the store failed"));
             self.close(now, slot);
         }
+        self.leave_answered(now);
     }
 }

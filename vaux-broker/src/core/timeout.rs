@@ -98,27 +98,32 @@ impl Core {
 
     /// Makes sure that the connection is looked at by its deadline.
     pub(super) fn watch(&mut self, slot: u32) {
-        let limits = &self.settings.limits;
-        let connect_timeout_ms = limits.connect_timeout.as_millis() as u64;
-        let write_stall_ms = limits.write_stall.as_millis() as u64;
+        let deadline = self.deadline(slot);
         let connection = &mut self.connections[slot as usize];
-        let deadline = connection.deadline(connect_timeout_ms, write_stall_ms);
         if deadline < connection.timer_at {
             connection.timer_at = deadline;
             self.set_timer(deadline, Timer::Connection(slot));
         }
     }
 
-    fn handle_connection_timer(&mut self, now: Time, at: Time, slot: u32) {
+    /// When something has to be done about the connection if nothing happens.
+    fn deadline(&self, slot: u32) -> Time {
         let limits = &self.settings.limits;
         let connect_timeout_ms = limits.connect_timeout.as_millis() as u64;
         let write_stall_ms = limits.write_stall.as_millis() as u64;
+        let connection = &self.connections[slot as usize];
+        connection.deadline(connect_timeout_ms, write_stall_ms, self.closing_ms(slot))
+    }
+
+    fn handle_connection_timer(&mut self, now: Time, at: Time, slot: u32) {
+        let connect_timeout_ms = self.settings.limits.connect_timeout.as_millis() as u64;
         let connection = self.connections.get_mut(slot as usize);
         let Some(connection) = connection.filter(|connection| connection.timer_at == at) else { return };
         connection.timer_at = Time::NEVER;
-        if connection.deadline(connect_timeout_ms, write_stall_ms) > now {
+        if self.deadline(slot) > now {
             return self.watch(slot);
         }
+        let connection = &self.connections[slot as usize];
         let is_stalled = !connection.outbox.is_empty();
         let proof_at = connection.proof_deadline(connect_timeout_ms);
         match connection.phase {

@@ -275,5 +275,7 @@ mod tests {
         let mut answer = [0; 2];
         old_client.read_exact(&mut answer).unwrap();
         assert_eq!(answer, [0xd0, 0], "it is still connected");
+        broker.shutdown(DRAIN);
+        assert_eq!(old_client.read(&mut answer).unwrap(), 0, "TLS says that this is the end");
     }
 }

@@ -269,11 +269,13 @@ impl Shard {
     /// connection.
     fn finish(&mut self, now: Time, slot: u32, had_bytes: bool) {
         let Some(link) = self.links.get_mut(slot) else { return };
-        if !had_bytes || link.transport.shutdown().is_err() {
+        let is_told = (had_bytes || link.transport.has_farewell()) && link.transport.shutdown().is_ok();
+        if !had_bytes || !is_told {
             return self.drop_link(now, slot);
         }
         link.stage = Stage::Lingering;
         link.unused = Vec::new();
+        self.core.handle_last_written(now, slot);
         self.queue_read(slot);
     }
 }

@@ -139,6 +139,11 @@ impl Transport {
         }
     }
 
+    /// Whether it has words of its own for the end of a connection.
+    pub(crate) fn has_farewell(&self) -> bool {
+        matches!(self, Transport::Tls(_) | Transport::WebSocket(_))
+    }
+
     /// The certificate of the client, if it has shown one and it was accepted, and those that it sent with it.
     pub(crate) fn peer_certificates(&self) -> Option<&[CertificateDer<'static>]> {
         match self {

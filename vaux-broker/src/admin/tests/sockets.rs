@@ -1,7 +1,7 @@
 //! What clients do with their connections.
 
 use std::io::{Read as _, Write as _};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::super::server::{MAX_CONNECTIONS, Pace};
 use super::http::{Served, TOKEN};
@@ -70,4 +70,16 @@ fn over_the_limit_of_connections_one_waits_for_another_to_end() {
     waiting.set_read_timeout(Some(LONG)).unwrap();
     waiting.read_exact(&mut answer).unwrap();
     assert_eq!(&answer, b"HTTP/1.1 200");
+}
+
+#[test]
+fn the_end_does_not_wait_for_who_has_asked_nothing() {
+    let served = Served::start_with(Pace { headers: LONG, connection: LONG, end: LONG }, None);
+    let mut silent = served.open();
+    // Connections are accepted in their order: when this is answered, the silent one is being served.
+    assert_eq!(served.get("/healthz").status, 200);
+    let began = Instant::now();
+    served.admin.end();
+    assert_eq!(silent.read(&mut [0]).unwrap(), 0);
+    assert!(began.elapsed() < LONG);
 }

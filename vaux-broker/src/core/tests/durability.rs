@@ -124,6 +124,44 @@ fn nobody_is_told_goodbye_before_connack() {
 }
 
 #[test]
+fn a_broker_that_stops_gives_the_answers_that_are_waited_for_before_it_says_goodbye() {
+    let mut sim = Sim::stored(1);
+    let subscriber = sim.open_durable("s");
+    sim.subscribe(subscriber, "a", AtLeastOnce);
+    sim.commit();
+    sim.see(subscriber);
+    let [publisher, idle] = ["p", "idle"].map(|name| sim.connect(&Hello::new(name)));
+    sim.publish(publisher, "a", "x", AtLeastOnce, 1);
+    sim.cores[0].handle_shutdown(sim.now);
+    sim.settle();
+    let goodbye = Seen::Disconnect(ReasonCode::ServerShuttingDown);
+    assert_eq!(sim.see(idle), std::slice::from_ref(&goodbye));
+    assert_eq!(sim.see(publisher), []);
+    let slot = sim.places[&publisher].1;
+    assert!(!sim.cores[0].takes_input(slot), "nothing more is read");
+    sim.commit();
+    assert_eq!(sim.see(publisher), [puback(1), goodbye]);
+    assert_eq!(sim.cores[0].connection_count(), 0);
+}
+
+#[test]
+fn a_store_that_fails_meanwhile_keeps_nobody_from_leaving() {
+    let mut sim = Sim::stored(1);
+    let subscriber = sim.open_durable("s");
+    sim.subscribe(subscriber, "a", AtLeastOnce);
+    sim.commit();
+    let publisher = sim.connect(&Hello::new("p"));
+    sim.publish(publisher, "a", "x", AtLeastOnce, 1);
+    sim.cores[0].handle_shutdown(sim.now);
+    sim.settle();
+    assert!(sim.is_open(publisher));
+    sim.cores[0].handle_store_state(sim.now, StoreState::Failed);
+    sim.settle();
+    assert_eq!(sim.see(publisher), [Seen::Disconnect(ReasonCode::ServerShuttingDown)]);
+    assert_eq!(sim.cores[0].connection_count(), 0);
+}
+
+#[test]
 fn what_a_durable_result_leads_to_asks_for_another_turn() {
     let mut sim = slow();
     let subscriber = sim.open_durable("s");

@@ -154,3 +154,20 @@ fn shutting_down_says_so_and_publishes_wills() {
     assert_eq!(sim.see(old), []);
     assert_eq!(sim.cores[0].connection_count(), 0);
 }
+
+#[test]
+fn a_peer_that_does_not_close_holds_up_the_end_for_a_moment_only() {
+    let mut sim = Sim::new(1);
+    let client = sim.connect(&Hello::new("c"));
+    let slot = sim.places[&client].1;
+    let core = &mut sim.cores[0];
+    core.handle_shutdown(sim.now);
+    while core.poll_effect().is_some() {}
+    let goodbye = core.outbox_mut(slot).len();
+    core.outbox_mut(slot).advance(goodbye);
+    core.handle_last_written(sim.now, slot);
+    let at = core.poll_timeout().unwrap();
+    assert!(at > sim.now && at <= sim.now.plus_ms(500), "{at:?}");
+    core.handle_timeout(at);
+    assert!(matches!(core.poll_effect(), Some(Effect::Abort(aborted)) if aborted == slot));
+}
