@@ -178,7 +178,12 @@ fn append() -> Work {
     const TOGETHER: u64 = 64;
     let directory = tempfile::tempdir().expect("there is room for a folder");
     let store = DiskStore::open(directory.path()).expect("a store is made");
-    let options = DiskOptions { durability: Durability::None, interval: Duration::ZERO, max_bytes: u64::MAX };
+    let options = DiskOptions {
+        durability: Durability::None,
+        interval: Duration::ZERO,
+        company: Duration::ZERO,
+        max_bytes: u64::MAX,
+    };
     let (mut handles, _) =
         store.start(options, Arc::default(), vec![Arc::new(|| ())]).expect("the store starts");
     let mut handle = handles.remove(0);

@@ -7,7 +7,7 @@ use super::{Recovered, StartError};
 use crate::config::{Config, StoreEngine};
 use crate::retained::{Kept, Retained, Source};
 use crate::shard::{Mail, Mailbox};
-use crate::store::disk::{DiskOptions, DiskStore, StoreError, Wake};
+use crate::store::disk::{COMPANY, DiskOptions, DiskStore, StoreError, Wake};
 use crate::store::{Contents, MemoryStore, Store, StoredSession};
 
 /// The ends of the store, and what it held.
@@ -74,6 +74,7 @@ impl Stores {
         let options = DiskOptions {
             durability: config.store.durability,
             interval: config.store.interval,
+            company: COMPANY,
             max_bytes: config.limits.max_store_bytes as u64,
         };
         let wakes = mailboxes

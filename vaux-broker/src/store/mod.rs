@@ -38,6 +38,14 @@ pub struct Submission {
 }
 
 impl Submission {
+    /// Whether somebody may wait for it. That a message arrived is noted only so that it is not sent again after a crash,
+    /// and nothing is said to the client about it.
+    pub fn is_awaited(&self) -> bool {
+        let is_unhurried =
+            |record: &Record| matches!(record, Record::Delivered { .. } | Record::Completed { .. });
+        !self.records.iter().all(is_unhurried)
+    }
+
     /// What it takes while it waits, roughly: a message that several sessions are to get counts once.
     pub fn size_bytes(&self) -> usize {
         let mut last_mid = 0;

@@ -45,6 +45,10 @@ pub use maintenance::{Compacted, OfflineStore, Stats};
 /// The file, in the data directory.
 const FILE: &str = "store.db";
 
+/// For [`DiskOptions::company`]. After a crash clients get again what they acknowledged in this time: with QoS 1 a
+/// second time, as after a PUBACK that was lost on its way.
+pub const COMPANY: std::time::Duration = std::time::Duration::from_millis(10);
+
 /// What stands in the place of a table when it is the structure of the file that is damaged.
 const STRUCTURE: &str = "structure";
 
@@ -121,6 +125,8 @@ pub struct DiskOptions {
     pub durability: Durability,
     /// How often what is not synced at once is.
     pub interval: std::time::Duration,
+    /// How long what nobody waits for may wait for something to be written with.
+    pub company: std::time::Duration,
     /// The file may not become larger. In bytes.
     pub max_bytes: u64,
 }

@@ -81,8 +81,12 @@ fn write_and(
     then: impl FnOnce(&Path),
 ) {
     let store = DiskStore::open(directory).unwrap();
-    let options =
-        DiskOptions { durability: Durability::Commit, interval: Duration::ZERO, max_bytes: u64::MAX };
+    let options = DiskOptions {
+        durability: Durability::Commit,
+        interval: Duration::ZERO,
+        company: Duration::ZERO,
+        max_bytes: u64::MAX,
+    };
     let (woken, wakes) = channel();
     let wake: Wake = Arc::new(move || woken.send(()).unwrap());
     let (mut handles, thread) = store.start(options, Arc::clone(tree), vec![wake]).unwrap();
@@ -248,4 +252,34 @@ fn a_newer_format_is_refused_and_left_alone() {
     drop(connection);
     let error = DiskStore::open(directory.path()).unwrap_err();
     assert!(error.to_string().contains("format 99"), "{error}");
+}
+
+#[test]
+fn what_nobody_waits_for_is_written_with_what_comes_next_or_at_the_end() {
+    let directory = TempDir::new().unwrap();
+    let store = DiskStore::open(directory.path()).unwrap();
+    let hour = Duration::from_secs(3600);
+    let options =
+        DiskOptions { durability: Durability::Commit, interval: hour, company: hour, max_bytes: u64::MAX };
+    let (woken, wakes) = channel();
+    let wake: Wake = Arc::new(move || woken.send(()).unwrap());
+    let (mut handles, thread) = store.start(options, Arc::default(), vec![wake]).unwrap();
+    let mut submit = |number, records| {
+        handles[0].submit(Submission { sequence: Sequence(number), records });
+        handles[0].durable()
+    };
+    let put = |mid| Record::Delivery { sid: 1, delivery: delivery(mid, QoS::AtLeastOnce), packet_id: None };
+    submit(1, vec![session(1, None), put(1), put(2)]);
+    wakes.recv().unwrap();
+    let before = SideFile::look(directory.path());
+    assert_eq!(submit(2, vec![Record::Delivered { sid: 1, mid: 1 }]), Sequence(1));
+    submit(3, vec![put(3)]);
+    wakes.recv().unwrap();
+    assert_eq!(submit(4, vec![Record::Delivered { sid: 1, mid: 2 }]), Sequence(3));
+    assert_eq!(SideFile::look(directory.path()), before + 1, "both in one transaction");
+    drop(handles);
+    thread.join().unwrap();
+    let left = contents(directory.path());
+    let left: Vec<_> = left.sessions[0].deliveries.iter().map(|(delivery, _)| delivery.message.mid).collect();
+    assert_eq!(left, [3]);
 }

@@ -49,10 +49,21 @@ pub(super) struct Writer {
     latest: Vec<u64>,
     /// What the submissions in the batch take.
     batch_bytes: usize,
+    /// Whether somebody waits for what is in the batch.
+    is_awaited: bool,
+    page_size: u64,
+    pages: Pages,
     last_sync: Instant,
     is_unsynced: bool,
     /// More free pages are to go back to the file system.
     is_shrinking: bool,
+}
+
+/// How many pages the file has.
+#[derive(Clone, Copy, Debug, Default)]
+struct Pages {
+    all: u64,
+    free: u64,
 }
 
 /// More records than this wait for the next transaction, so that the first ones need not wait for the last.
@@ -82,7 +93,7 @@ impl Writer {
     ) -> Result<Writer, StoreError> {
         schema::set_durability(&store.connection, options.durability)?;
         store.connection.set_prepared_statement_cache_capacity(64);
-        let writer = Writer {
+        let mut writer = Writer {
             connection: store.connection,
             path: store.path,
             references: store.references,
@@ -92,6 +103,9 @@ impl Writer {
             options,
             latest: vec![0; wakes.len()],
             batch_bytes: 0,
+            is_awaited: false,
+            page_size: 0,
+            pages: Pages::default(),
             wakes,
             progress,
             reader,
@@ -100,6 +114,8 @@ impl Writer {
             is_unsynced: false,
             is_shrinking: false,
         };
+        writer.page_size = writer.count("PRAGMA page_size")?;
+        writer.count_pages()?;
         writer.look_for_room();
         Ok(writer)
     }
@@ -125,7 +141,7 @@ impl Writer {
                         self.write(batch)?;
                         self.publish();
                         self.look_for_room();
-                        self.shrink(VACUUM_PAGES);
+                        self.shrink(VACUUM_PAGES)?;
                     }
                     self.hand_over();
                 }
@@ -152,23 +168,23 @@ impl Writer {
             self.sync()?;
         }
         if self.is_shrinking {
-            self.shrink(VACUUM_PAGES_AT_REST);
+            self.shrink(VACUUM_PAGES_AT_REST)?;
             if !self.is_shrinking {
                 // The file becomes shorter only when the log is carried over.
                 self.run_pragma("wal_checkpoint(PASSIVE)");
             }
         }
+        self.count_pages()?;
         self.look_for_room();
         Ok(())
     }
 
     fn gather(&mut self, first: Job, jobs: &Receiver<Job>) -> Batch {
         let mut batch = Batch::default();
+        self.is_awaited = false;
         self.add(&mut batch, first);
-        if self.options.durability == Durability::None && self.wanted.is_empty() {
-            // Nobody waits for it, so that it may as well be one transaction an interval.
-            self.gather_for_interval(&mut batch, jobs);
-        }
+        // What nobody waits for goes into one transaction with what comes next.
+        self.gather_unhurried(&mut batch, jobs);
         while batch.len() < BATCH_RECORDS {
             match jobs.try_recv() {
                 Ok(job) => self.add(&mut batch, job),
@@ -178,9 +194,14 @@ impl Writer {
         batch
     }
 
-    fn gather_for_interval(&mut self, batch: &mut Batch, jobs: &Receiver<Job>) {
-        let until = Instant::now() + self.options.interval;
-        while batch.len() < BATCH_RECORDS && self.wanted.is_empty() {
+    /// Waits for more while nobody waits for what there is.
+    fn gather_unhurried(&mut self, batch: &mut Batch, jobs: &Receiver<Job>) {
+        let until = Instant::now()
+            + match self.options.durability {
+                Durability::None => self.options.interval,
+                Durability::Commit | Durability::Interval => self.options.company,
+            };
+        while batch.len() < BATCH_RECORDS && self.wanted.is_empty() && !self.is_awaited {
             match jobs.recv_timeout(until.saturating_duration_since(Instant::now())) {
                 Ok(job) => self.add(batch, job),
                 Err(_) => break,
@@ -193,6 +214,7 @@ impl Writer {
             Job::Write { worker, submission } => {
                 self.latest[worker] = submission.sequence.0;
                 self.batch_bytes += submission.size_bytes();
+                self.is_awaited |= self.options.durability != Durability::None && submission.is_awaited();
                 submission.records.into_iter().for_each(|record| batch.add(record));
             }
             Job::Read(wanted) => self.wanted.push(wanted),
@@ -210,10 +232,12 @@ impl Writer {
     fn write(&mut self, batch: Batch) -> Result<(), StoreError> {
         self.numbers.transactions += 1;
         batch.count_into(&mut self.numbers);
-        self.connection.execute_batch("BEGIN IMMEDIATE")?;
+        self.execute("BEGIN IMMEDIATE")?;
         batch.write(&self.connection, &mut self.references, &self.retained)?;
         self.numbers.write(&self.connection)?;
-        self.connection.execute_batch("COMMIT")?;
+        // Here, where the file is locked and its first page at hand, this costs next to nothing.
+        self.count_pages()?;
+        self.execute("COMMIT")?;
         match self.options.durability {
             Durability::Commit => self.note_progress(),
             Durability::Interval => {
@@ -224,6 +248,11 @@ impl Writer {
             }
             Durability::None => {}
         }
+        Ok(())
+    }
+
+    fn execute(&self, statement: &str) -> Result<(), StoreError> {
+        self.connection.prepare_cached(statement)?.execute([])?;
         Ok(())
     }
 
@@ -281,21 +310,26 @@ impl Writer {
 
     /// What the pages in use take. Free ones inside the file are room.
     fn used_bytes(&self) -> u64 {
-        let [pages, free, page_size] =
-            ["page_count", "freelist_count", "page_size"].map(|name| self.count(name));
-        pages.saturating_sub(free) * page_size
+        self.pages.all.saturating_sub(self.pages.free) * self.page_size
     }
 
-    fn count(&self, pragma: &str) -> u64 {
-        let count = self.connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
-        count.ok().and_then(|count| u64::try_from(count).ok()).unwrap_or(0)
+    fn count_pages(&mut self) -> Result<(), StoreError> {
+        let (all, free) = (self.count("PRAGMA page_count")?, self.count("PRAGMA freelist_count")?);
+        self.pages = Pages { all, free };
+        Ok(())
+    }
+
+    fn count(&self, pragma: &str) -> Result<u64, StoreError> {
+        let count = self.connection.prepare_cached(pragma)?.query_row([], |row| row.get::<_, i64>(0))?;
+        Ok(u64::try_from(count).unwrap_or(0))
     }
 
     /// Gives room that was freed back to the file system, at most so many pages now. Much of it is given back while
     /// nothing else is to be done.
-    fn shrink(&mut self, pages: u32) {
-        self.is_shrinking = self.count("freelist_count") >= FREE_PAGES
-            && self.run_pragma(&format!("incremental_vacuum({pages})"));
+    fn shrink(&mut self, pages: u32) -> Result<(), StoreError> {
+        self.is_shrinking =
+            self.pages.free >= FREE_PAGES && self.run_pragma(&format!("incremental_vacuum({pages})"));
+        if self.is_shrinking { self.count_pages() } else { Ok(()) }
     }
 
     /// Runs a pragma that tidies up, step by step until it is done. Failing is harmless: there is a next time.

@@ -29,7 +29,12 @@ fn pages_have_what_was_submitted_before_they_were_asked_for() {
         let directory = TempDir::new().unwrap();
         let store = DiskStore::open(directory.path()).unwrap();
         // Longer than any test: what is wanted now is not left for later.
-        let options = DiskOptions { durability, interval: Duration::from_secs(3600), max_bytes: u64::MAX };
+        let options = DiskOptions {
+            durability,
+            interval: Duration::from_secs(3600),
+            company: Duration::ZERO,
+            max_bytes: u64::MAX,
+        };
         let (woken, wakes) = channel();
         let wake: Wake = Arc::new(move || woken.send(()).unwrap_or(()));
         let (mut handles, thread) = store.start(options, Arc::default(), vec![wake]).unwrap();

@@ -22,7 +22,12 @@ impl Open {
     fn new(max_bytes: u64) -> Open {
         let directory = TempDir::new().unwrap();
         let store = DiskStore::open(directory.path()).unwrap();
-        let options = DiskOptions { durability: Durability::Commit, interval: Duration::ZERO, max_bytes };
+        let options = DiskOptions {
+            durability: Durability::Commit,
+            interval: Duration::ZERO,
+            company: Duration::ZERO,
+            max_bytes,
+        };
         let (wake, woken) = channel();
         // The test may have ended.
         let wake: Wake = Arc::new(move || wake.send(()).unwrap_or(()));
