@@ -14,6 +14,7 @@
 mod acknowledge;
 mod acknowledgement;
 mod admission;
+mod bind;
 mod connect;
 mod connect_request;
 mod connection;
