@@ -21,8 +21,8 @@ pub struct Arguments {
     /// The broker.
     // The help stands here, since its brackets would be links in documentation.
     #[arg(
+        short = 'L',
         long,
-        required_unless_present = "list",
         help = "The broker: mqtt://HOST[:PORT], mqtts://…, ws://HOST[:PORT][/PATH] or wss://…"
     )]
     pub url: Option<String>,
@@ -114,9 +114,12 @@ impl From<io::Error> for Stop {
 /// What kept the cases from being played, or their results from being written.
 pub fn run(arguments: &Arguments) -> Result<bool, Stop> {
     let flows = chosen(arguments)?;
-    let Some(url) = arguments.url.as_deref().filter(|_| !arguments.list) else {
+    if arguments.list {
         list(&flows, arguments.json)?;
         return Ok(true);
+    }
+    let Some(url) = arguments.url.as_deref() else {
+        return Err(Stop::Usage("--url says which broker".to_owned()));
     };
     let target = Target::parse(url, arguments.cafile.as_deref(), arguments.insecure)
         .map_err(|error| Stop::Usage(error.to_string()))?;

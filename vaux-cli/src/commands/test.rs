@@ -3,6 +3,7 @@
 use vaux_test::program::{self, Arguments, Stop};
 
 use crate::cli_error::{CliError, Exit};
+use crate::connection::server;
 
 /// Check any broker against the specifications, statement by statement
 #[derive(Debug, clap::Args)]
@@ -12,7 +13,12 @@ pub(crate) struct TestArgs {
 }
 
 pub(crate) fn run(args: &TestArgs) -> Result<Exit, CliError> {
-    match program::run(&args.arguments) {
+    let mut arguments = args.arguments.clone();
+    if !arguments.list {
+        let (url, cafile) = server(arguments.url.as_deref(), arguments.cafile, arguments.insecure)?;
+        (arguments.url, arguments.cafile) = (Some(url), cafile);
+    }
+    match program::run(&arguments) {
         Ok(true) => Ok(Exit::Ok),
         Ok(false) => Ok(Exit::ThresholdFailed),
         Err(Stop::Usage(what)) => Err(CliError::usage(what)),

@@ -210,6 +210,18 @@ pub(super) struct TopicUrl {
     pub(super) topic: Option<String>,
 }
 
+impl ConnectArgs {
+    /// Only what says where the server is, and whom to trust there.
+    pub(super) fn to_server(
+        url: Option<&str>,
+        cafile: Option<PathBuf>,
+        insecure: bool,
+    ) -> Result<ConnectArgs, String> {
+        let tls = TlsArgs { cafile, insecure, ..TlsArgs::default() };
+        Ok(ConnectArgs { url: url.map(parse_url).transpose()?, tls, ..ConnectArgs::default() })
+    }
+}
+
 fn parse_url(text: &str) -> Result<TopicUrl, String> {
     let authority_at = text.find("://").map_or(0, |at| at + 3);
     if text.get(..2).is_some_and(|scheme| scheme.eq_ignore_ascii_case("ws")) {

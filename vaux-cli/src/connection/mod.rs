@@ -55,6 +55,30 @@ pub(crate) struct Plan {
     shared: Option<SharedConnection>,
 }
 
+/// A server, for what makes connections of its own: its URL, and the file with the certificates to trust there, if there
+/// is one. Who is given neither finds the server and its authority where all commands do.
+pub(crate) fn server(
+    url: Option<&str>,
+    cafile: Option<PathBuf>,
+    insecure: bool,
+) -> Result<(String, Option<PathBuf>), CliError> {
+    let args = ConnectArgs::to_server(url, cafile, insecure).map_err(CliError::usage)?.with_environment()?;
+    let target = Target::new(&args);
+    if let Some(path) = target.unix_socket {
+        let path = path.display();
+        return Err(CliError::usage(format!(
+            "{path}: a Unix socket cannot be used here; --url names a server"
+        )));
+    }
+    let data_dir = args.data_dir.clone().or_else(vaux_broker::program::default_data_dir);
+    let cafile = match Trust::new(&args.tls, &target, data_dir.as_deref()) {
+        Trust::Named => args.tls.cafile,
+        Trust::Local(authority) => Some(authority),
+        Trust::LocalMissing(_) | Trust::System | Trust::Nobody => None,
+    };
+    Ok((url.map_or_else(|| target.to_string(), str::to_owned), cafile))
+}
+
 impl ConnectArgs {
     /// These flags over the variables of the environment, and those over a file of flags. Where the connection is known
     /// already, neither counts.

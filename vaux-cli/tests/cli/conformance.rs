@@ -1,7 +1,7 @@
 //! `vaux test` against `vaux broker`.
 
 use crate::broker::Broker;
-use crate::program::{Run, run};
+use crate::program::{Run, run, vaux};
 
 fn test(broker: &Broker, args: &[&str]) -> Run {
     run(&[&["test", "--url", &broker.url], args].concat())
@@ -12,6 +12,18 @@ fn a_broker_that_keeps_a_statement_passes_and_its_name_is_in_the_table() {
     let run = test(&Broker::plain(), &["--filter", "v5:MQTT-3.12.4-1"]);
     assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
     assert!(run.stdout.contains("MQTT-3.12.4-1"), "{}", run.stdout);
+}
+
+#[test]
+fn the_broker_of_this_machine_is_found_and_trusted() {
+    let broker = Broker::start(&[], "mqtts");
+    let mut test = vaux(&["test", "--filter", "v5:MQTT-3.12.4-1"]);
+    test.env("VAUX_DATA_DIR", broker.data_dir.path()).env("VAUX_URL", &broker.url);
+    let output = test.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    // What is said on the command line comes first.
+    let elsewhere = test.args(["--url", "mqtts://127.0.0.1:1"]).output().unwrap();
+    assert_eq!(elsewhere.status.code(), Some(3));
 }
 
 #[test]

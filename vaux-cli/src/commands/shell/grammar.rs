@@ -17,7 +17,7 @@ const ABSENT: [(&str, &str); 5] = [
     ("completions", "in a shell of the system: `vaux completions SHELL`"),
     ("man", "in another terminal: `vaux man`; here `help COMMAND` tells of a command"),
     ("shell", "this is it; `connect` opens another connection"),
-    ("test", "in another terminal: `vaux test --url URL`"),
+    ("test", "in another terminal: `vaux test`"),
 ];
 
 /// Commands of the shell itself.
