@@ -46,6 +46,8 @@ pub enum Letter {
     Tour(Box<Tour>),
     /// Somebody has subscribed below `$SYS/`.
     Watcher,
+    /// The broker stops, and the worker has published all that it had to.
+    NothingMore,
 }
 
 /// Messages that follow each other and differ in their properties and payloads only. What a publisher sends at once is
@@ -133,9 +135,11 @@ impl Parcel {
             Letter::Message(message) => message.size_bytes(),
             Letter::Recorded(message, sids) => message.size_bytes() + size_of_val(&**sids),
             Letter::Picked(picked) => picked.message.size_bytes(),
-            Letter::Small(_) | Letter::MemberOnline { .. } | Letter::Tour(_) | Letter::Watcher => {
-                size_of::<Letter>()
-            }
+            Letter::Small(_)
+            | Letter::MemberOnline { .. }
+            | Letter::Tour(_)
+            | Letter::Watcher
+            | Letter::NothingMore => size_of::<Letter>(),
         };
         self.letters.push(letter);
     }
@@ -246,6 +250,7 @@ impl Core {
                     }
                 }
                 Letter::Watcher => self.handle_watcher(now),
+                Letter::NothingMore => self.handle_nothing_more(now),
                 Letter::Tour(_) => {
                     if let Letter::Tour(tour) = letter {
                         self.handle_tour(now, tour);

@@ -167,6 +167,8 @@ pub struct Core {
     held_tours: VecDeque<(Sequence, Box<Tour>)>,
     /// Once the broker stops: connections that wait for answers before they are told goodbye.
     leaving: Option<Vec<ConnectionId>>,
+    /// Other workers that have published all that they had to, because the broker stops.
+    silent_workers: u16,
 }
 
 /// What core wants done outside.
@@ -283,6 +285,7 @@ impl Core {
             is_watching_memory: false,
             held_tours: VecDeque::new(),
             leaving: None,
+            silent_workers: 0,
         }
     }
 

@@ -1,12 +1,15 @@
-//! The end of the broker: clients get the answers that they wait for, then are told goodbye.
+//! The end of the broker: clients get the wills of those who leave, and the answers that they wait for, then are told
+//! goodbye.
 
-use super::Core;
+use vaux_mqtt::ReasonCode;
+
 use super::connection::Phase;
+use super::letter::Letter;
 use super::observe::Ending;
-use crate::session::{SessionSlot, Stored};
+use super::{Core, WorkerId};
+use crate::session::Stored;
 use crate::store::StoreState;
 use crate::time::Time;
-use vaux_mqtt::ReasonCode;
 
 /// How long a closing connection may take to read its last bytes.
 const CLOSING_MS: u64 = 5_000;
@@ -15,19 +18,52 @@ const CLOSING_MS: u64 = 5_000;
 const LINGER_AT_END_MS: u64 = 300;
 
 impl Core {
-    /// Ends the connections of this worker because the broker stops. Nothing more is read. Clients whose answers wait for
-    /// the store are told goodbye behind these: else they would send again what was accepted.
+    /// Ends the connections of this worker because the broker stops. Nothing more is read. They end once all workers have
+    /// published the wills of those who leave, so that these reach whoever is connected.
     pub fn handle_shutdown(&mut self, now: Time) {
         self.leaving = Some(Vec::new());
-        let slots: Vec<u32> = self.connections.iter().map(|(slot, _)| slot as u32).collect();
-        for slot in slots {
-            match self.connections[slot as usize].phase {
-                Phase::Connected => self.leave_or_wait(now, slot),
+        for slot in self.slots() {
+            let connection = &self.connections[slot as usize];
+            let session = connection.session;
+            match connection.phase {
+                Phase::Connected if self.sessions[session].stored == Stored::Nothing => {
+                    self.publish_will(now, session);
+                }
+                // Wills that are stored wait for the next start.
+                Phase::Connected => {}
                 Phase::AwaitConnect | Phase::AwaitAuth | Phase::Authenticating => self.abort(slot),
                 // It has less time from now on.
                 Phase::Closing => self.watch(slot),
             }
         }
+        for worker in (0..self.shared.workers).map(WorkerId) {
+            if worker != self.worker {
+                self.post(worker, Letter::NothingMore);
+            }
+        }
+        self.leave_if_silent(now);
+    }
+
+    /// Another worker has published all that it had to.
+    pub(super) fn handle_nothing_more(&mut self, now: Time) {
+        self.silent_workers += 1;
+        self.leave_if_silent(now);
+    }
+
+    /// Clients whose answers wait for the store are told goodbye behind these: else they would send again what was accepted.
+    fn leave_if_silent(&mut self, now: Time) {
+        if !self.is_ending() || self.silent_workers + 1 < self.shared.workers {
+            return;
+        }
+        for slot in self.slots() {
+            if self.connections[slot as usize].phase == Phase::Connected {
+                self.leave_or_wait(now, slot);
+            }
+        }
+    }
+
+    fn slots(&self) -> Vec<u32> {
+        self.connections.iter().map(|(slot, _)| slot as u32).collect()
     }
 
     /// Whether the broker stops.
@@ -73,16 +109,10 @@ impl Core {
         let session = connection.session;
         self.note_disconnect(now, slot, &Ending::SHUTDOWN);
         self.unbind(slot, session);
-        self.leave_until_restart(now, session);
+        if self.sessions[session].stored != Stored::Nothing {
+            self.record_absence(now, session);
+        }
         self.say_goodbye(slot, ReasonCode::ServerShuttingDown, None);
         self.close(now, slot);
-    }
-
-    /// The session of a broker that stops. Wills that are stored wait for the next start; the others go out now.
-    fn leave_until_restart(&mut self, now: Time, session: SessionSlot) {
-        match self.sessions[session].stored {
-            Stored::Nothing => self.publish_will(now, session),
-            Stored::Will | Stored::Session => self.record_absence(now, session),
-        }
     }
 }

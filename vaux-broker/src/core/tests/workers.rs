@@ -156,6 +156,27 @@ fn shutting_down_says_so_and_publishes_wills() {
 }
 
 #[test]
+fn wills_of_a_broker_that_stops_reach_those_who_are_still_connected() {
+    for workers in [1, 3] {
+        let mut sim = Sim::new(workers);
+        let watchers = ["w1", "w2", "w3", "w4"].map(|name| sim.connect(&Hello::new(name)));
+        watchers.iter().for_each(|&watcher| {
+            sim.subscribe(watcher, "will", AtMostOnce);
+        });
+        for name in ["c1", "c2", "c3", "c4"] {
+            sim.connect(&Hello { will: Some(("will", 0)), ..Hello::new(name) });
+        }
+        sim.cores.iter_mut().for_each(|core| core.handle_shutdown(sim.now));
+        sim.settle();
+        let mut expected = vec![message("will", "will", 0, 0); 4];
+        expected.push(Seen::Disconnect(ReasonCode::ServerShuttingDown));
+        for watcher in watchers {
+            assert_eq!(sim.see(watcher), expected);
+        }
+    }
+}
+
+#[test]
 fn a_peer_that_does_not_close_holds_up_the_end_for_a_moment_only() {
     let mut sim = Sim::new(1);
     let client = sim.connect(&Hello::new("c"));
