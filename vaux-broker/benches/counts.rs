@@ -32,7 +32,7 @@ const WARM_UP: u32 = 10_000;
 #[bench::encode_publish(args = ("encode-publish"), config = on_record(2_000_035, 0))]
 #[bench::publish_qos0(args = ("publish-qos0"), config = on_record(22_840_036, 0))]
 #[bench::publish_qos0_to_10(args = ("publish-qos0-to-10"), config = on_record(81_590_036, 0))]
-#[bench::publish_qos1(args = ("publish-qos1"), config = on_record(46_222_376, 20_000))]
+#[bench::publish_qos1(args = ("publish-qos1"), config = on_record(46_072_376, 20_000))]
 #[bench::publish_together(args = ("publish-together"), config = on_record(13_509_886, 0))]
 #[bench::publish_across(args = ("publish-across"), config = on_record(16_493_043, 0))]
 #[bench::match_exact(args = ("match-exact"), config = on_record(14_835_782, 0))]

@@ -276,22 +276,32 @@ impl<M> Outbound<M> {
         }
         let mut candidate = self.last_id.map_or(PacketId::FIRST, PacketId::next);
         // Requests have no order, but are few.
-        while self.find(candidate).is_some() || requests.contains(&candidate) {
+        while !self.is_free(candidate) || requests.contains(&candidate) {
             candidate = candidate.next();
         }
         self.last_id = Some(candidate);
         Some(candidate)
     }
 
+    /// Whether `packet_id` is not in flight. Mostly it is newer than all that are.
+    fn is_free(&self, packet_id: PacketId) -> bool {
+        (self.overtaken == 0 && self.ascends(packet_id)) || self.find(packet_id).is_none()
+    }
+
     /// Puts an entry behind all others, which overtakes those whose identifiers it has come around to.
     fn push(&mut self, entry: InFlight<M>) {
-        if let Some(newest) = self.in_flight.back().map(|newest| newest.packet_id) {
-            let ascends = |oldest: PacketId| distance(oldest, newest) < distance(oldest, entry.packet_id);
-            while self.oldest_in_order().is_some_and(|oldest| !ascends(oldest)) {
-                self.overtaken += 1;
-            }
+        while !self.ascends(entry.packet_id) {
+            self.overtaken += 1;
         }
         self.in_flight.push_back(entry);
+    }
+
+    /// Whether `packet_id` comes behind the newest of those that ascend, and has not come around to the oldest.
+    fn ascends(&self, packet_id: PacketId) -> bool {
+        let (Some(oldest), Some(newest)) = (self.oldest_in_order(), self.in_flight.back()) else {
+            return true;
+        };
+        distance(oldest, newest.packet_id) < distance(oldest, packet_id)
     }
 
     /// The identifier from which on those behind it ascend.
@@ -299,8 +309,11 @@ impl<M> Outbound<M> {
         self.in_flight.get(usize::from(self.overtaken)).map(|entry| entry.packet_id)
     }
 
-    /// Where `packet_id` is in flight.
+    /// Where `packet_id` is in flight. Mostly it is the oldest that is asked for.
     fn find(&self, packet_id: PacketId) -> Option<usize> {
+        if self.in_flight.front()?.packet_id == packet_id {
+            return Some(0);
+        }
         let in_order = self.find_in_order(packet_id);
         if in_order.is_some() || self.overtaken == 0 {
             return in_order;
@@ -309,18 +322,13 @@ impl<M> Outbound<M> {
         overtaken.map(|entry| entry.packet_id).position(|id| id == packet_id)
     }
 
-    /// Mostly it is the oldest that is asked for, or one that is not there yet.
     fn find_in_order(&self, packet_id: PacketId) -> Option<usize> {
         let (oldest, newest) = (self.oldest_in_order()?, self.in_flight.back()?.packet_id);
-        let first = usize::from(self.overtaken);
-        if packet_id == oldest {
-            return Some(first);
-        }
         let wanted = distance(oldest, packet_id);
         if wanted > distance(oldest, newest) {
             return None;
         }
-        let (mut low, mut high) = (first, self.in_flight.len());
+        let (mut low, mut high) = (usize::from(self.overtaken), self.in_flight.len());
         while low < high {
             let middle = low.midpoint(high);
             match distance(oldest, self.in_flight[middle].packet_id).cmp(&wanted) {
