@@ -145,6 +145,7 @@ rules! {
     RemainingLengthTooLong: Malformed, MalformedPacket, "U5-03", "MQTT-4.8.0-1", "the remaining length must not take more than four bytes";
     PacketTooLarge: Violation, PacketTooLarge, "MQTT-3.2.2-15", "MQTT-4.8.0-2", "the packet is larger than the receiver accepts";
     StoreFull: Violation, QuotaExceeded, "MQTT-4.13.1-1", "MQTT-4.8.0-2", "the receiver has no room to keep the message";
+    StoreFailed: Violation, ImplementationSpecificError, "MQTT-4.13.1-1", "MQTT-4.8.0-2", "the receiver cannot keep the message any more";
     UnexpectedPacket: Violation, ProtocolError, "MQTT-4.13.1-1", "MQTT-4.8.0-1", "this packet must not be sent by this side";
 
     // Data types

@@ -81,8 +81,7 @@ impl Core {
 
     /// Ends the connections of clients whose proof does not hold any more.
     pub fn handle_review(&mut self, now: Time, still_holds: StillHolds<'_>) {
-        let slots: Vec<u32> = self.connections.iter().map(|(slot, _)| slot as u32).collect();
-        for slot in slots {
+        for slot in self.slots() {
             self.review(now, slot, still_holds);
         }
     }

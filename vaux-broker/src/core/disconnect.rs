@@ -73,7 +73,7 @@ impl Core {
     pub(super) fn fail(&mut self, now: Time, slot: u32, error: Error) {
         match self.connections[slot as usize].phase {
             Phase::Connected => {
-                self.lose(now, slot, &Ending::by(&error, self.store_state));
+                self.lose(now, slot, &Ending::by(&error));
                 self.say_goodbye(slot, error.reason_code(), Some(error.rule().text()));
                 self.close(now, slot);
             }
@@ -93,8 +93,7 @@ impl Core {
 
     /// Sends everybody to another server: version 5.0 clients are told which.
     pub fn handle_redirect(&mut self, now: Time, reason: ReasonCode, server_reference: &str) {
-        let slots: Vec<u32> = self.connections.iter().map(|(slot, _)| slot as u32).collect();
-        for slot in slots {
+        for slot in self.slots() {
             if self.connections[slot as usize].phase != Phase::Connected {
                 continue;
             }

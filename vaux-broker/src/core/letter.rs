@@ -182,11 +182,11 @@ impl Parcel {
             payload: &[],
         };
         let mut rest = &self.bytes[alike.start as usize..];
-        (0..alike.count).map_while(move |_| {
-            let (properties, behind) = split_part(rest)?;
-            let (payload, behind) = split_part(behind)?;
+        (0..alike.count).map(move |_| {
+            let (properties, behind) = split_part(rest);
+            let (payload, behind) = split_part(behind);
             rest = behind;
-            Some(Content { properties, payload, ..all })
+            Content { properties, payload, ..all }
         })
     }
 }
@@ -213,9 +213,9 @@ fn push_part(bytes: &mut Vec<u8>, part: &[u8]) {
 }
 
 /// What [`push_part`] appended, and what stands behind it.
-fn split_part(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (len, behind) = bytes.split_first_chunk()?;
-    behind.split_at_checked(u32::from_ne_bytes(*len) as usize)
+fn split_part(bytes: &[u8]) -> (&[u8], &[u8]) {
+    let (len, behind) = bytes.split_first_chunk().expect("a part begins with its length");
+    behind.split_at(u32::from_ne_bytes(*len) as usize)
 }
 
 impl Core {

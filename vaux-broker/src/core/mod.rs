@@ -289,6 +289,11 @@ impl Core {
         }
     }
 
+    /// The slots of all connections as they are now, for those who end some of them meanwhile.
+    fn slots(&self) -> Vec<u32> {
+        self.connections.iter().map(|(slot, _)| slot as u32).collect()
+    }
+
     /// The outbox of a connection.
     pub fn outbox_mut(&mut self, slot: u32) -> &mut Outbox {
         &mut self.connections[slot as usize].outbox

@@ -23,7 +23,6 @@ use crate::message::Content;
 use crate::observe::EventKind;
 use crate::peer::Peer;
 use crate::session::SessionSlot;
-use crate::store::StoreState;
 use crate::time::Time;
 
 /// What one worker remembers, and what it has not told yet.
@@ -100,9 +99,11 @@ impl Ending {
     }
 
     /// The client did something that ends the connection.
-    pub(super) fn by(error: &Error, store_state: StoreState) -> Ending {
-        if error.rule() == Rule::StoreFull {
-            return if store_state == StoreState::Failed { Ending::STORE_FAILED } else { Ending::STORE_FULL };
+    pub(super) fn by(error: &Error) -> Ending {
+        match error.rule() {
+            Rule::StoreFull => return Ending::STORE_FULL,
+            Rule::StoreFailed => return Ending::STORE_FAILED,
+            _ => {}
         }
         let reason = error.reason_code();
         let (cause, limit) = match reason {

@@ -175,12 +175,13 @@ impl Core {
         }
         if self.store_state != StoreState::Good && (publish.qos > QoS::AtMostOnce || publish.retain) {
             // Before version 5.0 there is no way to say so, and an acknowledgement would be a lie.
-            return match self.store_state {
-                _ if connection.version != Version::V5 && publish.qos > QoS::AtMostOnce => {
-                    Err(violation(Rule::StoreFull))
-                }
-                StoreState::Failed => Ok(Plan::Refuse(DropCause::StoreFailed)),
-                _ => Ok(Plan::Refuse(DropCause::StoreFull)),
+            let (cause, rule) = match self.store_state {
+                StoreState::Failed => (DropCause::StoreFailed, Rule::StoreFailed),
+                _ => (DropCause::StoreFull, Rule::StoreFull),
+            };
+            return match connection.version != Version::V5 && publish.qos > QoS::AtMostOnce {
+                true => Err(violation(rule)),
+                false => Ok(Plan::Refuse(cause)),
             };
         }
         let is_known = last.is(publish.topic);

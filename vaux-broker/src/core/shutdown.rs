@@ -62,10 +62,6 @@ impl Core {
         }
     }
 
-    fn slots(&self) -> Vec<u32> {
-        self.connections.iter().map(|(slot, _)| slot as u32).collect()
-    }
-
     /// Whether the broker stops.
     pub(super) fn is_ending(&self) -> bool {
         self.leaving.is_some()

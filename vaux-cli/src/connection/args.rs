@@ -210,18 +210,6 @@ pub(super) struct TopicUrl {
     pub(super) topic: Option<String>,
 }
 
-impl ConnectArgs {
-    /// Only what says where the server is, and whom to trust there.
-    pub(super) fn to_server(
-        url: Option<&str>,
-        cafile: Option<PathBuf>,
-        insecure: bool,
-    ) -> Result<ConnectArgs, String> {
-        let tls = TlsArgs { cafile, insecure, ..TlsArgs::default() };
-        Ok(ConnectArgs { url: url.map(parse_url).transpose()?, tls, ..ConnectArgs::default() })
-    }
-}
-
 fn parse_url(text: &str) -> Result<TopicUrl, String> {
     let authority_at = text.find("://").map_or(0, |at| at + 3);
     if text.get(..2).is_some_and(|scheme| scheme.eq_ignore_ascii_case("ws")) {
@@ -282,6 +270,16 @@ impl ConnectArgs {
     /// Uses an open connection instead of making one. Properties of what is sent over it still count.
     pub(crate) fn use_open(&mut self, open: SharedConnection) {
         self.origin = Origin::Open(open);
+    }
+
+    /// Only what says where the server is, and whom to trust there.
+    pub(super) fn to_server(
+        url: Option<&str>,
+        cafile: Option<PathBuf>,
+        insecure: bool,
+    ) -> Result<ConnectArgs, String> {
+        let tls = TlsArgs { cafile, insecure, ..TlsArgs::default() };
+        Ok(ConnectArgs { url: url.map(parse_url).transpose()?, tls, ..ConnectArgs::default() })
     }
 
     /// Connects as another connection did, but as a client of its own: without its identifier, session and will.
